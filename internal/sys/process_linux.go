@@ -1,0 +1,35 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Yield offers the processor to another thread that waits for it.
+func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// NoNewPrivileges makes sure that nothing this process executes ever gains
+// privileges. It cannot be undone.
+func NoNewPrivileges() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl(NO_NEW_PRIVS): %w", err)
+	}
+	return nil
+}
+
+// NoCoreDumps keeps the kernel from writing this process's memory to disk when
+// it crashes.
+func NoCoreDumps() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("setrlimit(CORE): %w", err)
+	}
+	return nil
+}
+
+// SetName sets the name of the calling thread that ps -L and top -H show: at
+// most 15 bytes are kept.
+func SetName(name string) {
+	os.WriteFile("/proc/thread-self/comm", []byte(name), 0) //nolint: a name is a convenience
+}

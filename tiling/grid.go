@@ -1,0 +1,81 @@
+package tiling
+
+// A Grid cuts an operand into the blocks that PACK tasks read. Lanes are the
+// rows of op(A) or the columns of op(B): what a micro-panel holds Width of.
+// Depths run along k.
+type Grid struct {
+	Lanes, Depths       int64
+	LaneStep, DepthStep int64 // of a block; LaneStep is a multiple of Width
+}
+
+// minDepths is the least number of depths a block of a scattering operand has
+// where there are as many: each panel then gets a contiguous run worth writing.
+const minDepths = 16
+
+// newGrid cuts lanes×depths into blocks of about slice elements that are
+// contiguous, or nearly so, where they are stored: lane after lane, or, when
+// the operand scatters, depth after depth over all panels.
+func newGrid(lanes, depths, width, slice int64, scatters bool) Grid {
+	g := Grid{Lanes: lanes, Depths: depths, LaneStep: width, DepthStep: 1}
+	if lanes == 0 || depths == 0 {
+		return g
+	}
+	if scatters {
+		g.DepthStep = clamp(slice/lanes, min(minDepths, depths), depths)
+		g.LaneStep = roundUp(clamp(slice/g.DepthStep, 1, lanes), width)
+		return g
+	}
+	g.DepthStep = clamp(slice/width, 1, depths)
+	g.LaneStep = max(slice/depths/width, 1) * width
+	return g
+}
+
+// LaneBlocks returns the number of blocks along the lanes.
+func (g Grid) LaneBlocks() int64 {
+	if g.Depths == 0 {
+		return 0
+	}
+	return ceilDiv(g.Lanes, g.LaneStep)
+}
+
+// DepthBlocks returns the number of blocks along k.
+func (g Grid) DepthBlocks() int64 {
+	if g.Lanes == 0 {
+		return 0
+	}
+	return ceilDiv(g.Depths, g.DepthStep)
+}
+
+// Block returns the lanes (rows of the rectangle) and depths (its columns) of
+// block (l, d).
+func (g Grid) Block(l, d int64) Rect {
+	return Rect{
+		R0: l * g.LaneStep, R1: min((l+1)*g.LaneStep, g.Lanes),
+		C0: d * g.DepthStep, C1: min((d+1)*g.DepthStep, g.Depths),
+	}
+}
+
+// Rect is a half-open rectangle: rows [R0, R1) and columns [C0, C1).
+type Rect struct{ R0, R1, C0, C1 int64 }
+
+// Rows returns the number of rows.
+func (r Rect) Rows() int64 { return r.R1 - r.R0 }
+
+// Cols returns the number of columns.
+func (r Rect) Cols() int64 { return r.C1 - r.C0 }
+
+// Inside reports whether r is a rectangle, perhaps empty, of a rows×cols one.
+func (r Rect) Inside(rows, cols int64) bool {
+	return 0 <= r.R0 && r.R0 <= r.R1 && r.R1 <= rows && 0 <= r.C0 && r.C0 <= r.C1 && r.C1 <= cols
+}
+
+func clamp(v, lo, hi int64) int64 { return min(max(v, lo), hi) }
+
+// edges cuts [0, n) into pieces of step; piece i is [e[i], e[i+1]).
+func edges(n, step int64) []int64 {
+	e := make([]int64, 0, ceilDiv(n, step)+1)
+	for v := int64(0); v < n; v += step {
+		e = append(e, v)
+	}
+	return append(e, n)
+}

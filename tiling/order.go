@@ -1,0 +1,93 @@
+package tiling
+
+// order lists the tasks. An operand whose slices scatter over all its panels
+// must be read whole before the first tile; the other one is read a band at a
+// time, each band just before the tiles that need it, so that its reading
+// overlaps with multiplying. Along a band the tiles go back and forth: the
+// panels used last are used next.
+func (pl *Plan) order() {
+	if pl.A.Scatters && pl.A.Pack && pl.B.Pack && !pl.B.Scatters {
+		pl.orderByColumns()
+		return
+	}
+	pl.packWhole(PackB, pl.GridB, pl.B.Scatters)
+	next := int32(0)
+	if pl.A.Scatters {
+		pl.packWhole(PackA, pl.GridA, true)
+		next = int32(pl.blocks(pl.GridA, 0))
+	}
+	for i := range int32(pl.TileRows()) {
+		next = pl.packUpTo(PackA, pl.GridA, next, pl.rows[i+1])
+		if pl.LoadC0 {
+			pl.add(LoadC0, i, 0)
+		}
+		for j := range int32(pl.TileCols()) {
+			if i%2 == 1 {
+				j = int32(pl.TileCols()) - 1 - j
+			}
+			pl.add(Multiply, i, j)
+		}
+		if pl.Params.Store {
+			pl.add(Store, i, 0)
+		}
+	}
+}
+
+// orderByColumns is order for a scattering A and a B that does not scatter.
+func (pl *Plan) orderByColumns() {
+	pl.packWhole(PackA, pl.GridA, true)
+	for i := range int32(pl.TileRows()) {
+		if pl.LoadC0 {
+			pl.add(LoadC0, i, 0)
+		}
+	}
+	next := int32(0)
+	for j := range int32(pl.TileCols()) {
+		next = pl.packUpTo(PackB, pl.GridB, next, pl.cols[j+1])
+		for i := range int32(pl.TileRows()) {
+			if j%2 == 1 {
+				i = int32(pl.TileRows()) - 1 - i
+			}
+			pl.add(Multiply, i, j)
+		}
+	}
+	for i := range int32(pl.TileRows()) {
+		if pl.Params.Store {
+			pl.add(Store, i, 0)
+		}
+	}
+}
+
+func (pl *Plan) add(k Kind, i, j int32) { pl.tasks = append(pl.tasks, entry{k, i, j}) }
+
+// packWhole lists all blocks of an operand in the order in which it is stored.
+func (pl *Plan) packWhole(k Kind, g Grid, scatters bool) {
+	lanes, depths := int32(pl.blocks(g, 0)), int32(pl.blocks(g, 1))
+	if scatters {
+		for d := range depths {
+			for l := range lanes {
+				pl.add(k, l, d)
+			}
+		}
+		return
+	}
+	for l := range lanes {
+		pl.packLane(k, l, depths)
+	}
+}
+
+// packUpTo lists the blocks from lane block next on that lanes below end need,
+// and returns the first block not listed.
+func (pl *Plan) packUpTo(k Kind, g Grid, next int32, end int64) int32 {
+	for int64(next) < pl.blocks(g, 0) && int64(next)*g.LaneStep < end {
+		pl.packLane(k, next, int32(pl.blocks(g, 1)))
+		next++
+	}
+	return next
+}
+
+func (pl *Plan) packLane(k Kind, l, depths int32) {
+	for d := range depths {
+		pl.add(k, l, d)
+	}
+}

@@ -1,0 +1,152 @@
+package tiling
+
+import "fmt"
+
+// Kind says what a task does.
+type Kind uint8
+
+// The kinds of tasks of a job.
+const (
+	PackA    Kind = 1 + iota // read a block of op(A), write it into A's panels
+	PackB                    // the same for op(B)
+	LoadC0                   // read rows of C₀
+	Multiply                 // compute a tile of C over the full k
+	Store                    // write rows of C to the output file
+)
+
+var kindNames = [...]string{PackA: "pack A", PackB: "pack B", LoadC0: "load C0", Multiply: "multiply", Store: "store"}
+
+// String returns the kind in words.
+func (k Kind) String() string {
+	if k < PackA || k > Store {
+		return fmt.Sprintf("kind(%d)", uint8(k))
+	}
+	return kindNames[k]
+}
+
+// Operand says how an operand reaches its panels.
+type Operand struct {
+	Pack     bool // false: nothing to do, the panels are not used or filled already
+	Scatters bool // stored depth after depth, so that a slice touches all panels
+}
+
+// Params is all that a Plan is made from.
+type Params struct {
+	Problem
+	MR, NR       int64 // widths of A's and B's micro-panels
+	TileM, TileN int64 // rows and columns of a tile; rounded up to MR and NR
+	Slice        int64 // elements that one PACK task reads, about
+	A, B         Operand
+	LoadC0       bool // C₀ is read by tasks
+	Store        bool // C is written by tasks
+}
+
+// maxTasks bounds the task table (about 30 bytes a task).
+const maxTasks = 1 << 26
+
+// Plan is a job cut into tasks. A task's number is its place in the order in
+// which tasks should run: what is ready with the lowest number comes first.
+type Plan struct {
+	Params
+	GridA, GridB Grid
+	rows, cols   []int64 // edges of the tiles
+	tasks        []entry
+}
+
+// entry is one task: its kind and its place in the grid of its kind.
+type entry struct {
+	kind Kind
+	i, j int32
+}
+
+// New cuts a problem into tasks.
+func New(p Params) (*Plan, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if p.MR < 1 || p.NR < 1 || p.TileM < 1 || p.TileN < 1 || p.Slice < 1 {
+		panic(fmt.Sprintf("tiling: sizes must be positive: %+v", p))
+	}
+	p.TileM = min(roundUp(p.TileM, p.MR), roundUp(max(p.M, 1), p.MR))
+	p.TileN = min(roundUp(p.TileN, p.NR), roundUp(max(p.N, 1), p.NR))
+	pl := &Plan{Params: p}
+	if p.M == 0 || p.N == 0 {
+		return pl, nil // C is empty: there is nothing to do
+	}
+	if p.A.Pack {
+		pl.GridA = newGrid(p.M, p.K, p.MR, p.Slice, p.A.Scatters)
+	}
+	if p.B.Pack {
+		pl.GridB = newGrid(p.N, p.K, p.NR, p.Slice, p.B.Scatters)
+	}
+	if err := pl.countable(); err != nil {
+		return nil, err
+	}
+	pl.rows, pl.cols = edges(p.M, p.TileM), edges(p.N, p.TileN)
+	pl.order()
+	return pl, nil
+}
+
+// countable returns an error if there would be more tasks than a table holds.
+func (pl *Plan) countable() error {
+	sum := 2 * ceilDiv(pl.M, pl.TileM)
+	for _, v := range [][2]int64{
+		{ceilDiv(pl.M, pl.TileM), ceilDiv(pl.N, pl.TileN)},
+		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
+		{pl.blocks(pl.GridB, 0), pl.blocks(pl.GridB, 1)},
+	} {
+		n, ok := Mul(v[0], v[1])
+		if sum += n; !ok || n > maxTasks || sum > maxTasks {
+			return fmt.Errorf("%w: tiles of %d×%d cut %d×%d×%d into more than %d tasks",
+				ErrTooLarge, pl.TileM, pl.TileN, pl.M, pl.N, pl.K, maxTasks)
+		}
+	}
+	return nil
+}
+
+// blocks returns the number of blocks of g along dimension dim; none for an
+// operand that is not packed.
+func (pl *Plan) blocks(g Grid, dim int) int64 {
+	if g.LaneStep == 0 {
+		return 0
+	}
+	if dim == 0 {
+		return g.LaneBlocks()
+	}
+	return g.DepthBlocks()
+}
+
+// Tasks returns the number of tasks.
+func (pl *Plan) Tasks() int { return len(pl.tasks) }
+
+// Kind returns what task id does.
+func (pl *Plan) Kind(id int) Kind { return pl.tasks[id].kind }
+
+// Rect returns what task id covers: lanes × depths of the operand for PackA
+// and PackB, rows × columns of C for the others.
+func (pl *Plan) Rect(id int) Rect {
+	t := pl.tasks[id]
+	switch t.kind {
+	case PackA:
+		return pl.GridA.Block(int64(t.i), int64(t.j))
+	case PackB:
+		return pl.GridB.Block(int64(t.i), int64(t.j))
+	case Multiply:
+		return Rect{pl.rows[t.i], pl.rows[t.i+1], pl.cols[t.j], pl.cols[t.j+1]}
+	}
+	return Rect{pl.rows[t.i], pl.rows[t.i+1], 0, pl.N}
+}
+
+// TileRows and TileCols return the number of tiles down and across C.
+func (pl *Plan) TileRows() int { return max(len(pl.rows)-1, 0) }
+
+// TileCols returns the number of tiles across C.
+func (pl *Plan) TileCols() int { return max(len(pl.cols)-1, 0) }
+
+// Count returns how many tasks there are of each kind, indexed by Kind.
+func (pl *Plan) Count() (n [Store + 1]int) {
+	for _, t := range pl.tasks {
+		n[t.kind]++
+	}
+	return n
+}

@@ -1,0 +1,169 @@
+package tiling
+
+import "container/heap"
+
+// A Schedule knows which tasks of a Plan can run now. It is the readiness half
+// of a master's private task table; who runs what is the other half, and not
+// its business. It is not safe for concurrent use.
+type Schedule struct {
+	pl    *Plan
+	ready idHeap
+
+	depthsLeft [2][]int64 // per operand and lane block: PACK tasks not done
+	rowWaits   []int32    // per tile row: lane blocks of A and rows of C₀ missing
+	colWaits   []int32    // per tile column: lane blocks of B missing
+	tilesLeft  []int32    // per tile row: tiles not done, for STORE
+	tileID     []int32    // number of the task of tile (i, j), row-major
+	storeID    []int32    // number of the STORE task of tile row i
+	left       int
+}
+
+// NewSchedule returns a schedule with no task done.
+func NewSchedule(pl *Plan) *Schedule {
+	s := &Schedule{pl: pl, left: pl.Tasks()}
+	rows, cols := pl.TileRows(), pl.TileCols()
+	s.tileID = make([]int32, rows*cols)
+	s.storeID = make([]int32, rows)
+	s.tilesLeft = make([]int32, rows)
+	s.waits(0, pl.GridA, pl.rows, &s.rowWaits)
+	s.waits(1, pl.GridB, pl.cols, &s.colWaits)
+	for i := range rows {
+		s.tilesLeft[i] = int32(cols)
+		if pl.LoadC0 {
+			s.rowWaits[i]++
+		}
+	}
+	for id, t := range pl.tasks {
+		s.enter(int32(id), t)
+	}
+	heap.Init(&s.ready)
+	return s
+}
+
+// waits fills what the tiles of one dimension wait for: the lane blocks that
+// overlap them.
+func (s *Schedule) waits(op int, g Grid, edge []int64, waits *[]int32) {
+	*waits = make([]int32, max(len(edge)-1, 0))
+	blocks := s.pl.blocks(g, 0)
+	s.depthsLeft[op] = make([]int64, blocks)
+	for b := range blocks {
+		s.depthsLeft[op][b] = g.DepthBlocks()
+		lo, hi := overlap(g.Block(b, 0), edge)
+		for i := lo; i < hi; i++ {
+			(*waits)[i]++
+		}
+	}
+}
+
+// overlap returns the range of pieces of edge that the rows of r touch.
+func overlap(r Rect, edge []int64) (lo, hi int) {
+	step := edge[1] - edge[0] // all pieces but the last are equal
+	return int(r.R0 / step), int(min(ceilDiv(r.R1, step), int64(len(edge)-1)))
+}
+
+// enter notes where a task's number stands and makes it ready if it waits for
+// nothing.
+func (s *Schedule) enter(id int32, t entry) {
+	switch t.kind {
+	case Multiply:
+		s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
+		if s.rowWaits[t.i] > 0 || s.colWaits[t.j] > 0 {
+			return
+		}
+	case Store:
+		s.storeID[t.i] = id
+		return
+	}
+	s.ready = append(s.ready, id)
+}
+
+// Next takes the ready task with the lowest number. It reports false when none
+// is ready.
+func (s *Schedule) Next() (id int, ok bool) {
+	if len(s.ready) == 0 {
+		return 0, false
+	}
+	return int(heap.Pop(&s.ready).(int32)), true
+}
+
+// Ready returns the number of tasks that are ready.
+func (s *Schedule) Ready() int { return len(s.ready) }
+
+// Left returns the number of tasks that are not done.
+func (s *Schedule) Left() int { return s.left }
+
+// Again makes a task that Next gave out, and that was not done, ready again.
+func (s *Schedule) Again(id int) { heap.Push(&s.ready, int32(id)) }
+
+// Done records that a task that Next gave out is done, and makes ready what
+// waited for it. It must be called once per task.
+func (s *Schedule) Done(id int) {
+	s.left--
+	t := s.pl.tasks[id]
+	switch t.kind {
+	case PackA:
+		s.packed(0, s.pl.GridA, t, s.pl.rows, s.rowArrived)
+	case PackB:
+		s.packed(1, s.pl.GridB, t, s.pl.cols, s.colArrived)
+	case LoadC0:
+		s.rowArrived(int(t.i))
+	case Multiply:
+		s.tilesLeft[t.i]--
+		if s.tilesLeft[t.i] == 0 && s.pl.Params.Store {
+			heap.Push(&s.ready, s.storeID[t.i])
+		}
+	}
+}
+
+// packed counts a PACK task; with the last one of its lane block the tiles
+// that overlap the block have one thing less to wait for.
+func (s *Schedule) packed(op int, g Grid, t entry, edge []int64, arrived func(int)) {
+	s.depthsLeft[op][t.i]--
+	if s.depthsLeft[op][t.i] > 0 {
+		return
+	}
+	lo, hi := overlap(g.Block(int64(t.i), 0), edge)
+	for i := lo; i < hi; i++ {
+		arrived(i)
+	}
+}
+
+func (s *Schedule) rowArrived(i int) {
+	if s.rowWaits[i]--; s.rowWaits[i] > 0 {
+		return
+	}
+	for j, w := range s.colWaits {
+		if w == 0 {
+			s.tileReady(i, j)
+		}
+	}
+}
+
+func (s *Schedule) colArrived(j int) {
+	if s.colWaits[j]--; s.colWaits[j] > 0 {
+		return
+	}
+	for i, w := range s.rowWaits {
+		if w == 0 {
+			s.tileReady(i, j)
+		}
+	}
+}
+
+func (s *Schedule) tileReady(i, j int) {
+	heap.Push(&s.ready, s.tileID[i*s.pl.TileCols()+j])
+}
+
+// idHeap is a min-heap of task numbers.
+type idHeap []int32
+
+func (h idHeap) Len() int           { return len(h) }
+func (h idHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h idHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *idHeap) Push(x any)        { *h = append(*h, x.(int32)) }
+func (h *idHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
