@@ -29,7 +29,8 @@ func (e *InexactError) Error() string {
 // big- or little-endian order and at any alignment, to T. It stops at the
 // first integer that float64 cannot hold exactly and returns an
 // [*InexactError]; what dst then holds is unspecified. It panics if src is
-// shorter than len(dst) elements or t is invalid: a caller's bug.
+// shorter than len(dst) elements or t is invalid: a caller's bug. src may be
+// the memory of dst itself if t has the size of T.
 func Decode[T Float](dst []T, src []byte, t Type, bigEndian bool) error {
 	if !t.Valid() {
 		panic("elem: decode of an invalid type")
@@ -37,7 +38,9 @@ func Decode[T Float](dst []T, src []byte, t Type, bigEndian bool) error {
 	src = src[:len(dst)*t.Size()]
 	order := byteOrder(bigEndian)
 	if t == Of[T]() && order == native {
-		copy(Bytes(dst), src)
+		if len(dst) > 0 && &src[0] != &Bytes(dst)[0] {
+			copy(Bytes(dst), src)
+		}
 		return nil
 	}
 	switch t {

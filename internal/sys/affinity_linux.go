@@ -1,0 +1,102 @@
+package sys
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unlimited stands for a resource limit that is not set.
+const Unlimited = math.MaxInt64
+
+// MaxProcessors bounds the number of a logical processor: the most that Linux
+// can be built for (CONFIG_NR_CPUS) on the processors we know.
+const MaxProcessors = 8192
+
+// A cpuMask has one bit per logical processor, in words as the kernel has them.
+// It is larger than unix.CPUSet, whose 1024 bits sched_getaffinity(2) refuses
+// with EINVAL where the kernel's own mask is longer.
+type cpuMask [MaxProcessors / bits.UintSize]uint
+
+// Affinity returns, ascending, the logical processors that thread tid may run
+// on. A process id names its first thread; 0 is the calling thread, which in Go
+// may be any.
+func Affinity(tid int) ([]int, error) {
+	var mask cpuMask
+	if err := schedGetaffinity(tid, &mask); err != nil {
+		return nil, fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	return mask.list(), nil
+}
+
+// SetAffinity lets thread tid (0: the calling one, which should be locked to
+// its goroutine) run on cpus alone. Threads that it starts later inherit this.
+// Without any processor that is online and allowed by the cpuset it is EINVAL.
+func SetAffinity(tid int, cpus []int) error {
+	var mask cpuMask
+	for _, cpu := range cpus {
+		if cpu < 0 || cpu >= MaxProcessors {
+			return fmt.Errorf("sched_setaffinity: processor %d: %w", cpu, unix.EINVAL)
+		}
+		mask[cpu/bits.UintSize] |= 1 << (cpu % bits.UintSize)
+	}
+	if err := schedSetaffinity(tid, &mask); err != nil {
+		return fmt.Errorf("sched_setaffinity: %w", err)
+	}
+	return nil
+}
+
+func (m *cpuMask) list() []int {
+	var cpus []int
+	for i, word := range m {
+		for ; word != 0; word &= word - 1 {
+			cpus = append(cpus, i*bits.UintSize+bits.TrailingZeros(word))
+		}
+	}
+	return cpus
+}
+
+// AddressSpaceLimit returns the soft limit of this process's address space in
+// bytes (RLIMIT_AS of getrlimit(2)), or [Unlimited].
+func AddressSpaceLimit() (int64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil {
+		return 0, fmt.Errorf("getrlimit(AS): %w", err)
+	}
+	return clampInt64(limit.Cur), nil
+}
+
+// RAM returns the machine's memory and its unused part in bytes, as sysinfo(2)
+// counts them: file cache that could be reclaimed counts as used.
+func RAM() (total, free int64, err error) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0, 0, fmt.Errorf("sysinfo: %w", err)
+	}
+	unit := uint64(info.Unit)
+	return clampInt64(uint64(info.Totalram) * unit), clampInt64(uint64(info.Freeram) * unit), nil
+}
+
+// FreeSpace returns the bytes that an unprivileged process may still write to
+// the file system of path, or [Unlimited] for one without a bound, such as a
+// tmpfs mounted with size=0, which counts no blocks.
+func FreeSpace(path string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return 0, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	if fs.Blocks == 0 || fs.Bsize <= 0 || fs.Bavail > uint64(math.MaxInt64/fs.Bsize) {
+		return Unlimited, nil
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}
+
+// clampInt64 turns what does not fit, RLIM_INFINITY among it, into Unlimited.
+func clampInt64(v uint64) int64 {
+	if v > math.MaxInt64 {
+		return Unlimited
+	}
+	return int64(v)
+}

@@ -1,0 +1,89 @@
+package master
+
+import (
+	"context"
+	"errors"
+
+	"matmul/shmmat"
+)
+
+// dataSegment is the segment that the jobs of a pool live in, one at a time.
+type dataSegment struct {
+	number uint32 // counts the segments that there were
+	seg    *shmmat.Segment
+	view   *shmmat.View // of the master; nil until somebody asks for it
+}
+
+func (d *dataSegment) close() (err error) {
+	if d.view != nil {
+		err = d.view.Close()
+		d.view = nil
+	}
+	if d.seg != nil {
+		err = errors.Join(err, d.seg.Close())
+		d.seg = nil
+	}
+	return err
+}
+
+// fits reports whether a job with the given layout can live in the segment
+// without most of it lying idle.
+func (d *dataSegment) fits(l shmmat.Layout) bool {
+	if d.seg == nil || d.seg.Layout.Bytes() > 4*l.Bytes()+64<<20 {
+		return false
+	}
+	for r, e := range l.At {
+		if e.Len > d.seg.Layout.At[r].Len {
+			return false
+		}
+	}
+	return true
+}
+
+// house makes sure that the data segment has room for a job. The one before is
+// given back, by every worker, before a new one is made: they are never there
+// both.
+func (p *Pool) house(ctx context.Context, l shmmat.Layout) error {
+	if p.data.fits(l) {
+		return nil
+	}
+	if p.data.seg != nil {
+		p.retract(shmmat.Data, p.data.number, shmmat.Message{Verb: shmmat.Data})
+		if err := p.drive(ctx, idle{}); err != nil {
+			return err
+		}
+		if err := p.data.close(); err != nil {
+			return err
+		}
+	}
+	seg, err := shmmat.Create(p.cfg.Kind, l, p.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	p.data.seg = seg
+	p.data.number++
+	h, file := seg.Handle()
+	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg}
+	p.announce(announcement{msg, present(file)})
+	return nil
+}
+
+// view returns the master's view of the data segment.
+func (p *Pool) dataView() (*shmmat.View, error) {
+	if p.data.view == nil {
+		v, err := p.data.seg.Map(shmmat.All(true))
+		if err != nil {
+			return nil, err
+		}
+		p.data.view = v
+	}
+	return p.data.view, nil
+}
+
+// idle is the work of telling the news.
+type idle struct{}
+
+func (idle) next(*member) (shmmat.Task, bool)               { return shmmat.Task{}, false }
+func (idle) done(*member, shmmat.Task, shmmat.Answer) error { return nil }
+func (idle) lost(shmmat.Task)                               {}
+func (idle) finished() bool                                 { return true }

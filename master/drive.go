@@ -1,0 +1,222 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"matmul/shmmat"
+)
+
+// work is what a pool is driven for: a job, a measurement, or nothing but
+// telling the news.
+type work interface {
+	// next returns a task for a worker that already holds some; false if there
+	// is none for it now.
+	next(m *member) (shmmat.Task, bool)
+	// done takes the answer to a task that next returned.
+	done(m *member, t shmmat.Task, a shmmat.Answer) error
+	// lost takes back a task that next returned and whose worker has died.
+	lost(t shmmat.Task)
+	// finished reports whether there is nothing left to hand out or to wait
+	// for but what workers hold.
+	finished() bool
+}
+
+// nap bounds a sleep of the master: see shmmat.Bell.
+const nap = 100 * time.Millisecond
+
+// drive hands out the tasks of w until it is finished and no worker holds a
+// task. After an error, or when ctx ends, it hands out no more and returns
+// when no worker holds one.
+func (p *Pool) drive(ctx context.Context, w work) error {
+	stop := context.AfterFunc(ctx, func() { p.board.Bell().Ring() })
+	defer stop()
+	var err error
+	for {
+		err = firstError(err, p.heed(w))
+		err = firstError(err, p.collect(w))
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			p.feed(w)
+		}
+		if !p.busy() && (err != nil || w.finished()) {
+			return err
+		}
+		if waitErr := p.wait(ctx, err == nil); waitErr != nil {
+			return waitErr
+		}
+	}
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// busy reports whether a worker holds a task, or has news to be told.
+func (p *Pool) busy() bool {
+	for _, m := range p.members {
+		if len(m.held) > 0 || len(m.todo) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// wait returns when there is an answer or an event, when ctx ends (if that is
+// news), or after a nap.
+func (p *Pool) wait(ctx context.Context, heedCtx bool) error {
+	news := func() bool {
+		for _, m := range p.members {
+			if m.state == ready && m.end.Waiting() {
+				return true
+			}
+		}
+		return len(p.events) > 0 || heedCtx && ctx.Err() != nil
+	}
+	return p.board.Bell().Wait(news, p.cfg.Spin, nap, p.cfg.Yield)
+}
+
+// feed hands out tasks: first the news, then one task to each worker, then
+// further ones that wait in its mailbox.
+func (p *Pool) feed(w work) {
+	for _, m := range p.members {
+		if m.state == ready {
+			m.inform()
+		}
+	}
+	for depth := 1; depth <= shmmat.Depth; depth++ {
+		handed := false
+		for _, m := range p.members {
+			if m.state != ready || len(m.todo) > 0 || len(m.held) >= depth {
+				continue
+			}
+			if t, ok := w.next(m); ok {
+				m.send(t)
+				handed = true
+			}
+		}
+		if !handed && depth > 1 {
+			return
+		}
+	}
+}
+
+// collect takes all answers.
+func (p *Pool) collect(w work) (err error) {
+	for _, m := range p.members {
+		if m.state == ready {
+			err = firstError(err, p.answers(m, w))
+		}
+	}
+	return err
+}
+
+// answers takes the answers of one worker. Those to what it was told come back
+// here; those to tasks go to w.
+func (p *Pool) answers(m *member, w work) (err error) {
+	for len(m.held) > 0 {
+		a, ok := m.end.Take()
+		if !ok {
+			return err
+		}
+		t := m.held[0]
+		if a.Job != t.Job || a.ID != t.ID {
+			m.state = doubted
+			m.kill()
+			return err
+		}
+		m.held = m.held[1:]
+		p.unanswered = 0
+		if a.Status != shmmat.Done {
+			err = firstError(err, p.trouble(m, t, a))
+			continue
+		}
+		if t.Kind != shmmat.Attend {
+			err = firstError(err, w.done(m, t, a))
+		}
+	}
+	return err
+}
+
+// trouble makes an error of a bad answer and the text that goes with it.
+func (p *Pool) trouble(m *member, t shmmat.Task, a shmmat.Answer) error {
+	msg, _, err := m.line.Receive()
+	if err != nil {
+		return fmt.Errorf("worker %d failed to %s and could not say why: %w", m.index, t.Kind, err)
+	}
+	switch {
+	case a.Status == shmmat.Fault:
+		return fmt.Errorf("%w: worker %d: %s", ErrFault, m.index, msg.Text)
+	case msg.Role != "":
+		return &FileError{Role: msg.Role, Path: p.path(t.Job, msg.Role), NoSpace: a.Status == shmmat.NoSpace, Text: msg.Text}
+	}
+	return fmt.Errorf("worker %d: %s", m.index, msg.Text)
+}
+
+// path returns the name of a job's file, as it was announced.
+func (p *Pool) path(job uint32, role shmmat.Role) string {
+	for _, a := range p.news {
+		if a.m.Verb != shmmat.Files || a.m.Number != job {
+			continue
+		}
+		for i, r := range a.m.Which {
+			if r == role {
+				return a.files[i].Name()
+			}
+		}
+	}
+	return string(role)
+}
+
+// heed takes the events: workers that came, workers that ended.
+func (p *Pool) heed(w work) (err error) {
+	for {
+		select {
+		case e := <-p.events:
+			if e.epoch != e.m.epoch {
+				e.discard()
+				continue
+			}
+			if e.ended {
+				err = firstError(err, p.bury(e, w))
+				continue
+			}
+			p.joined(e)
+		default:
+			return err
+		}
+	}
+}
+
+// bury takes from a dead worker what it had finished, gives back what it had
+// not, and starts another in its seat. The process has been reaped: it writes
+// no more.
+func (p *Pool) bury(e event, w work) (err error) {
+	m := e.m
+	if m.state == ready {
+		err = p.answers(m, w)
+	}
+	for _, t := range m.held {
+		if t.Kind != shmmat.Attend {
+			w.lost(t)
+		}
+	}
+	m.held, m.todo = nil, nil
+	m.hangUp()
+	p.board.Clear(m.index)
+	p.deaths++
+	p.unanswered++
+	if p.unanswered > 3*len(p.members)+5 {
+		m.state = failed
+		return firstError(err, fmt.Errorf("%w: %d died one after the other without finishing a task, the last of: %s",
+			ErrWorkersLost, p.unanswered, e.how))
+	}
+	p.start(m)
+	return err
+}

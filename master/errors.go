@@ -1,0 +1,29 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+
+	"matmul/shmmat"
+)
+
+// ErrWorkersLost is returned when workers die faster than tasks get done.
+var ErrWorkersLost = errors.New("workers lost")
+
+// ErrClosed is returned when a closed pool is used.
+var ErrClosed = errors.New("pool is closed")
+
+// ErrFault is returned when memory of the segment could not be accessed,
+// although it had been set aside.
+var ErrFault = errors.New("shared memory failed")
+
+// A FileError is returned when a worker could not read an input or write the
+// output.
+type FileError struct {
+	Role    shmmat.Role
+	Path    string
+	NoSpace bool // the output's disk, quota or file size limit is exhausted
+	Text    string
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Text) }

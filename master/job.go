@@ -1,0 +1,143 @@
+package master
+
+import (
+	"context"
+	"time"
+
+	"matmul/internal/elem"
+	"matmul/internal/sys"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// A Job is a planned job with its memory set aside in a pool. One job lives in
+// a pool at a time: Prepare of the next makes it stale.
+type Job struct {
+	*Plan
+	p      *Pool
+	id     uint32
+	number uint32 // of the data segment
+}
+
+// Prepare sets aside the memory of a job and announces its files. The errors
+// wrap shmmat.ErrUnavailable if the memory is not to be had, ErrWorkersLost or
+// ErrClosed.
+func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := p.house(ctx, plan.Layout); err != nil {
+		return nil, err
+	}
+	p.jobs++
+	j := &Job{Plan: plan, p: p, id: p.jobs, number: p.data.number}
+	if a, ok := plan.files(j.id); ok {
+		p.announce(a)
+	}
+	p.board.Publish(plan.record(j.id, j.number))
+	return j, nil
+}
+
+// Close takes back the job's files: workers drop their descriptors with the
+// next task that they get. The memory stays for the next job.
+func (j *Job) Close() {
+	j.p.mu.Lock()
+	defer j.p.mu.Unlock()
+	if _, ok := j.files(j.id); ok && !j.p.closed {
+		j.p.retract(shmmat.Files, j.id, shmmat.Message{Verb: shmmat.Forget, Number: j.id})
+	}
+}
+
+// View returns the job's regions as the master sees them: to fill operands
+// that are handed over in memory before Run, and to read C after it. It is
+// valid until the next Prepare or Close of the pool.
+func (j *Job) View() (*shmmat.View, error) {
+	j.p.mu.Lock()
+	defer j.p.mu.Unlock()
+	return j.p.dataView()
+}
+
+// Elements returns the memory of a region of the job as elements: the whole
+// region, which is longer than the matrix by up to a page.
+func Elements[T elem.Float](j *Job, r shmmat.Region) ([]T, error) {
+	v, err := j.View()
+	if err != nil {
+		return nil, err
+	}
+	return elem.Slice[T](v.Bytes(r)), nil
+}
+
+// Report is what running a job took.
+type Report struct {
+	Wall   time.Duration                      // from the call of Run to its return
+	Busy   [tiling.Store + 1]time.Duration    // sum over the workers, by kind of task
+	Span   [tiling.Store + 1][2]time.Duration // first begin and last end since the call of Run, by kind
+	Tasks  int                                // done, without repetitions
+	Deaths int                                // of workers during the job
+}
+
+// Run does the job. It can be called again: the result is then computed anew.
+// The errors are a *FileError, ErrFault, ErrWorkersLost or the context's
+// cause; C is then unspecified, and no worker is writing to it.
+func (j *Job) Run(ctx context.Context) (Report, error) {
+	release, err := j.p.acquire(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	r := newRun(j)
+	deaths := j.p.deaths
+	if r.sched.Left() > 0 {
+		err = j.p.drive(ctx, r)
+	}
+	r.rep.Wall = time.Duration(sys.Monotonic() - r.start)
+	r.rep.Deaths = j.p.deaths - deaths
+	return r.rep, err
+}
+
+// run is a job being done: the private task table.
+type run struct {
+	j     *Job
+	sched *tiling.Schedule
+	start int64
+	rep   Report
+}
+
+func newRun(j *Job) *run {
+	return &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), start: sys.Monotonic()}
+}
+
+// queued is how many tasks a worker is given: one to work on, one to go on
+// with. Towards the end a worker gets none ahead, so that none lies waiting
+// behind a long task while another worker idles.
+const queued = 2
+
+func (r *run) next(m *member) (shmmat.Task, bool) {
+	if len(m.held) >= queued || len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members) {
+		return shmmat.Task{}, false
+	}
+	id, ok := r.sched.Next()
+	if !ok {
+		return shmmat.Task{}, false
+	}
+	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}, true
+}
+
+func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) error {
+	r.sched.Done(int(t.ID))
+	r.rep.Tasks++
+	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
+	span := &r.rep.Span[t.Kind]
+	if r.rep.Busy[t.Kind] == 0 || begin < span[0] {
+		span[0] = begin
+	}
+	span[1] = max(span[1], end)
+	r.rep.Busy[t.Kind] += end - begin
+	return nil
+}
+
+func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }
+
+func (r *run) finished() bool { return r.sched.Left() == 0 }

@@ -1,0 +1,198 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+
+	"matmul/shmmat"
+)
+
+// state is where a member is in its life.
+type state uint8
+
+const (
+	starting state = iota // on its way, or being replaced
+	ready                 // takes tasks
+	doubted               // answered what it was not asked: killed, not listened to
+	failed                // could not be started, and will not be tried again
+)
+
+// A member is one seat of the pool and the worker in it, as the master sees
+// them. Only the goroutine that drives the pool touches it, but for pid.
+type member struct {
+	index int
+	state state
+	epoch uint32 // of the worker in the seat, or on its way to it
+	end   *shmmat.MasterEnd
+	line  shmmat.Line
+	proc  shmmat.Process
+	held  []shmmat.Task  // out with the worker, oldest first
+	todo  []announcement // to be told before further tasks
+	pid   atomic.Int64
+}
+
+// An announcement is a message that every worker must get, and its files.
+type announcement struct {
+	m     shmmat.Message
+	files []*os.File
+}
+
+// An event is what happens to a worker's process.
+type event struct {
+	m     *member
+	epoch uint32
+	line  shmmat.Line // joined: the worker has said hello and has its seat
+	proc  shmmat.Process
+	ended bool   // the process has been reaped
+	how   string // it ended, or why it could not be started
+}
+
+// discard closes what an event brings that nobody wants any more.
+func (e event) discard() {
+	if e.line != nil {
+		e.line.Close() // the worker sees that, and ends
+		e.proc.Kill()
+	}
+}
+
+// start brings a new worker into a seat, in the background.
+func (p *Pool) start(m *member) {
+	m.state = starting
+	m.epoch++
+	m.held, m.todo = nil, nil
+	epoch := m.epoch
+	p.pending.Add(1)
+	go func() {
+		defer p.pending.Done()
+		line, proc, err := p.cfg.Starter.Start()
+		if err != nil {
+			p.tell(event{m: m, epoch: epoch, ended: true, how: err.Error()})
+			return
+		}
+		p.pending.Add(1)
+		go func() {
+			defer p.pending.Done()
+			p.tell(event{m: m, epoch: epoch, ended: true, how: proc.Wait()})
+		}()
+		stop := context.AfterFunc(p.alive, proc.Kill)
+		defer stop()
+		if err := p.welcome(m.index, epoch, line); err != nil {
+			line.Close()
+			proc.Kill() // and its end will be told
+			return
+		}
+		p.tell(event{m: m, epoch: epoch, line: line, proc: proc})
+	}()
+}
+
+func (p *Pool) tell(e event) {
+	p.events <- e
+	p.board.Bell().Ring()
+}
+
+// welcome answers a new worker's hello with its seat.
+func (p *Pool) welcome(seat int, epoch uint32, line shmmat.Line) error {
+	hello, _, err := line.Receive()
+	if err != nil {
+		return fmt.Errorf("receive hello: %w", err)
+	}
+	if hello.Verb != shmmat.Hello || hello.Version != shmmat.ProtocolVersion {
+		return fmt.Errorf("worker said %q, version %d", hello.Verb, hello.Version)
+	}
+	cpu := -1
+	if p.cfg.Pins != nil {
+		cpu = p.cfg.Pins[seat]
+	}
+	h, file := p.control.Handle()
+	msg := shmmat.Message{
+		Verb: shmmat.Welcome, Version: shmmat.ProtocolVersion, Seat: seat, Epoch: epoch,
+		Workers: p.cfg.Workers, CPU: cpu, Spin: p.cfg.Spin.Nanoseconds(), Yield: p.cfg.Yield,
+		Handle: h, Segment: p.control,
+	}
+	return line.Send(msg, present(file)...)
+}
+
+// present returns the files that are not nil.
+func present(files ...*os.File) (fs []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// joined puts a worker that has its seat to work.
+func (p *Pool) joined(e event) {
+	m := e.m
+	m.state, m.line, m.proc = ready, e.line, e.proc
+	m.end = p.board.Master(m.index, m.epoch)
+	m.pid.Store(int64(e.proc.Pid()))
+	m.todo = append([]announcement(nil), p.news...)
+}
+
+// room returns how many more tasks the worker can be handed.
+func (m *member) room() int { return shmmat.Depth - len(m.held) }
+
+// send hands a task to the worker.
+func (m *member) send(t shmmat.Task) {
+	m.held = append(m.held, t)
+	m.end.Send(t)
+}
+
+// inform tells the worker what is still to be told, as far as there is room.
+// An error means that the worker is as good as dead; its end will be told.
+func (m *member) inform() {
+	for len(m.todo) > 0 && m.room() > 0 {
+		a := m.todo[0]
+		m.todo = m.todo[1:]
+		if err := m.line.Send(a.m, a.files...); err != nil {
+			m.kill()
+			return
+		}
+		m.send(shmmat.Task{Kind: shmmat.Attend})
+	}
+}
+
+// kill ends the worker's process, if there is one.
+func (m *member) kill() {
+	if m.proc != nil {
+		m.proc.Kill()
+	}
+}
+
+// hangUp closes the line: a worker that still listens ends.
+func (m *member) hangUp() {
+	if m.line != nil {
+		m.line.Close()
+		m.line = nil
+	}
+	m.proc = nil
+	m.pid.Store(0)
+}
+
+// announce tells every worker, and every worker to come, something.
+func (p *Pool) announce(a announcement) {
+	p.news = append(p.news, a)
+	for _, m := range p.members {
+		if m.state == ready {
+			m.todo = append(m.todo, a)
+		}
+	}
+}
+
+// retract takes back, for workers to come, what was announced under a verb and
+// number, and tells the others so.
+func (p *Pool) retract(verb shmmat.Verb, number uint32, m shmmat.Message) {
+	p.news = slices.DeleteFunc(p.news, func(a announcement) bool {
+		return a.m.Verb == verb && a.m.Number == number
+	})
+	for _, member := range p.members {
+		if member.state == ready {
+			member.todo = append(member.todo, announcement{m: m})
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"matmul/internal/gemm"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// Peak measures the FMA limit of a kernel's instruction set and type: all
+// workers at once do nothing but FMAs in registers for about d. It returns the
+// sum in flop/s.
+func (p *Pool) Peak(ctx context.Context, k *gemm.Kernel, d time.Duration) (float64, error) {
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	w := &peakWork{rect: tiling.Rect{R0: d.Nanoseconds(), C0: int64(k.ISA), C1: int64(k.Type)}, left: len(p.members)}
+	if err := p.drive(ctx, w); err != nil {
+		return 0, fmt.Errorf("measure the FMA limit: %w", err)
+	}
+	return w.sum, nil
+}
+
+// peakWork gives each worker one measurement, all at the same time.
+type peakWork struct {
+	rect tiling.Rect
+	left int
+	sum  float64
+	had  map[*member]bool
+}
+
+func (w *peakWork) next(m *member) (shmmat.Task, bool) {
+	if w.had[m] || len(m.held) > 0 {
+		return shmmat.Task{}, false
+	}
+	if w.had == nil {
+		w.had = map[*member]bool{}
+	}
+	w.had[m] = true
+	return shmmat.Task{Kind: shmmat.Peak, ID: int64(m.index), Rect: w.rect}, true
+}
+
+func (w *peakWork) done(_ *member, _ shmmat.Task, a shmmat.Answer) error {
+	w.left--
+	w.sum += float64(a.Value)
+	return nil
+}
+
+// lost counts a worker that died over its measurement as one without a limit:
+// measuring is not worth repeating.
+func (w *peakWork) lost(shmmat.Task) { w.left-- }
+
+func (w *peakWork) finished() bool { return w.left == 0 }

@@ -1,0 +1,151 @@
+package master
+
+import (
+	"fmt"
+	"os"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// Operand is op(A), op(B) or C₀: what it looks like as the product uses it
+// (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
+// One in memory lies in its region of the data segment, in the element type of
+// the job, and is there for the caller to fill before Run (see Job.View).
+type Operand struct {
+	shmmat.Matrix
+	File *os.File // nil for one in memory
+}
+
+// Output is where C goes: a file, m×n row-major in the element type of the job
+// from Offset on. Without one, C stays in the segment (see Job.View).
+type Output struct {
+	File   *os.File
+	Offset int64
+}
+
+// Spec is a job: C = α·op(A)·op(B) + β·C₀ as design.md section 2 defines it.
+// C₀ is not looked at if Beta is 0, A and B are not if Alpha or k is.
+type Spec struct {
+	Type        elem.Type
+	Alpha, Beta float64 // rounded to Type
+	A, B, C0    Operand
+	Out         Output
+	Priority    uint8
+
+	Kernel       *gemm.Kernel
+	Blocking     gemm.Blocking // zero: the kernel's own
+	TileM, TileN int64         // zero: chosen for the problem
+	Slice        int64         // elements that a PACK task reads; zero: a default
+}
+
+// defaultSlice is 2 MiB of float64: long enough for a disk, short enough for
+// every worker to get some.
+const defaultSlice = 256 << 10
+
+// A Plan is a job cut to size, and the memory it needs. Making one takes no
+// memory and reads no file.
+type Plan struct {
+	Spec
+	*tiling.Plan
+	Layout shmmat.Layout // of the data segment
+}
+
+// NewPlan plans a job for a pool of so many workers. The errors say which
+// shapes do not fit together, or wrap tiling.ErrTooLarge.
+func NewPlan(s Spec, workers int) (*Plan, error) {
+	pr := tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}
+	if s.B.Rows != pr.K {
+		return nil, fmt.Errorf("op(A) is %d×%d and op(B) is %d×%d: inner dimensions differ", s.A.Rows, s.A.Cols, s.B.Rows, s.B.Cols)
+	}
+	if s.Beta != 0 && (s.C0.Rows != pr.M || s.C0.Cols != pr.N) {
+		return nil, fmt.Errorf("C0 is %d×%d, C is %d×%d", s.C0.Rows, s.C0.Cols, pr.M, pr.N)
+	}
+	if s.Alpha == 0 {
+		pr.K = 0
+	}
+	if err := pr.Check(); err != nil {
+		return nil, err
+	}
+	if s.Blocking == (gemm.Blocking{}) {
+		s.Blocking = s.Kernel.Blocking
+	}
+	mr, nr := int64(s.Kernel.MR), int64(s.Kernel.NR)
+	if s.TileM == 0 || s.TileN == 0 {
+		s.TileM, s.TileN = tiling.DefaultTile(pr, mr, nr, workers)
+	}
+	if s.Slice == 0 {
+		s.Slice = defaultSlice
+	}
+	// A is packed by rows and B by columns: an operand scatters if it is
+	// stored the other way.
+	tp, err := tiling.New(tiling.Params{
+		Problem: pr, MR: mr, NR: nr, TileM: s.TileM, TileN: s.TileN, Slice: s.Slice,
+		A:      tiling.Operand{Pack: pr.K > 0, Scatters: s.A.Order == shmmat.ColMajor},
+		B:      tiling.Operand{Pack: pr.K > 0, Scatters: s.B.Order == shmmat.RowMajor},
+		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Spec: s, Plan: tp}
+	p.Layout, err = p.layout()
+	return p, err
+}
+
+// layout sizes the regions of the data segment.
+func (p *Plan) layout() (shmmat.Layout, error) {
+	size := int64(p.Type.Size())
+	length := map[shmmat.Region]int64{shmmat.C: p.M * p.N * size}
+	if p.M > 0 && p.N > 0 && p.K > 0 {
+		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+	}
+	if p.Beta != 0 {
+		length[shmmat.InitC] = p.M * p.N * size
+	}
+	if p.A.File == nil {
+		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
+	}
+	if p.B.File == nil {
+		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
+	}
+	return shmmat.NewLayout(length)
+}
+
+// record returns what workers must know of the job.
+func (p *Plan) record(id, data uint32) shmmat.Job {
+	m := func(o Operand) shmmat.Matrix {
+		o.InFile = o.File != nil
+		return o.Matrix
+	}
+	return shmmat.Job{
+		ID: id, Data: data, Type: p.Type, ISA: uint8(p.Kernel.ISA), Priority: p.Priority,
+		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
+		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
+		C:   shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type},
+		Out: shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
+		MC:  int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
+	}
+}
+
+// files returns the announcement of the job's files, and whether there is any.
+func (p *Plan) files(id uint32) (a announcement, ok bool) {
+	a.m = shmmat.Message{Verb: shmmat.Files, Number: id}
+	for _, f := range []struct {
+		role shmmat.Role
+		file *os.File
+		used bool
+	}{
+		{shmmat.FileA, p.A.File, p.K > 0}, {shmmat.FileB, p.B.File, p.K > 0},
+		{shmmat.FileC0, p.C0.File, p.Beta != 0}, {shmmat.FileOut, p.Out.File, true},
+	} {
+		if f.file != nil && f.used {
+			a.m.Which = append(a.m.Which, f.role)
+			a.files = append(a.files, f.file)
+		}
+	}
+	return a, len(a.files) > 0
+}

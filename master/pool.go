@@ -1,0 +1,181 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"matmul/shmmat"
+)
+
+// Config says what a pool is made of.
+type Config struct {
+	Workers int            // at least 1
+	Starter shmmat.Starter // what starts them
+	Kind    shmmat.Kind    // of the segments; Heap only with workers in this process
+	Dir     string         // where segments of kind File lie
+	Pins    []int          // processor of each worker; nil to pin none
+	Spin    time.Duration  // how long an idle process looks for news before it sleeps
+	Yield   bool           // workers fill all processors: offer them while looking
+}
+
+// Pool is a set of workers that are started once and used for many jobs.
+type Pool struct {
+	cfg     Config
+	control *shmmat.Segment
+	view    *shmmat.View
+	board   *shmmat.Board
+	members []*member
+	events  chan event
+	alive   context.Context // until Close
+	die     context.CancelFunc
+	pending sync.WaitGroup // goroutines that may still send an event or ring the bell
+
+	mu     sync.Mutex // held by the goroutine that drives the pool
+	closed bool
+	jobs   uint32 // id of the last job
+	data   dataSegment
+	news   []announcement // what a new worker must be told
+
+	deaths     int // in all
+	unanswered int // deaths since the last answer
+}
+
+// New starts a pool. It returns as soon as the workers are on their way; a
+// worker that cannot be started shows when the first job runs. Close must be
+// called.
+func New(cfg Config) (*Pool, error) {
+	if cfg.Workers < 1 || cfg.Pins != nil && len(cfg.Pins) < cfg.Workers {
+		panic(fmt.Sprintf("master: %d workers with %d pins", cfg.Workers, len(cfg.Pins)))
+	}
+	p := &Pool{cfg: cfg, events: make(chan event, 4*cfg.Workers)}
+	p.alive, p.die = context.WithCancel(context.Background())
+	if err := p.openBoard(); err != nil {
+		p.closeBoard()
+		return nil, err
+	}
+	for i := range cfg.Workers {
+		m := &member{index: i}
+		p.members = append(p.members, m)
+		p.start(m)
+	}
+	return p, nil
+}
+
+// openBoard makes the control segment and the master's view of it.
+func (p *Pool) openBoard() error {
+	l, err := shmmat.NewLayout(map[shmmat.Region]int64{shmmat.Control: shmmat.ControlSize(p.cfg.Workers)})
+	if err != nil {
+		return err
+	}
+	if p.control, err = shmmat.Create(p.cfg.Kind, l, p.cfg.Dir); err != nil {
+		return err
+	}
+	if p.view, err = p.control.Map(shmmat.All(true)); err != nil {
+		return err
+	}
+	p.board, err = shmmat.OpenBoard(p.view.Bytes(shmmat.Control), p.cfg.Workers)
+	return err
+}
+
+func (p *Pool) closeBoard() error {
+	var err error
+	if p.view != nil {
+		err = p.view.Close()
+	}
+	if p.control != nil {
+		err = errors.Join(err, p.control.Close())
+	}
+	return err
+}
+
+// Workers returns the number of workers.
+func (p *Pool) Workers() int { return p.cfg.Workers }
+
+// Board returns the scoreboard for onlookers. It is valid until Close.
+func (p *Pool) Board() *shmmat.Board { return p.board }
+
+// Deaths returns how many workers have died and been replaced so far.
+func (p *Pool) Deaths() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deaths
+}
+
+// Pids returns the process ids of the workers that are running, by seat; 0 for
+// one that is not, or is a goroutine.
+func (p *Pool) Pids() []int {
+	pids := make([]int, len(p.members))
+	for i, m := range p.members {
+		pids[i] = int(m.pid.Load())
+	}
+	return pids
+}
+
+// grace is how long Close waits for workers to end by themselves.
+const grace = 2 * time.Second
+
+// Close ends the workers and frees the segments. It waits for a running job.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.dismiss()
+	err := p.data.close()
+	return errors.Join(err, p.closeBoard())
+}
+
+// dismiss tells all workers to quit, kills those that do not, and waits until
+// every one is reaped.
+func (p *Pool) dismiss() {
+	p.die()
+	for _, m := range p.members {
+		if m.state == ready {
+			m.end.Send(shmmat.Task{Kind: shmmat.Quit})
+		}
+	}
+	gone := make(chan struct{})
+	go func() {
+		p.pending.Wait()
+		close(gone)
+	}()
+	kill := time.After(grace)
+	for {
+		select {
+		case e := <-p.events:
+			e.discard()
+		case <-kill:
+			for _, m := range p.members {
+				m.kill()
+			}
+		case <-gone:
+			for len(p.events) > 0 {
+				(<-p.events).discard()
+			}
+			for _, m := range p.members {
+				m.hangUp()
+			}
+			return
+		}
+	}
+}
+
+// acquire takes the right to drive the pool.
+func (p *Pool) acquire(ctx context.Context) (release func(), err error) {
+	p.mu.Lock()
+	if p.closed {
+		err = ErrClosed
+	} else {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		p.mu.Unlock()
+		return nil, err
+	}
+	return p.mu.Unlock, nil
+}

@@ -1,0 +1,94 @@
+package shmmat
+
+import (
+	"matmul/internal/elem"
+	"matmul/tiling"
+)
+
+// The kinds of tasks that belong to the pool and to no job.
+const (
+	Attend tiling.Kind = 64 + iota // read one message from the socket and act on it
+	Peak                           // measure the FMA limit for Rect.R0 nanoseconds; Rect.C0 is the ISA, Rect.C1 the type
+	Quit                           // end
+)
+
+// A Task is what a worker is asked to do.
+type Task struct {
+	Job  uint32 // whose record to use
+	Kind tiling.Kind
+	ID   int64       // its number in the job's plan; comes back in the answer
+	Rect tiling.Rect // what it covers; see tiling.Plan.Rect
+}
+
+// taskPayload is a Task as a slot holds it.
+type taskPayload struct {
+	job, kind      uint32
+	id             int64
+	r0, r1, c0, c1 int64
+	_              [8]byte
+}
+
+func (t Task) payload() taskPayload {
+	return taskPayload{job: t.Job, kind: uint32(t.Kind), id: t.ID,
+		r0: t.Rect.R0, r1: t.Rect.R1, c0: t.Rect.C0, c1: t.Rect.C1}
+}
+
+func (p taskPayload) task() Task {
+	return Task{Job: p.job, Kind: tiling.Kind(p.kind), ID: p.id,
+		Rect: tiling.Rect{R0: p.r0, R1: p.r1, C0: p.c0, C1: p.c1}}
+}
+
+// Status says how a task ended.
+type Status uint32
+
+// The ways a task ends. After any but Done a text follows on the socket.
+const (
+	Done     Status = iota
+	BadInput        // an input could not be read as what it was said to be
+	NoSpace         // the output's disk is full
+	Fault           // memory of the segment could not be accessed
+	Failed          // anything else
+)
+
+// An Answer is what a worker says when a task has ended.
+type Answer struct {
+	Job        uint32
+	Status     Status
+	ID         int64
+	Begin, End int64 // sys.Monotonic nanoseconds
+	Value      int64 // Peak: flop/s; otherwise 0
+}
+
+// answerPayload is an Answer as a slot holds it.
+type answerPayload struct {
+	Answer
+	_ [16]byte
+}
+
+// Job is all that a worker must know to do the tasks of a job, besides the
+// descriptors, which come over its socket. It is of fixed size and lies in the
+// control region.
+type Job struct {
+	ID       uint32
+	Data     uint32 // number of the data segment that it lives in
+	Type     elem.Type
+	ISA      uint8 // gemm.ISA of the kernel
+	Priority uint8 // 0–9
+	M, N, K  int64
+	Alpha    float64
+	Beta     float64
+	// A and B are the operands as PACK reads them: lanes × depths, which is
+	// op(A) and op(B)ᵀ.
+	A, B       Matrix
+	C0, C, Out Matrix // C0 as given; C in its region; Out in its file
+	MC, KC, NC int32
+}
+
+// InitC returns where MULTIPLY finds C₀: where the caller put it in memory, or
+// where LOAD put it, row-major.
+func (j *Job) InitC() Matrix {
+	if !j.C0.InFile {
+		return j.C0
+	}
+	return Matrix{Rows: j.M, Cols: j.N, LD: j.N, Type: j.Type}
+}

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/internal/sys"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// loop does tasks until the master says Quit or is gone.
+func (w *worker) loop() error {
+	// A page of the segment that cannot be had becomes a panic of this
+	// goroutine, which ends the task and not the process.
+	debug.SetPanicOnFault(true)
+	for {
+		t, err := w.next()
+		if err == nil {
+			err = w.do(t)
+		}
+		if errors.Is(err, errQuit) || errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for a task.
+func (w *worker) next() (shmmat.Task, error) {
+	spin := w.spin
+	for {
+		if t, ok := w.end.Take(); ok {
+			return t, nil
+		}
+		if err := w.end.Bell.Wait(w.end.Waiting, spin, patience, w.yield); err != nil {
+			return shmmat.Task{}, err
+		}
+		spin = 0 // once it has slept, it only sleeps
+		if !w.end.Waiting() && w.line.Gone() {
+			return shmmat.Task{}, io.EOF
+		}
+	}
+}
+
+// do does one task and answers. It returns an error only if no answer is
+// possible.
+func (w *worker) do(t shmmat.Task) error {
+	if t.Kind == shmmat.Quit {
+		return errQuit
+	}
+	if err := w.recall(t); err != nil {
+		return err
+	}
+	begin := w.end.Begin(t, w.job.Priority)
+	value, err := w.execute(t)
+	a := shmmat.Answer{Job: t.Job, ID: t.ID, Begin: begin, End: sys.Monotonic(), Value: value}
+	if err != nil {
+		var p *problem
+		if !errors.As(err, &p) {
+			p = &problem{status: shmmat.Failed, err: err}
+		}
+		a.Status = p.status
+		trouble := shmmat.Message{Verb: shmmat.Trouble, Role: p.role, Text: p.Error()}
+		if err := w.line.Send(trouble); err != nil {
+			return err
+		}
+	}
+	w.end.End(a, w.job.Priority)
+	return nil
+}
+
+// recall makes w.job the record of the task's job.
+func (w *worker) recall(t shmmat.Task) (err error) {
+	if t.Kind <= tiling.Store && t.Job != w.job.ID {
+		w.job, err = w.board.Job(t.Job)
+	}
+	return err
+}
+
+// execute does a task. A fault in the segment, or a bug in what is called,
+// becomes an error.
+func (w *worker) execute(t shmmat.Task) (value int64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = w.fault(t, r)
+		}
+	}()
+	switch t.Kind {
+	case shmmat.Attend:
+		return 0, w.attend()
+	case shmmat.Peak:
+		return peak(t.Rect)
+	}
+	if w.job.Type == elem.Float32 {
+		return 0, task[float32](w, t)
+	}
+	return 0, task[float64](w, t)
+}
+
+// task does one task of a job in T.
+func task[T elem.Float](w *worker, t shmmat.Task) error {
+	a := arithOf[T](w)
+	if err := a.use(w); err != nil {
+		return err
+	}
+	switch t.Kind {
+	case tiling.PackA:
+		return a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.RowsA, shmmat.PanelsA, a.k.MR, T(w.job.Alpha), t.Rect)
+	case tiling.PackB:
+		return a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.RowsB, shmmat.PanelsB, a.k.NR, 1, t.Rect)
+	case tiling.LoadC0:
+		return a.loadC0(t.Rect)
+	case tiling.Multiply:
+		return a.multiply(t.Rect)
+	case tiling.Store:
+		return a.store(t.Rect)
+	}
+	return fmt.Errorf("unknown task %s", t.Kind)
+}
+
+// peak measures the FMA limit of this worker's processor.
+func peak(r tiling.Rect) (int64, error) {
+	k, err := gemm.Lookup(gemm.ISA(r.C0), elem.Type(r.C1))
+	if err != nil {
+		return 0, err
+	}
+	return int64(gemm.Peak(k, time.Duration(r.R0)) * 1e9), nil
+}
+
+// A problem is an error with the status that the answer carries.
+type problem struct {
+	status shmmat.Status
+	role   shmmat.Role // of the file concerned, if any
+	err    error
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// fault turns a recovered panic into an error. A memory fault is reported with
+// the region that it fell in.
+func (w *worker) fault(t shmmat.Task, r any) error {
+	var re runtime.Error
+	err, _ := r.(error)
+	if errors.As(err, &re) {
+		if f, ok := re.(interface{ Addr() uintptr }); ok {
+			return &problem{status: shmmat.Fault, err: fmt.Errorf("%s: memory fault at %#x (%s)", t.Kind, f.Addr(), w.place(f.Addr()))}
+		}
+	}
+	return fmt.Errorf("%s: %v", t.Kind, r)
+}
+
+// place says which part of the segment an address lies in.
+func (w *worker) place(addr uintptr) string {
+	for _, v := range []*shmmat.View{w.pack, w.mult, w.control} {
+		if v == nil {
+			continue
+		}
+		if where, ok := v.Find(addr); ok {
+			return where
+		}
+	}
+	return "outside the segment"
+}
+
+// noSpace reports whether a write failed because the disk, the quota or the
+// file size limit is exhausted.
+func noSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}

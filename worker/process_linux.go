@@ -1,0 +1,135 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"matmul/internal/sys"
+	"matmul/shmmat"
+)
+
+// mark is the variable that turns a process into a worker. Its value is the
+// protocol version; the socket is descriptor 3.
+const (
+	mark       = "MATMUL_WORKER"
+	socketFD   = 3
+	exitServed = 0
+	exitFailed = 1
+)
+
+// Main turns this process into a worker and does not return if it was started
+// as one; otherwise it returns at once. It must be called first thing in main:
+// what the program does before, each worker does too.
+func Main() {
+	if os.Getenv(mark) == "" {
+		return
+	}
+	// Terminals and schedulers signal every process of a job. What to do is
+	// the master's decision; workers end when it tells them, or is gone.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	runtime.LockOSThread()
+	if err := serveProcess(); err != nil {
+		fmt.Fprintf(os.Stderr, "matmul: worker %d: %v\n", os.Getpid(), err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(exitServed)
+}
+
+func serveProcess() error {
+	if v := os.Getenv(mark); v != strconv.Itoa(shmmat.ProtocolVersion) {
+		return fmt.Errorf("%s is %q, want %d: this variable is not for users", mark, v, shmmat.ProtocolVersion)
+	}
+	if err := errors.Join(sys.NoNewPrivileges(), sys.NoCoreDumps()); err != nil {
+		return err
+	}
+	syscall.CloseOnExec(socketFD)
+	return Serve(shmmat.NewSocketLine(os.NewFile(socketFD, "socket:worker")), false)
+}
+
+// settle pins the process to a processor (unless cpu is negative) and names
+// it. Failure to do either costs speed or comfort, not the result.
+func settle(cpu, seat int) {
+	sys.SetName("matmul-w" + strconv.Itoa(seat))
+	if cpu >= 0 {
+		_ = sys.SetAffinity(0, []int{cpu})
+	}
+}
+
+// Processes starts workers as processes: this program anew, which must call
+// Main first thing.
+type Processes struct{ requests chan request }
+
+type request struct {
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// NewProcesses returns a starter of worker processes.
+//
+// The kernel sends a worker its parent-death signal when the thread that
+// started it ends, not the process: so all are started from one goroutine that
+// is locked to a thread and never returns.
+func NewProcesses() *Processes {
+	p := &Processes{requests: make(chan request)}
+	go func() {
+		runtime.LockOSThread()
+		for r := range p.requests {
+			r.done <- r.cmd.Start()
+		}
+		select {}
+	}()
+	return p
+}
+
+// Start starts a worker and returns the master's end of its line, and its
+// process.
+func (p *Processes) Start() (shmmat.Line, shmmat.Process, error) {
+	mine, theirs, err := sys.SocketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer theirs.Close()
+	cmd := command(theirs)
+	r := request{cmd, make(chan error)}
+	p.requests <- r
+	if err := <-r.done; err != nil {
+		mine.Close()
+		return nil, nil, fmt.Errorf("start worker: %w", err)
+	}
+	return shmmat.NewSocketLine(mine), process{cmd}, nil
+}
+
+func command(socket *os.File) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"matmul-worker"}
+	// One P, and no collections while the heap is as small as a worker's is.
+	cmd.Env = append(os.Environ(), mark+"="+strconv.Itoa(shmmat.ProtocolVersion),
+		"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB")
+	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = []*os.File{socket}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+type process struct{ cmd *exec.Cmd }
+
+func (p process) Pid() int { return p.cmd.Process.Pid }
+
+// Kill ends the process. Wait must still be called: only a reaped process is
+// known not to write any more.
+func (p process) Kill() { _ = p.cmd.Process.Kill() }
+
+// Wait waits for the end of the process and says how it came.
+func (p process) Wait() string {
+	err := p.cmd.Wait()
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}
