@@ -10,6 +10,7 @@ import (
 // dataSegment is the segment that the jobs of a pool live in, one at a time.
 type dataSegment struct {
 	number uint32 // counts the segments that there were
+	kept   bool   // made by Reserve: not replaced because a job is small
 	seg    *shmmat.Segment
 	view   *shmmat.View // of the master; nil until somebody asks for it
 }
@@ -29,7 +30,7 @@ func (d *dataSegment) close() (err error) {
 // fits reports whether a job with the given layout can live in the segment
 // without most of it lying idle.
 func (d *dataSegment) fits(l shmmat.Layout) bool {
-	if d.seg == nil || d.seg.Layout.Bytes() > 4*l.Bytes()+64<<20 {
+	if d.seg == nil || !d.kept && d.seg.Layout.Bytes() > 4*l.Bytes()+64<<20 {
 		return false
 	}
 	for r, e := range l.At {
@@ -60,7 +61,7 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout) error {
 	if err != nil {
 		return err
 	}
-	p.data.seg = seg
+	p.data.seg, p.data.kept = seg, false
 	p.data.number++
 	h, file := seg.Handle()
 	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg}
@@ -68,7 +69,32 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout) error {
 	return nil
 }
 
-// view returns the master's view of the data segment.
+// Reserve makes a data segment that has room for each of the plans, one at a
+// time, so that going from one to the other sets no memory aside anew.
+func (p *Pool) Reserve(ctx context.Context, plans ...*Plan) error {
+	length := map[shmmat.Region]int64{}
+	for _, pl := range plans {
+		for r, e := range pl.Layout.At {
+			length[shmmat.Region(r)] = max(length[shmmat.Region(r)], e.Len)
+		}
+	}
+	l, err := shmmat.NewLayout(length)
+	if err != nil {
+		return err
+	}
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := p.house(ctx, l); err != nil {
+		return err
+	}
+	p.data.kept = true
+	return nil
+}
+
+// dataView returns the master's view of the data segment.
 func (p *Pool) dataView() (*shmmat.View, error) {
 	if p.data.view == nil {
 		v, err := p.data.seg.Map(shmmat.All(true))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"matmul/internal/sys"
+	"matmul/tiling"
 )
 
 // Bell returns the bell that the master sleeps at.
@@ -111,17 +112,21 @@ func (w *WorkerEnd) Take() (Task, bool) {
 }
 
 // Begin notes on the scoreboard that the worker starts on t, and returns the
-// time.
+// time. Only tasks of jobs are counted.
 func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 	now := sys.Monotonic()
 	w.seat.now.set(Activity{Job: t.Job, Kind: t.Kind, Task: t.ID, Begin: now})
-	w.seat.score.begin(priority % Priorities)
+	if t.Kind <= tiling.Store {
+		w.seat.score.begin(priority % Priorities)
+	}
 	return now
 }
 
-// End notes on the scoreboard that the task is over, and answers.
-func (w *WorkerEnd) End(a Answer, priority uint8) {
-	w.seat.score.end(priority % Priorities)
+// End notes on the scoreboard that t is over, and answers.
+func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
+	if t.Kind <= tiling.Store {
+		w.seat.score.end(priority % Priorities)
+	}
 	w.seat.now.set(Activity{Begin: a.End})
 	w.answers.put(answerPayload{Answer: a})
 	w.master.Ring()

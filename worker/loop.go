@@ -75,7 +75,7 @@ func (w *worker) do(t shmmat.Task) error {
 			return err
 		}
 	}
-	w.end.End(a, w.job.Priority)
+	w.end.End(t, a, w.job.Priority)
 	return nil
 }
 

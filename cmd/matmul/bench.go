@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/master"
+	"matmul/shmmat"
+)
+
+// benchFlags are the flags of bench.
+type benchFlags struct {
+	poolFlags
+	sizes  []string
+	dtype  string
+	reps   int
+	asJSON bool
+}
+
+func newBench() *cobra.Command {
+	f := &benchFlags{}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the speed on matrices in memory",
+		Long: `bench multiplies row-major matrices that lie in shared memory, with workers that
+are running already. The time covers everything from handing in the job to the
+finished C: planning, packing, messages and multiplying. Sizes take turns, and
+the FMA limit is measured in the same turns.`,
+		Example: `  matmul bench
+  matmul bench --sizes 2048 --workers 2 --reps 15
+  matmul bench --sizes 4096x4096x64,64x8192x8192 --dtype float32 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.register(cmd)
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.sizes, "sizes", []string{"512", "1024", "2048"}, "`LIST` of N or MxNxK")
+	fl.StringVar(&f.dtype, "dtype", "float64", "element type: float64 or float32")
+	fl.IntVar(&f.reps, "reps", 7, "repetitions of each size")
+	fl.BoolVar(&f.asJSON, "json", false, "print one JSON object per size and line")
+	complete(cmd, "dtype", "float64", "float32")
+	return cmd
+}
+
+// A series is the measurements of one size.
+type series struct {
+	m, n, k int64
+	plan    *master.Plan
+	seconds []float64
+	peaks   []float64 // GFLOP/s
+}
+
+func (f *benchFlags) run(cmd *cobra.Command) error {
+	t, err := elem.Parse(f.dtype)
+	if err != nil {
+		return usageError{err}
+	}
+	if f.reps < 1 {
+		return usagef("--reps %d: want at least 1", f.reps)
+	}
+	c, err := f.resolve(cmd)
+	if err != nil {
+		return err
+	}
+	kernel, err := gemm.Lookup(c.isa, t)
+	if err != nil {
+		return usageError{err}
+	}
+	all, err := f.plans(kernel, t, c.workers)
+	if err != nil {
+		return err
+	}
+	if err := c.affordAll(all); err != nil {
+		return err
+	}
+	pool, err := c.open(os.TempDir())
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := measureAll(cmd.Context(), pool, all, f.reps, t); err != nil {
+		return err
+	}
+	return f.print(cmd, c, kernel, all)
+}
+
+// plans parses the sizes.
+func (f *benchFlags) plans(k *gemm.Kernel, t elem.Type, workers int) (all []*series, err error) {
+	for _, text := range f.sizes {
+		s := &series{}
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
+			s.m, s.n, s.k = n, n, n
+		} else if v, err := parseSizes(text, 3); err == nil {
+			s.m, s.n, s.k = v[0], v[1], v[2]
+		} else {
+			return nil, usagef("--sizes %q: want N or MxNxK", text)
+		}
+		if s.plan, err = s.newPlan(k, t, workers); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	if len(all) == 0 {
+		return nil, usagef("--sizes is empty: want N or MxNxK")
+	}
+	return all, nil
+}
+
+// newPlan plans a product of row-major matrices in memory.
+func (s *series) newPlan(k *gemm.Kernel, t elem.Type, workers int) (*master.Plan, error) {
+	m := func(rows, cols int64) master.Operand {
+		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: t}}
+	}
+	return master.NewPlan(master.Spec{Type: t, Alpha: 1, Kernel: k, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)}, workers)
+}
+
+// affordAll checks the memory of the largest series.
+func (c *crew) affordAll(all []*series) error {
+	for _, s := range all {
+		if err := c.afford(s.plan, 0, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureAll lets the sizes take turns, after one turn that is not counted.
+func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int, t elem.Type) error {
+	plans := make([]*master.Plan, len(all))
+	for i, s := range all {
+		plans[i] = s.plan
+	}
+	if err := pool.Reserve(ctx, plans...); err != nil {
+		return err
+	}
+	for rep := range reps + 1 {
+		for _, s := range all {
+			fill := rep == 0
+			seconds, err := s.once(ctx, pool, t, fill)
+			if err != nil {
+				return err
+			}
+			peak, err := pool.Peak(ctx, s.plan.Kernel, peakTime)
+			if err != nil {
+				return err
+			}
+			if rep > 0 {
+				s.seconds = append(s.seconds, seconds)
+				s.peaks = append(s.peaks, peak/1e9)
+			}
+		}
+	}
+	return nil
+}
+
+// once does the product once and returns the time it took.
+func (s *series) once(ctx context.Context, pool *master.Pool, t elem.Type, fill bool) (float64, error) {
+	if fill {
+		job, err := pool.Prepare(ctx, s.plan)
+		if err != nil {
+			return 0, err
+		}
+		if err := fillOperands(job, t); err != nil {
+			return 0, err
+		}
+	}
+	start := time.Now()
+	plan, err := s.newPlan(s.plan.Kernel, t, pool.Workers())
+	if err != nil {
+		return 0, err
+	}
+	job, err := pool.Prepare(ctx, plan)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := job.Run(ctx); err != nil {
+		return 0, err
+	}
+	return time.Since(start).Seconds(), nil
+}
+
+// fillOperands writes numbers between −1 and 1 into A and B.
+func fillOperands(job *master.Job, t elem.Type) error {
+	if t == elem.Float32 {
+		return fillAs[float32](job)
+	}
+	return fillAs[float64](job)
+}
+
+func fillAs[T elem.Float](job *master.Job) error {
+	for _, r := range []shmmat.Region{shmmat.RowsA, shmmat.RowsB} {
+		s, err := master.Elements[T](job, r)
+		if err != nil {
+			return err
+		}
+		x := uint32(r)
+		for i := range s {
+			x = x*1664525 + 1013904223 // Numerical Recipes: any spread of values does
+			s[i] = T(int32(x)) / (1 << 31)
+		}
+	}
+	return nil
+}
+
+// benchResult is one line of the JSON output.
+type benchResult struct {
+	M       int64   `json:"m"`
+	N       int64   `json:"n"`
+	K       int64   `json:"k"`
+	DType   string  `json:"dtype"`
+	Workers int     `json:"workers"`
+	ISA     string  `json:"isa"`
+	Kernel  string  `json:"kernel"`
+	TileM   int64   `json:"tile_m"`
+	TileN   int64   `json:"tile_n"`
+	Reps    int     `json:"reps"`
+	Median  float64 `json:"median_s"`
+	Best    float64 `json:"best_s"`
+	GFLOPS  float64 `json:"gflops"`
+	Peak    float64 `json:"peak_gflops"`
+	Share   float64 `json:"share"`
+}
+
+func (s *series) result(f *benchFlags, c crew, k *gemm.Kernel) benchResult {
+	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
+		TileM: s.plan.TileM, TileN: s.plan.TileN, Reps: f.reps,
+		Median: median(s.seconds), Best: slices.Min(s.seconds), Peak: median(s.peaks)}
+	r.GFLOPS = s.plan.Flops() / r.Median / 1e9
+	r.Share = r.GFLOPS / r.Peak
+	return r
+}
+
+// median returns the middle of the values, the mean of both middles if their
+// number is even.
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+func (f *benchFlags) print(cmd *cobra.Command, c crew, k *gemm.Kernel, all []*series) error {
+	out := output{cmd: cmd}
+	if !f.asJSON {
+		out.printf("%s, %s, %d worker(s)\n", k, f.dtype, c.workers)
+		out.printf("%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
+	}
+	for _, s := range all {
+		r := s.result(f, c, k)
+		if f.asJSON {
+			b, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			out.printf("%s\n", b)
+			continue
+		}
+		size := strings.Join([]string{fmt.Sprint(r.M), fmt.Sprint(r.N), fmt.Sprint(r.K)}, "×")
+		out.printf("%-20s %11s %11s %9.1f %9.1f %6.1f%%\n", size, milliseconds(r.Median), milliseconds(r.Best), r.GFLOPS, r.Peak, 100*r.Share)
+	}
+	return out.result()
+}
+
+func milliseconds(s float64) string { return fmt.Sprintf("%.3f ms", 1e3*s) }

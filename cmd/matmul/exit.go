@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"matmul/internal/matfile"
+	"matmul/master"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// The exit codes. They are documented in `matmul help exit-codes`, and do not
+// change.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitWrong    = 3
+	exitInput    = 4
+	exitResource = 5
+	exitWorkers  = 6
+	exitSignal   = 128 // plus the signal's number
+)
+
+const exitCodesHelp = `The exit status of every command:
+
+  0      done: results are right and on disk
+  1      failed for a reason that is none of the following
+  2      usage: unknown command, flag or value
+  3      verification failed: C is not the product
+  4      bad input: a file is missing, malformed, of the wrong shape or type,
+         or the output may not be written
+  5      not enough memory, disk or another resource
+  6      workers died faster than they could be replaced
+  75     stopped, and can be resumed
+  128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM)
+
+After any status but 0 there is one line on standard error that says what is
+wrong, and no output file has been created, changed or replaced.`
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// wrongError is a result that did not pass verification.
+type wrongError struct{ error }
+
+// resourceError is a machine that has too little of something.
+type resourceError struct{ error }
+
+func (e resourceError) Unwrap() error { return e.error }
+
+// signalError is a signal that asked for the end.
+type signalError struct{ sig syscall.Signal }
+
+func (e signalError) Error() string { return fmt.Sprintf("ended by signal: %v", e.sig) }
+
+// errSaid marks an error that has been told already, as a result.
+var errSaid = errors.New("already said")
+
+// exitCode returns the exit status for an error.
+func exitCode(err error) int {
+	var (
+		usage    usageError
+		wrong    wrongError
+		resource resourceError
+		signal   signalError
+		input    *matfile.Error
+		file     *master.FileError
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &signal):
+		return exitSignal + int(signal.sig)
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &wrong):
+		return exitWrong
+	case errors.As(err, &file):
+		return fileCode(file)
+	case errors.Is(err, master.ErrWorkersLost):
+		return exitWorkers
+	case errors.As(err, &resource), errors.Is(err, matfile.ErrNoSpace), errors.Is(err, shmmat.ErrUnavailable),
+		errors.Is(err, master.ErrFault), errors.Is(err, tiling.ErrTooLarge):
+		return exitResource
+	case errors.As(err, &input):
+		return exitInput
+	}
+	return exitFailed
+}
+
+// fileCode returns the exit status for a file that a worker could not use.
+func fileCode(e *master.FileError) int {
+	switch {
+	case e.NoSpace:
+		return exitResource
+	case e.Role == shmmat.FileOut:
+		return exitFailed
+	}
+	return exitInput
+}
+
+// inputf returns an error about a file or directory that cannot be used.
+func inputf(path, format string, args ...any) error {
+	return &matfile.Error{Path: path, Problem: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/shmmat"
+	"matmul/tune"
+)
+
+// infoReport is what info prints: what detection found, and what this program
+// makes of it.
+type infoReport struct {
+	Version string `json:"version"`
+	*tune.Info
+	ISAs     []string      `json:"isas"`
+	Kernels  []string      `json:"kernels"`
+	Segments []segmentInfo `json:"segments"`
+}
+
+// segmentInfo says whether a kind of segment works here.
+type segmentInfo struct {
+	Kind  string `json:"kind"`
+	Works bool   `json:"works"`
+	Why   string `json:"why_not,omitempty"`
+}
+
+func newInfo() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info",
+		Short: "Show what this machine has and what may be used",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r := newInfoReport()
+		out := output{cmd: cmd}
+		if !asJSON {
+			r.print(&out)
+			return out.result()
+		}
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		out.printf("%s\n", b)
+		return out.result()
+	}
+	return cmd
+}
+
+func newInfoReport() infoReport {
+	r := infoReport{Version: version, Info: tune.Host().Info()}
+	for _, isa := range gemm.Supported() {
+		r.ISAs = append(r.ISAs, isa.String())
+	}
+	for _, t := range []elem.Type{elem.Float64, elem.Float32} {
+		if k, err := gemm.Lookup(gemm.Auto, t); err == nil {
+			r.Kernels = append(r.Kernels, t.String()+" "+k.String())
+		}
+	}
+	for _, kind := range shmmat.Shared() {
+		s := segmentInfo{Kind: kind.String(), Works: true}
+		if err := trySegment(kind); err != nil {
+			s.Works, s.Why = false, err.Error()
+		}
+		r.Segments = append(r.Segments, s)
+	}
+	return r
+}
+
+// trySegment makes and maps a small segment.
+func trySegment(kind shmmat.Kind) error {
+	l, err := shmmat.NewLayout(map[shmmat.Region]int64{shmmat.C: 1 << 12})
+	if err != nil {
+		return err
+	}
+	s, err := shmmat.Create(kind, l, os.TempDir())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	v, err := s.Map(shmmat.MultiplyRights())
+	if err != nil {
+		return err
+	}
+	return v.Close()
+}
+
+func (r *infoReport) print(out *output) {
+	m := r.Machine
+	out.printf("processor     %s\n", m.Processor)
+	out.printf("cores         %d physical, %d logical, %d NUMA node(s)\n", len(m.Cores), len(m.CPUs), len(m.Nodes))
+	out.printf("instructions  %s (kernels: %s)\n", strings.Join(r.ISAs, ", "), strings.Join(r.Kernels, ", "))
+	for _, line := range cacheLines(m.Caches) {
+		out.printf("cache         %s\n", line)
+	}
+	out.printf("workers       %d by default: %s\n", r.Workers.N, r.Workers.Why)
+	for i, line := range r.Memory.Why {
+		out.printf("%-13s %s\n", map[bool]string{true: "memory"}[i == 0], line)
+	}
+	if r.Limits.SharedMemory >= 0 {
+		out.printf("/dev/shm      %s free\n", tune.FormatBytes(r.Limits.SharedMemory))
+	}
+	for _, s := range r.Segments {
+		if s.Works {
+			out.printf("segment       %s: works\n", s.Kind)
+		} else {
+			out.printf("segment       %s: %s\n", s.Kind, s.Why)
+		}
+	}
+	out.printf("huge pages    private: %s, shared: %s, of %s\n", r.HugePages.Enabled, r.HugePages.Shmem, tune.FormatBytes(r.HugePages.Size))
+	for _, w := range r.Limits.Warnings {
+		out.printf("warning       %s\n", w)
+	}
+}
+
+// cacheLines describes caches, those that are alike in one line.
+func cacheLines(caches []tune.Cache) (lines []string) {
+	counts := map[string]int{}
+	var order []string
+	for _, c := range caches {
+		text := fmt.Sprintf("L%d %s, %s, %d ways, lines of %d bytes, shared by %d processor(s), from %s",
+			c.Level, strings.ToLower(c.Type), tune.FormatBytes(c.Size), c.Ways, c.Line, len(c.CPUs), c.Source)
+		if counts[text]++; counts[text] == 1 {
+			order = append(order, text)
+		}
+	}
+	for _, text := range order {
+		lines = append(lines, fmt.Sprintf("%d × %s", counts[text], text))
+	}
+	return lines
+}

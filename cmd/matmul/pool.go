@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"matmul/internal/gemm"
+	"matmul/master"
+	"matmul/shmmat"
+	"matmul/tune"
+	"matmul/worker"
+)
+
+// maxWorkers is the most workers that --workers takes.
+const maxWorkers = 1024
+
+// poolFlags are the flags that say who computes.
+type poolFlags struct {
+	workers int
+	isa     string
+	segment string
+}
+
+func (p *poolFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVar(&p.workers, "workers", 0, "worker processes, 1 to 1024 (default: physical cores that may be used)")
+	f.StringVar(&p.isa, "isa", "auto", "instruction set: auto, generic, avx2 or avx512")
+	f.StringVar(&p.segment, "segment", "memfd", "shared memory: memfd, posix, sysv or file")
+	complete(cmd, "isa", "auto", "generic", "avx2", "avx512")
+	complete(cmd, "segment", "memfd", "posix", "sysv", "file")
+}
+
+// complete makes the shell propose values for a flag.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the flag does not exist
+	}
+}
+
+// crew is who computes, after the flags and the machine have been looked at.
+type crew struct {
+	workers int
+	why     string
+	isa     gemm.ISA
+	kind    shmmat.Kind
+	machine *tune.Machine
+	limits  *tune.Limits
+}
+
+// resolve turns the flags into a crew.
+func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
+	if cmd.Flags().Changed("workers") && (p.workers < 1 || p.workers > maxWorkers) {
+		return c, usagef("--workers %d: want 1 to %d", p.workers, maxWorkers)
+	}
+	if c.isa, err = gemm.ParseISA(p.isa); err != nil {
+		return c, usageError{err}
+	}
+	if c.kind, err = shmmat.ParseKind(p.segment); err != nil {
+		return c, usageError{err}
+	}
+	c.machine, c.limits = tune.Host().Detect()
+	if c.workers = p.workers; c.workers == 0 {
+		n := c.limits.Workers(c.machine)
+		c.workers, c.why = min(n.N, maxWorkers), n.Why
+	}
+	return c, nil
+}
+
+// spin is how long idle processes look for work before they sleep.
+const spin = 50 * time.Microsecond
+
+// open starts the pool. dir is where a segment of kind file lies.
+func (c *crew) open(dir string) (*master.Pool, error) {
+	return master.New(master.Config{
+		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
+		Pins: c.limits.Pins(c.machine, c.workers), Spin: spin,
+		Yield: c.workers >= len(c.limits.Affinity),
+	})
+}
+
+// perProcess is what a worker takes besides the segment: its runtime, its
+// buffers and its scratch.
+const perProcess = 16 << 20
+
+// afford returns an error that shows the sum if a job's memory is not to be
+// had. extra is what the command itself will take on top, named by what.
+func (c *crew) afford(plan *master.Plan, extra int64, what string) error {
+	segment := plan.Layout.Bytes()
+	others := int64(c.workers)*perProcess + extra
+	sum := fmt.Sprintf("%s, %d worker(s) at %s", regionSum(plan.Layout), c.workers, tune.FormatBytes(perProcess))
+	if extra > 0 {
+		sum += fmt.Sprintf(", %s %s", what, tune.FormatBytes(extra))
+	}
+	if c.kind == shmmat.Posix && c.limits.SharedMemory >= 0 && segment > c.limits.SharedMemory {
+		return resourceError{fmt.Errorf("not enough room in /dev/shm: the job needs %s (%s), free are %s; use --segment memfd",
+			tune.FormatBytes(segment), sum, tune.FormatBytes(c.limits.SharedMemory))}
+	}
+	need := others
+	if c.kind != shmmat.File {
+		need += segment
+	}
+	if budget := c.limits.Memory(); len(budget.Why) > 0 && need > budget.Bytes {
+		return resourceError{fmt.Errorf("not enough memory: the job needs %s (%s), and %s",
+			tune.FormatBytes(need), sum, budget.Limiter)}
+	}
+	return nil
+}
+
+// regionSum lists what the regions of a segment take.
+func regionSum(l shmmat.Layout) (s string) {
+	for r, e := range l.At {
+		if e.Len == 0 || shmmat.Region(r) == shmmat.Header {
+			continue
+		}
+		if s != "" {
+			s += " + "
+		}
+		s += fmt.Sprintf("%s %s", shmmat.Region(r), tune.FormatBytes(e.Len))
+	}
+	return s
+}
