@@ -36,8 +36,13 @@ func encodeHeader(k Kind, l Layout) []byte {
 		binary.LittleEndian.PutUint64(b[extentsOff+16*r:], uint64(e.Off))
 		binary.LittleEndian.PutUint64(b[extentsOff+16*r+8:], uint64(e.Len))
 	}
-	binary.LittleEndian.PutUint32(b[checksumOff:], crc32.Checksum(b[:checksumOff], castagnoli))
+	sealHeader(b)
 	return b
+}
+
+// sealHeader writes the checksum of a header.
+func sealHeader(b []byte) {
+	binary.LittleEndian.PutUint32(b[checksumOff:], crc32.Checksum(b[:checksumOff], castagnoli))
 }
 
 // decodeHeader returns what a header of a segment of size bytes describes.

@@ -36,6 +36,10 @@ type Handle struct {
 // Create makes a segment with the given layout, all of its memory set aside:
 // whoever touches it later cannot fault for want of memory. dir is where a
 // segment of kind File lies. The errors are ErrUnavailable or ErrLayout.
+//
+// Nothing but the machine's memory, or its cgroup's, bounds a Memfd and a SysV
+// segment: asking for more than that brings on the kernel's OOM killer, not an
+// error. The caller looks at the limits first.
 func Create(k Kind, l Layout, dir string) (*Segment, error) {
 	if err := l.check(); err != nil {
 		return nil, err
