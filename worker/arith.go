@@ -100,7 +100,7 @@ func (a *arith[T]) multiply(r tiling.Rect) error {
 		return fmt.Errorf("tile %v does not fit C", r)
 	}
 	if err := j.C.Check(int64(len(v.Bytes(shmmat.C)))); err != nil {
-		return fmt.Errorf("C: %w", err)
+		return fmt.Errorf("region C: %w", err)
 	}
 	pa, err := panelsOf[T](v, shmmat.PanelsA, a.k.MR, j.M, j.K)
 	if err != nil {
