@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +31,29 @@ func Affinity(tid int) ([]int, error) {
 		return nil, fmt.Errorf("sched_getaffinity: %w", err)
 	}
 	return mask.list(), nil
+}
+
+// ProcessAffinity returns, ascending, the logical processors that any thread of
+// this process may run on. No single thread can stand for the process: the
+// first may carry a goroutine that pinned it, while the threads of the runtime
+// keep the mask that the process was started with.
+func ProcessAffinity() ([]int, error) {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return Affinity(os.Getpid())
+	}
+	var all cpuMask
+	for _, thread := range threads {
+		var mask cpuMask
+		tid, err := strconv.Atoi(thread.Name())
+		if err != nil || schedGetaffinity(tid, &mask) != nil {
+			continue // it ended meanwhile
+		}
+		for i, word := range mask {
+			all[i] |= word
+		}
+	}
+	return all.list(), nil
 }
 
 // SetAffinity lets thread tid (0: the calling one, which should be locked to
