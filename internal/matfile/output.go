@@ -1,0 +1,150 @@
+package matfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"matmul/internal/elem"
+)
+
+// An Output is a matrix being written. Until Commit it has no name, or one
+// that only this process knows, and its target is as before. Its elements may
+// be written by [Write] or through [Output.File], by any number of goroutines
+// and processes; those not written are zero.
+//
+// Either Commit or Abort must be called; Abort after Commit does nothing. The
+// two may be called from different goroutines.
+type Output struct {
+	Info // Path as the user named it; C order, little-endian, 2-D
+
+	file  *os.File
+	force bool
+	place place
+	sync  func(*os.File) error // os.File.Sync, or a test's failure
+
+	mu   sync.Mutex // guards done, and place.part from Create on
+	done error      // why there is nothing more to commit; nil while there is
+}
+
+var errCommitted = errors.New("output already committed")
+var errAborted = errors.New("output aborted")
+
+// Create makes room for a matrix of rows × cols elements of type t (to be
+// named path by Commit), all of it on disk, and writes its header. With force
+// it may replace a file, whose permissions it then takes; a new file has what
+// the umask leaves. The caller writes the elements and then calls Commit or
+// Abort.
+//
+// The errors are those of [CheckOutput], and one that is [ErrNoSpace] where
+// the disk, a quota or a limit is too small; nothing is left behind then.
+// Create panics on a negative length or an invalid type: a caller's bug.
+func Create(path string, rows, cols int64, t elem.Type, force bool) (*Output, error) {
+	return create(path, rows, cols, t, force, true)
+}
+
+// create is Create; unnamed false makes it use a named part file even where a
+// file without a name is possible.
+func create(path string, rows, cols int64, t elem.Type, force, unnamed bool) (*Output, error) {
+	if rows < 0 || cols < 0 || !t.Valid() {
+		panic(fmt.Sprintf("matfile: create a %d × %d matrix of %s", rows, cols, t))
+	}
+	head := header(rows, cols, t)
+	size, ok := fileSize(int64(len(head)), rows, cols, t)
+	if !ok {
+		return nil, fmt.Errorf("create %s: %w: a %d × %d matrix of %s is more than 2^63 bytes", printable(path), ErrNoSpace, rows, cols, t)
+	}
+	to, err := resolve(path, force, nil)
+	if err != nil {
+		return nil, err
+	}
+	o := &Output{force: force, sync: (*os.File).Sync,
+		Info: Info{Path: path, Rows: rows, Cols: cols, Dims: 2, Elem: t, Offset: int64(len(head))}}
+	if o.file, o.place, err = openPart(to, unnamed); err != nil {
+		return nil, outputError(path, "create", err)
+	}
+	if err := o.prepare(head, size, to); err != nil {
+		o.Abort()
+		return nil, err
+	}
+	return o, nil
+}
+
+// prepare gives the new file its permissions, its size and its header.
+func (o *Output) prepare(head []byte, size int64, to target) error {
+	if to.old != nil {
+		if err := o.file.Chmod(to.old.Mode().Perm()); err != nil {
+			return outputError(o.Path, "set the permissions of", err)
+		}
+	}
+	if err := reserve(o.file, to.dir, size); err != nil {
+		return outputError(o.Path, fmt.Sprintf("reserve %d bytes for", size), err)
+	}
+	if _, err := o.file.WriteAt(head, 0); err != nil {
+		return outputError(o.Path, "write the header of", err)
+	}
+	return nil
+}
+
+// File returns the open file: elements begin at o.Offset. It is for handing
+// its descriptor to other processes; only the Output may close it.
+func (o *Output) File() *os.File { return o.file }
+
+// Commit makes the matrix durable and then visible under its name: fsync,
+// link or rename, fsync of the directory. If any of it fails, the target is
+// what it was before and nothing else is left; the two exceptions are named
+// in the error. A target that came into being since Create is an [*Error]
+// without force. An fsync that failed is not repeated. A process that is
+// killed in here while it replaces a file may leave the name
+// .matmul-*.part beside it, of the new file or of the old.
+func (o *Output) Commit() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done != nil {
+		return fmt.Errorf("commit %s: %w", printable(o.Path), o.done)
+	}
+	if err := o.sync(o.file); err != nil {
+		o.discard(errAborted)
+		return o.commitError("sync", bare(err))
+	}
+	err := o.place.publish(o.file, o.force, o.sync)
+	if err != nil {
+		o.discard(errAborted)
+		return o.commitError("commit", err)
+	}
+	o.discard(errCommitted)
+	return nil
+}
+
+func (o *Output) commitError(verb string, err error) error {
+	if errors.Is(err, os.ErrExist) {
+		return existsError(o.Path, err)
+	}
+	if isNoSpace(err) {
+		return outputError(o.Path, verb, err)
+	}
+	return fmt.Errorf("%s %s: %w", verb, printable(o.Path), err)
+}
+
+// Abort gives the matrix up and leaves nothing of it.
+func (o *Output) Abort() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done != nil {
+		return nil
+	}
+	if err := o.discard(errAborted); err != nil {
+		return fmt.Errorf("remove the part file of %s: %w", printable(o.Path), bare(err))
+	}
+	return nil
+}
+
+// discard closes the file and removes its temporary name, if it has one.
+func (o *Output) discard(why error) error {
+	o.done = why
+	err := o.place.clear()
+	// Whatever was worth keeping has been synced.
+	o.file.Close()
+	return err
+}
