@@ -1,0 +1,96 @@
+package gemm
+
+import (
+	"fmt"
+	"slices"
+
+	"matmul/internal/elem"
+)
+
+// Blocking holds the sizes of the blocks that the macro-kernel keeps in
+// caches: MC rows of C and NC columns at a time, KC steps of the depth per
+// call of a micro-kernel. They change the time, never the bits.
+type Blocking struct{ MC, KC, NC int }
+
+// A Kernel is one row of the dispatch table: the routines of one instruction
+// set for one element type, with the panel widths MR and NR that they need and
+// the blocking that suits them by default. Kernels are constants: compare them
+// by address.
+type Kernel struct {
+	ISA    ISA
+	Type   elem.Type
+	MR, NR int
+	Blocking
+
+	routines any // *routines[float64] or *routines[float32], as Type says
+}
+
+// routines are what an instruction set has to supply for one element type.
+type routines[T elem.Float] struct {
+	tails     []tail[T] // micro-kernels by columns, ascending; the last has NR
+	packer    packer[T]
+	flops     float64     // of one iteration of peak
+	peakSteps func(n int) // n iterations of independent FMAs in registers
+}
+
+// A microKernel accumulates MR×cols blocks of C, one after the other, over
+// k ≥ 1 steps:
+//
+//	for q := range blocks {
+//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		for i := range MR {
+//			for j := range cols {
+//				c := src[i*NR+j]
+//				for p := range k {
+//					c = FMA(a[p*MR+i], b[p*NR+j], c)
+//				}
+//				dst[i*ldd+j] = c
+//			}
+//		}
+//	}
+//
+// Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
+// be dst[q] itself, or overlap no block of dst. ahead is what later calls will
+// read of A, of any length: a hint. Where a block of src would follow the last
+// one it may be fetched, but is not read.
+type microKernel[T elem.Float] func(k, blocks int, a, b []T, bStep int, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T)
+
+// A tail is a micro-kernel for the first cols columns of a B micro-panel.
+type tail[T elem.Float] struct {
+	cols int
+	run  microKernel[T]
+}
+
+// Lookup returns the kernel of an instruction set for an element type; Auto
+// stands for the best that the machine has. The error wraps [ErrISA] and names
+// what the machine has. It panics unless t is a type to compute in.
+func Lookup(isa ISA, t elem.Type) (*Kernel, error) {
+	if !t.Computes() {
+		panic("gemm: no kernels for " + t.String())
+	}
+	has := Supported()
+	if isa == Auto {
+		isa = has[len(has)-1]
+	}
+	if !slices.Contains(has, isa) {
+		return nil, fmt.Errorf("%w: %s (this machine and build have %v)", ErrISA, isa, has)
+	}
+	for i := range table {
+		if table[i].ISA == isa && table[i].Type == t {
+			return &table[i], nil
+		}
+	}
+	panic("gemm: no kernel in the table for " + isa.String())
+}
+
+// String returns the instruction set and the block, such as "avx512 8x24".
+func (k *Kernel) String() string { return fmt.Sprintf("%s %dx%d", k.ISA, k.MR, k.NR) }
+
+// routinesOf returns the routines of k, which must be a kernel for T.
+func routinesOf[T elem.Float](k *Kernel) *routines[T] {
+	r, ok := k.routines.(*routines[T])
+	if !ok {
+		panic("gemm: kernel for " + k.Type.String() + " used on " + elem.Of[T]().String())
+	}
+	return r
+}

@@ -1,0 +1,74 @@
+//go:build !purego
+
+package gemm
+
+import (
+	"github.com/klauspost/cpuid/v2"
+
+	"matmul/internal/elem"
+)
+
+// needs are the features that the kernels of an instruction set use. cpuid
+// reports those of the vector units only if the operating system saves their
+// registers.
+var needs = map[ISA][]cpuid.FeatureID{
+	AVX2:   {cpuid.AVX2, cpuid.FMA3},
+	AVX512: {cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VL},
+}
+
+func machineHas(i ISA) bool { return cpuid.CPU.Supports(needs[i]...) }
+
+// assemblyKernels are the rows of the dispatch table that _asm generates code
+// for. The numbers of lanes and steps here and in _asm/shape.go must agree.
+func assemblyKernels() []Kernel {
+	return []Kernel{
+		{
+			ISA: AVX2, Type: elem.Float64, MR: 6, NR: 8,
+			Blocking: Blocking{MC: 1024, KC: 384, NC: 96},
+			routines: &routines[float64]{
+				tails: []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
+				packer: packer[float64]{
+					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2,
+					group: 4, step: 8, transpose: transpose64AVX2,
+				},
+				flops: 2 * 12 * 4, peakSteps: peak64AVX2,
+			},
+		},
+		{
+			ISA: AVX2, Type: elem.Float32, MR: 6, NR: 16,
+			Blocking: Blocking{MC: 1024, KC: 384, NC: 192},
+			routines: &routines[float32]{
+				tails: []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
+				packer: packer[float32]{
+					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2,
+					group: 4, step: 8, transpose: transpose32AVX2,
+				},
+				flops: 2 * 12 * 8, peakSteps: peak32AVX2,
+			},
+		},
+		{
+			ISA: AVX512, Type: elem.Float64, MR: 8, NR: 24,
+			Blocking: Blocking{MC: 1024, KC: 384, NC: 96},
+			routines: &routines[float64]{
+				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
+				packer: packer[float64]{
+					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512,
+					group: 8, step: 8, transpose: transpose64AVX512,
+				},
+				flops: 2 * 12 * 8, peakSteps: peak64AVX512,
+			},
+		},
+		{
+			ISA: AVX512, Type: elem.Float32, MR: 8, NR: 48,
+			Blocking: Blocking{MC: 1024, KC: 384, NC: 192},
+			routines: &routines[float32]{
+				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
+				packer: packer[float32]{
+					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512,
+					group: 8, step: 16, transpose: transpose32AVX512,
+				},
+				flops: 2 * 12 * 16, peakSteps: peak32AVX512,
+			},
+		},
+	}
+}

@@ -1,0 +1,74 @@
+package gemm
+
+import "matmul/internal/elem"
+
+// macro is the macro-kernel at work on one tile. Its loops, from the outside:
+// ic over MC rows, jc over NC columns, pc over KC depths, ir over the
+// micro-panels of A, jr over those of B. An A micro-panel stays in L1 for jr,
+// the B block in L2 for ir. Between two k-blocks the sums rest in the
+// workspace, as contiguous blocks in the order of the loops; only the last
+// k-block stores to C, whose rows lie far apart.
+type macro[T elem.Float] struct {
+	*Tile[T]
+	tails      []tail[T]
+	mr, nr     int
+	mc, kc, nc int
+	share      int // of the next A micro-panel that each block prefetches: one in so many
+	ws         *Workspace[T]
+}
+
+func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) macro[T] {
+	x := macro[T]{
+		Tile: t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
+		mc: blockSize(b.MC, k.MC, t.I1-t.I0, k.MR),
+		nc: blockSize(b.NC, k.NC, t.J1-t.J0, k.NR),
+		kc: blockSize(min(b.KC, maxSteps), k.KC, t.A.Depth, 4),
+	}
+	ws.reserve(x.mc/x.mr*(x.nc/x.nr), x.mr*x.nr)
+	return x
+}
+
+// blockSize splits total into the fewest blocks of at most want, or else
+// usual, elements, all about the same size and multiples of unit: a short last
+// block would cost as much overhead as a long one.
+func blockSize(want, usual, total, unit int) int {
+	if want <= 0 {
+		want = usual
+	}
+	want = max(1, want/unit) * unit
+	blocks := (total-1)/want + 1
+	size := (total-1)/blocks + 1
+	return (size-1)/unit*unit + unit
+}
+
+// block computes C[i0:i1, j0:j1] of the tile.
+func (x *macro[T]) block(i0, i1, j0, j1 int) {
+	if x.C0 != nil {
+		x.startBlocks(i0, i1, j0, j1)
+	}
+	depth := x.A.Depth
+	for pc := 0; pc < depth; pc += x.kc {
+		kc := min(x.kc, depth-pc)
+		s := sweep[T]{
+			macro: x, i0: i0, i1: i1, j0: j0, j1: j1, pc: pc, kc: kc,
+			fromZero: pc == 0 && x.C0 == nil, last: pc+kc == depth,
+		}
+		for i := i0; i < i1; i += x.mr {
+			s.row(i, min(x.mr, i1-i))
+		}
+	}
+}
+
+// startBlocks writes round(Beta·C0) to the workspace's blocks. What pads a
+// block is left as it is: nothing that is stored depends on it.
+func (x *macro[T]) startBlocks(i0, i1, j0, j1 int) {
+	at := 0
+	for i := i0; i < i1; i += x.mr {
+		for j := j0; j < j1; j += x.nr {
+			for r := range min(x.mr, i1-i) {
+				x.startRow(x.ws.blocks[at+r*x.nr:][:min(x.nr, j1-j)], i+r, j)
+			}
+			at += x.mr * x.nr
+		}
+	}
+}

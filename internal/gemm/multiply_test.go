@@ -1,0 +1,139 @@
+package gemm
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"matmul/internal/elem"
+)
+
+func TestMultiplyEqualsTheDefinitionOnRandomShapes(t *testing.T) {
+	t.Run("float64", testRandomShapes[float64])
+	t.Run("float32", testRandomShapes[float32])
+}
+
+func testRandomShapes[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, uint64(elem.Of[T]())))
+	ws := new(Workspace[T])
+	for range samples() {
+		x := newTrial[T](r, r.IntN(71), r.IntN(71), r.IntN(71))
+		want := x.reference()
+		for _, k := range kernels[T](t) {
+			x.multiply(t, k, ws, want)
+		}
+	}
+}
+
+func TestMultiplyEqualsTheDefinitionOnPrimes(t *testing.T) {
+	t.Run("float64", testPrimes[float64])
+	t.Run("float32", testPrimes[float32])
+}
+
+func testPrimes[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(6, 0))
+	ws := new(Workspace[T])
+	sizes := primes()
+	n := len(sizes)
+	for i := range sizes {
+		for range 3 {
+			x := newTrial[T](r, sizes[r.IntN(i+1)], sizes[r.IntN(n)], sizes[n-1-r.IntN(i+1)])
+			x.blocking = Blocking{}
+			want := x.reference()
+			for _, k := range kernels[T](t) {
+				x.multiply(t, k, ws, want)
+			}
+		}
+	}
+}
+
+func TestMultiplyGivesTheSameBitsForEveryBlocking(t *testing.T) {
+	t.Run("float64", testBlockings[float64])
+	t.Run("float32", testBlockings[float32])
+}
+
+func testBlockings[T elem.Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 0))
+	ws := new(Workspace[T])
+	x := newTrial[T](r, 61, 101, 175)
+	want := x.reference()
+	for _, k := range kernels[T](t) {
+		for _, mc := range []int{1, 16, 1000} {
+			for _, kc := range []int{1, 5, 8, 38, 100, 1 << 40} {
+				for _, nc := range []int{1, 50, 1000} {
+					x.blocking = Blocking{mc, kc, nc}
+					x.multiply(t, k, ws, want)
+				}
+			}
+		}
+	}
+}
+
+// A kernel treats the first and the last step, and what is left over from
+// unrolling, in code of their own: every short depth takes another way.
+func TestMultiplyEqualsTheDefinitionAtEveryDepth(t *testing.T) {
+	t.Run("float64", testDepths[float64])
+	t.Run("float32", testDepths[float32])
+}
+
+func testDepths[T elem.Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 0))
+	ws := new(Workspace[T])
+	for depth := range 130 {
+		x := newTrial[T](r, 13, 53, depth)
+		x.blocking = Blocking{}
+		want := x.reference()
+		for _, k := range kernels[T](t) {
+			x.multiply(t, k, ws, want)
+		}
+	}
+}
+
+func TestMultiplyNeverReadsC0UnderNilAndKeepsNaN(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 0))
+	ws := new(Workspace[float64])
+	for _, k := range kernels[float64](t) {
+		x := newTrial[float64](r, 30, 50, 20)
+		x.beta, x.withC0, x.alpha = 0, false, 1
+		x.fillOperands(r, flavours[0]) // leaves C0 and C full of NaN
+		x.multiply(t, k, ws, x.reference())
+		x.a.buf[0] = math.NaN()
+		x.b.buf[1] = math.Inf(1)
+		x.multiply(t, k, ws, x.reference())
+	}
+}
+
+func TestMultiplyPanicsOnOperandsThatDoNotFit(t *testing.T) {
+	k := kernels[float64](t)[0]
+	p := func(lanes, depth, width int) Panels[float64] {
+		return Panels[float64]{make([]float64, PanelLen(lanes, depth, width)), width, lanes, depth}
+	}
+	good := func() Tile[float64] {
+		return Tile[float64]{A: p(10, 7, k.MR), B: p(9, 7, k.NR), I1: 10, J1: 9, C: make([]float64, 9*12+9), LDC: 12}
+	}
+	for name, spoil := range map[string]func(*Tile[float64]){
+		"short C":         func(x *Tile[float64]) { x.C = x.C[1:] },
+		"narrow LDC":      func(x *Tile[float64]) { x.LDC = 8 },
+		"short C0":        func(x *Tile[float64]) { x.C0, x.LDC0, x.Beta = x.C[1:], 12, 1 },
+		"short panels":    func(x *Tile[float64]) { x.A.Data = x.A.Data[1:] },
+		"other width":     func(x *Tile[float64]) { x.B.Width++ },
+		"depths differ":   func(x *Tile[float64]) { x.B.Depth-- },
+		"rows beyond A":   func(x *Tile[float64]) { x.I1 = 11 },
+		"inside a panel":  func(x *Tile[float64]) { x.I0 = 1 },
+		"negative extent": func(x *Tile[float64]) { x.I0, x.I1 = 8, 4 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := good()
+			Multiply(k, Blocking{}, new(Workspace[float64]), x)
+			spoil(&x)
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			Multiply(k, Blocking{}, new(Workspace[float64]), x)
+		})
+	}
+}
