@@ -24,6 +24,9 @@ type Output struct {
 	place place
 	sync  func(*os.File) error // os.File.Sync, or a test's failure
 
+	flush   sync.Once
+	flushed error // what the one fsync of the elements said
+
 	mu   sync.Mutex // guards done, and place.part from Create on
 	done error      // why there is nothing more to commit; nil while there is
 }
@@ -91,6 +94,14 @@ func (o *Output) prepare(head []byte, size int64, to target) error {
 // its descriptor to other processes; only the Output may close it.
 func (o *Output) File() *os.File { return o.file }
 
+// Sync makes the elements durable, while they have no name yet, so that this
+// can go on beside a check that reads them. The caller has finished writing.
+// There is one fsync: later calls, and Commit, return its result.
+func (o *Output) Sync() error {
+	o.flush.Do(func() { o.flushed = o.sync(o.file) })
+	return o.flushed
+}
+
 // Commit makes the matrix durable and then visible under its name: fsync,
 // link or rename, fsync of the directory. If any of it fails, the target is
 // what it was before and nothing else is left; the two exceptions are named
@@ -104,7 +115,7 @@ func (o *Output) Commit() error {
 	if o.done != nil {
 		return fmt.Errorf("commit %s: %w", printable(o.Path), o.done)
 	}
-	if err := o.sync(o.file); err != nil {
+	if err := o.Sync(); err != nil {
 		o.discard(errAborted)
 		return o.commitError("sync", bare(err))
 	}
