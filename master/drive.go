@@ -42,7 +42,7 @@ func (p *Pool) drive(ctx context.Context, w work) error {
 		if err == nil {
 			p.feed(w)
 		}
-		if !p.busy() && (err != nil || w.finished()) {
+		if !p.busy(err == nil) && (err != nil || w.finished()) {
 			return err
 		}
 		if waitErr := p.wait(ctx, err == nil); waitErr != nil {
@@ -58,10 +58,11 @@ func firstError(a, b error) error {
 	return b
 }
 
-// busy reports whether a worker holds a task, or has news to be told.
-func (p *Pool) busy() bool {
+// busy reports whether a worker holds a task, or, where more is handed out, has
+// news to be told.
+func (p *Pool) busy(handing bool) bool {
 	for _, m := range p.members {
-		if len(m.held) > 0 || len(m.todo) > 0 {
+		if len(m.held) > 0 || handing && len(m.todo) > 0 {
 			return true
 		}
 	}
@@ -214,7 +215,7 @@ func (p *Pool) bury(e event, w work) (err error) {
 	p.unanswered++
 	if p.unanswered > 3*len(p.members)+5 {
 		m.state = failed
-		return firstError(err, fmt.Errorf("%w: %d died one after the other without finishing a task, the last of: %s",
+		return firstError(err, fmt.Errorf("%w: %d died one after the other without finishing a task, the last of: %w",
 			ErrWorkersLost, p.unanswered, e.how))
 	}
 	p.start(m)

@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -47,7 +48,7 @@ type event struct {
 	line  shmmat.Line // joined: the worker has said hello and has its seat
 	proc  shmmat.Process
 	ended bool   // the process has been reaped
-	how   string // it ended, or why it could not be started
+	how   error  // it ended, or why it could not be started
 }
 
 // discard closes what an event brings that nobody wants any more.
@@ -67,15 +68,15 @@ func (p *Pool) start(m *member) {
 	p.pending.Add(1)
 	go func() {
 		defer p.pending.Done()
-		line, proc, err := p.cfg.Starter.Start()
+		line, proc, err := p.cfg.Starter.Start(p.cpu(m.index))
 		if err != nil {
-			p.tell(event{m: m, epoch: epoch, ended: true, how: err.Error()})
+			p.tell(event{m: m, epoch: epoch, ended: true, how: err})
 			return
 		}
 		p.pending.Add(1)
 		go func() {
 			defer p.pending.Done()
-			p.tell(event{m: m, epoch: epoch, ended: true, how: proc.Wait()})
+			p.tell(event{m: m, epoch: epoch, ended: true, how: errors.New(proc.Wait())})
 		}()
 		stop := context.AfterFunc(p.alive, proc.Kill)
 		defer stop()
@@ -86,6 +87,14 @@ func (p *Pool) start(m *member) {
 		}
 		p.tell(event{m: m, epoch: epoch, line: line, proc: proc})
 	}()
+}
+
+// cpu returns the processor of a seat, -1 for any.
+func (p *Pool) cpu(seat int) int {
+	if p.cfg.Pins == nil {
+		return -1
+	}
+	return p.cfg.Pins[seat]
 }
 
 func (p *Pool) tell(e event) {
@@ -102,14 +111,10 @@ func (p *Pool) welcome(seat int, epoch uint32, line shmmat.Line) error {
 	if hello.Verb != shmmat.Hello || hello.Version != shmmat.ProtocolVersion {
 		return fmt.Errorf("worker said %q, version %d", hello.Verb, hello.Version)
 	}
-	cpu := -1
-	if p.cfg.Pins != nil {
-		cpu = p.cfg.Pins[seat]
-	}
 	h, file := p.control.Handle()
 	msg := shmmat.Message{
 		Verb: shmmat.Welcome, Version: shmmat.ProtocolVersion, Seat: seat, Epoch: epoch,
-		Workers: p.cfg.Workers, CPU: cpu, Spin: p.cfg.Spin.Nanoseconds(), Yield: p.cfg.Yield,
+		Workers: p.cfg.Workers, Spin: p.cfg.Spin.Nanoseconds(), Yield: p.cfg.Yield,
 		Handle: h, Segment: p.control,
 	}
 	return line.Send(msg, present(file)...)

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"matmul/internal/gemm"
@@ -10,16 +11,18 @@ import (
 	"matmul/tiling"
 )
 
-// Peak measures the FMA limit of a kernel's instruction set and type: all
-// workers at once do nothing but FMAs in registers for about d. It returns the
-// sum in flop/s.
+// Peak measures the FMA limit of a kernel's instruction set and type: the
+// workers, or as many of them as there are processors, at once do nothing but
+// FMAs in registers for about d. It returns the sum in flop/s.
 func (p *Pool) Peak(ctx context.Context, k *gemm.Kernel, d time.Duration) (float64, error) {
 	release, err := p.acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer release()
-	w := &peakWork{rect: tiling.Rect{R0: d.Nanoseconds(), C0: int64(k.ISA), C1: int64(k.Type)}, left: len(p.members)}
+	w := &peakWork{rect: tiling.Rect{R0: d.Nanoseconds(), C0: int64(k.ISA), C1: int64(k.Type)}}
+	w.left = min(len(p.members), runtime.NumCPU())
+	w.seats = w.left
 	if err := p.drive(ctx, w); err != nil {
 		return 0, fmt.Errorf("measure the FMA limit: %w", err)
 	}
@@ -28,14 +31,15 @@ func (p *Pool) Peak(ctx context.Context, k *gemm.Kernel, d time.Duration) (float
 
 // peakWork gives each worker one measurement, all at the same time.
 type peakWork struct {
-	rect tiling.Rect
-	left int
-	sum  float64
-	had  map[*member]bool
+	rect  tiling.Rect
+	seats int // how many workers measure
+	left  int // how many of them have not answered
+	sum   float64
+	had   map[*member]bool
 }
 
 func (w *peakWork) next(m *member) (shmmat.Task, bool) {
-	if w.had[m] || len(m.held) > 0 {
+	if len(w.had) == w.seats || w.had[m] || len(m.held) > 0 {
 		return shmmat.Task{}, false
 	}
 	if w.had == nil {

@@ -34,7 +34,6 @@ type Message struct {
 	Seat    int      `json:",omitempty"`
 	Epoch   uint32   `json:",omitempty"`
 	Workers int      `json:",omitempty"`
-	CPU     int      `json:",omitempty"` // to be pinned to; -1 for none
 	Spin    int64    `json:",omitempty"` // nanoseconds to look for a task before sleeping
 	Yield   bool     `json:",omitempty"` // offer the processor while looking
 	Handle  Handle   `json:",omitzero"`

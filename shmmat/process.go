@@ -1,9 +1,10 @@
 package shmmat
 
 // A Starter starts workers. Start returns the master's end of a line to a
-// worker that will say Hello on it, and the worker's process.
+// worker that will say Hello on it, and the worker's process, which runs on
+// the given processor alone unless cpu is negative.
 type Starter interface {
-	Start() (Line, Process, error)
+	Start(cpu int) (Line, Process, error)
 }
 
 // A Process is a worker as the system sees it.

@@ -33,7 +33,6 @@ func Main() {
 	// Terminals and schedulers signal every process of a job. What to do is
 	// the master's decision; workers end when it tells them, or is gone.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	runtime.LockOSThread()
 	if err := serveProcess(); err != nil {
 		fmt.Fprintf(os.Stderr, "matmul: worker %d: %v\n", os.Getpid(), err)
 		os.Exit(exitFailed)
@@ -52,21 +51,13 @@ func serveProcess() error {
 	return Serve(shmmat.NewSocketLine(os.NewFile(socketFD, "socket:worker")), false)
 }
 
-// settle pins the process to a processor (unless cpu is negative) and names
-// it. Failure to do either costs speed or comfort, not the result.
-func settle(cpu, seat int) {
-	sys.SetName("matmul-w" + strconv.Itoa(seat))
-	if cpu >= 0 {
-		_ = sys.SetAffinity(0, []int{cpu})
-	}
-}
-
 // Processes starts workers as processes: this program anew, which must call
 // Main first thing.
 type Processes struct{ requests chan request }
 
 type request struct {
 	cmd  *exec.Cmd
+	cpu  int
 	done chan error
 }
 
@@ -79,8 +70,15 @@ func NewProcesses() *Processes {
 	p := &Processes{requests: make(chan request)}
 	go func() {
 		runtime.LockOSThread()
+		home, err := sys.Affinity(0)
 		for r := range p.requests {
+			if r.cpu >= 0 && err == nil {
+				_ = sys.SetAffinity(0, []int{r.cpu}) // costs speed if it fails, no more
+			}
 			r.done <- r.cmd.Start()
+			if r.cpu >= 0 && err == nil {
+				_ = sys.SetAffinity(0, home)
+			}
 		}
 		select {}
 	}()
@@ -88,21 +86,22 @@ func NewProcesses() *Processes {
 }
 
 // Start starts a worker and returns the master's end of its line, and its
-// process.
-func (p *Processes) Start() (shmmat.Line, shmmat.Process, error) {
+// process. The worker inherits its processor from the thread that starts it,
+// so that all of its threads have it, and its goroutine need not be locked to
+// one: a locked goroutine costs two changes of thread at each preemption.
+func (p *Processes) Start(cpu int) (shmmat.Line, shmmat.Process, error) {
 	mine, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer theirs.Close()
-	cmd := command(theirs)
-	r := request{cmd, make(chan error)}
+	r := request{command(theirs), cpu, make(chan error)}
 	p.requests <- r
 	if err := <-r.done; err != nil {
 		mine.Close()
 		return nil, nil, fmt.Errorf("start worker: %w", err)
 	}
-	return shmmat.NewSocketLine(mine), process{cmd}, nil
+	return shmmat.NewSocketLine(mine), process{r.cmd}, nil
 }
 
 func command(socket *os.File) *exec.Cmd {

@@ -7,11 +7,12 @@ import (
 )
 
 // Threads starts workers as goroutines of this process, each locked to a
-// thread. They need a Heap segment, or one that this process made.
+// thread. They need a Heap segment, or one that this process made, and run on
+// whatever processor the system gives them.
 type Threads struct{}
 
 // Start starts a worker and returns the master's end of its line.
-func (Threads) Start() (shmmat.Line, shmmat.Process, error) {
+func (Threads) Start(int) (shmmat.Line, shmmat.Process, error) {
 	master, mine := shmmat.NewLocalLine()
 	t := thread{make(chan string, 1)}
 	go func() {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"matmul/internal/elem"
+	"matmul/internal/sys"
 	"matmul/shmmat"
 )
 
@@ -72,7 +73,7 @@ func (w *worker) join() error {
 			m.Verb, m.Version, shmmat.Welcome, shmmat.ProtocolVersion)
 	}
 	if w.owns {
-		settle(m.CPU, m.Seat)
+		sys.SetName(fmt.Sprintf("matmul-w%d", m.Seat))
 	}
 	control, err := segmentOf(m, files)
 	if err != nil {
