@@ -47,8 +47,8 @@ type event struct {
 	epoch uint32
 	line  shmmat.Line // joined: the worker has said hello and has its seat
 	proc  shmmat.Process
-	ended bool   // the process has been reaped
-	how   error  // it ended, or why it could not be started
+	ended bool  // the process has been reaped
+	how   error // it ended, or why it could not be started
 }
 
 // discard closes what an event brings that nobody wants any more.

@@ -37,7 +37,7 @@ type Spec struct {
 
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
-	TileM, TileN int64         // zero: chosen for the problem
+	TileM, TileN int64         // at most; zero: chosen for the problem
 	Slice        int64         // elements that a PACK task reads; zero: a default
 }
 
@@ -48,7 +48,7 @@ const defaultSlice = 256 << 10
 // A Plan is a job cut to size, and the memory it needs. Making one takes no
 // memory and reads no file.
 type Plan struct {
-	Spec
+	Spec // with the sizes that were chosen
 	*tiling.Plan
 	Layout shmmat.Layout // of the data segment
 }
@@ -73,26 +73,38 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		s.Blocking = s.Kernel.Blocking
 	}
 	mr, nr := int64(s.Kernel.MR), int64(s.Kernel.NR)
-	if s.TileM == 0 || s.TileN == 0 {
-		s.TileM, s.TileN = tiling.DefaultTile(pr, mr, nr, workers)
+	down, across := tiling.DefaultTiles(pr, mr, nr, workers)
+	if s.TileM > 0 && s.TileN > 0 {
+		down, across = tiling.Tiles(pr.M, s.TileM), tiling.Tiles(pr.N, s.TileN)
 	}
 	if s.Slice == 0 {
 		s.Slice = defaultSlice
 	}
-	// A is packed by rows and B by columns: an operand scatters if it is
-	// stored the other way.
 	tp, err := tiling.New(tiling.Params{
-		Problem: pr, MR: mr, NR: nr, TileM: s.TileM, TileN: s.TileN, Slice: s.Slice,
-		A:      tiling.Operand{Pack: pr.K > 0, Scatters: s.A.Order == shmmat.ColMajor},
-		B:      tiling.Operand{Pack: pr.K > 0, Scatters: s.B.Order == shmmat.RowMajor},
+		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Slice: s.Slice,
+		A:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.A, shmmat.RowMajor)},
+		B:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.TileM, s.TileN = tp.TileSize()
 	p := &Plan{Spec: s, Plan: tp}
 	p.Layout, err = p.layout()
 	return p, err
+}
+
+// stored says how an operand lies that is packed along lanes: rows of A, which
+// are contiguous in RowMajor, or columns of B.
+func stored(o Operand, lanes shmmat.Order) tiling.Storage {
+	switch {
+	case o.File == nil:
+		return tiling.InMemory
+	case o.Order == lanes:
+		return tiling.LaneMajor
+	}
+	return tiling.DepthMajor
 }
 
 // layout sizes the regions of the data segment.

@@ -12,21 +12,25 @@ type Grid struct {
 // where there are as many: each panel then gets a contiguous run worth writing.
 const minDepths = 16
 
-// newGrid cuts lanes×depths into blocks of about slice elements that are
-// contiguous, or nearly so, where they are stored: lane after lane, or, when
-// the operand scatters, depth after depth over all panels.
-func newGrid(lanes, depths, width, slice int64, scatters bool) Grid {
+// newGrid cuts lanes×depths into blocks of about slice elements: contiguous,
+// or nearly so, where they are read from a file; no wider than a tile where
+// they lie in memory.
+func newGrid(lanes, depths, width, tile, slice int64, stored Storage) Grid {
 	g := Grid{Lanes: lanes, Depths: depths, LaneStep: width, DepthStep: 1}
 	if lanes == 0 || depths == 0 {
 		return g
 	}
-	if scatters {
+	switch stored {
+	case DepthMajor:
 		g.DepthStep = clamp(slice/lanes, min(minDepths, depths), depths)
 		g.LaneStep = roundUp(clamp(slice/g.DepthStep, 1, lanes), width)
-		return g
+	case LaneMajor:
+		g.DepthStep = clamp(slice/width, 1, depths)
+		g.LaneStep = max(slice/depths/width, 1) * width
+	case InMemory:
+		g.LaneStep = clamp(slice/minDepths/width, 1, max(tile/width, 1)) * width
+		g.DepthStep = clamp(slice/g.LaneStep, 1, depths)
 	}
-	g.DepthStep = clamp(slice/width, 1, depths)
-	g.LaneStep = max(slice/depths/width, 1) * width
 	return g
 }
 
@@ -71,11 +75,18 @@ func (r Rect) Inside(rows, cols int64) bool {
 
 func clamp(v, lo, hi int64) int64 { return min(max(v, lo), hi) }
 
-// edges cuts [0, n) into pieces of step; piece i is [e[i], e[i+1]).
-func edges(n, step int64) []int64 {
-	e := make([]int64, 0, ceilDiv(n, step)+1)
-	for v := int64(0); v < n; v += step {
-		e = append(e, v)
+// edges cuts [0, n) into count pieces of whole units, as equal as can be, or
+// into single units if there are fewer; piece i is [e[i], e[i+1]).
+func edges(n, unit, count int64) []int64 {
+	units := ceilDiv(n, unit)
+	count = clamp(count, 1, units)
+	e := make([]int64, 0, count+1)
+	size, longer := units/count, units%count // the first pieces are one unit longer
+	for i, at := int64(0), int64(0); i < count; i++ {
+		e = append(e, at*unit)
+		if at += size; i < longer {
+			at++
+		}
 	}
 	return append(e, n)
 }

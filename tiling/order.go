@@ -3,16 +3,17 @@ package tiling
 // order lists the tasks. An operand whose slices scatter over all its panels
 // must be read whole before the first tile; the other one is read a band at a
 // time, each band just before the tiles that need it, so that its reading
-// overlaps with multiplying. Along a band the tiles go back and forth: the
-// panels used last are used next.
+// overlaps with multiplying. Where both lie in memory, B comes in bands: what
+// all workers need next is then packed just before, and is still near. Along a
+// band the tiles go back and forth: the panels used last are used next.
 func (pl *Plan) order() {
-	if pl.A.Scatters && pl.A.Pack && pl.B.Pack && !pl.B.Scatters {
+	if pl.A.Stored != LaneMajor && pl.B.Stored != DepthMajor {
 		pl.orderByColumns()
 		return
 	}
-	pl.packWhole(PackB, pl.GridB, pl.B.Scatters)
+	pl.packWhole(PackB, pl.GridB, pl.B.Stored == DepthMajor)
 	next := int32(0)
-	if pl.A.Scatters {
+	if pl.A.Stored == DepthMajor {
 		pl.packWhole(PackA, pl.GridA, true)
 		next = int32(pl.blocks(pl.GridA, 0))
 	}
@@ -33,9 +34,9 @@ func (pl *Plan) order() {
 	}
 }
 
-// orderByColumns is order for a scattering A and a B that does not scatter.
+// orderByColumns is order with A whole and B in bands.
 func (pl *Plan) orderByColumns() {
-	pl.packWhole(PackA, pl.GridA, true)
+	pl.packWhole(PackA, pl.GridA, pl.A.Stored == DepthMajor)
 	for i := range int32(pl.TileRows()) {
 		if pl.LoadC0 {
 			pl.add(LoadC0, i, 0)

@@ -24,17 +24,26 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
+// Storage says how an operand is stored, and so which blocks are good to read.
+type Storage uint8
+
+const (
+	LaneMajor  Storage = iota // in a file, lane after lane: a slice fills whole panels
+	DepthMajor                // in a file, depth after depth: a slice scatters over all panels
+	InMemory                  // one block is as good as another
+)
+
 // Operand says how an operand reaches its panels.
 type Operand struct {
-	Pack     bool // false: nothing to do, the panels are not used or filled already
-	Scatters bool // stored depth after depth, so that a slice touches all panels
+	Pack   bool // false: nothing to do, the panels are not used or filled already
+	Stored Storage
 }
 
 // Params is all that a Plan is made from.
 type Params struct {
 	Problem
 	MR, NR       int64 // widths of A's and B's micro-panels
-	TileM, TileN int64 // rows and columns of a tile; rounded up to MR and NR
+	Down, Across int64 // tiles down and across C, at most; see Tiles
 	Slice        int64 // elements that one PACK task reads, about
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks
@@ -48,6 +57,7 @@ const maxTasks = 1 << 26
 // which tasks should run: what is ready with the lowest number comes first.
 type Plan struct {
 	Params
+	tileM, tileN int64 // rows and columns of the largest tile
 	GridA, GridB Grid
 	rows, cols   []int64 // edges of the tiles
 	tasks        []entry
@@ -64,41 +74,44 @@ func New(p Params) (*Plan, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	if p.MR < 1 || p.NR < 1 || p.TileM < 1 || p.TileN < 1 || p.Slice < 1 {
+	if p.MR < 1 || p.NR < 1 || p.Down < 1 || p.Across < 1 || p.Slice < 1 {
 		panic(fmt.Sprintf("tiling: sizes must be positive: %+v", p))
 	}
-	p.TileM = min(roundUp(p.TileM, p.MR), roundUp(max(p.M, 1), p.MR))
-	p.TileN = min(roundUp(p.TileN, p.NR), roundUp(max(p.N, 1), p.NR))
+	p.Down, p.Across = min(p.Down, ceilDiv(p.M, p.MR)), min(p.Across, ceilDiv(p.N, p.NR))
 	pl := &Plan{Params: p}
 	if p.M == 0 || p.N == 0 {
 		return pl, nil // C is empty: there is nothing to do
 	}
+	pl.tileM, pl.tileN = largest(p.M, p.MR, p.Down), largest(p.N, p.NR, p.Across)
 	if p.A.Pack {
-		pl.GridA = newGrid(p.M, p.K, p.MR, p.Slice, p.A.Scatters)
+		pl.GridA = newGrid(p.M, p.K, p.MR, pl.tileM, p.Slice, p.A.Stored)
 	}
 	if p.B.Pack {
-		pl.GridB = newGrid(p.N, p.K, p.NR, p.Slice, p.B.Scatters)
+		pl.GridB = newGrid(p.N, p.K, p.NR, pl.tileN, p.Slice, p.B.Stored)
 	}
 	if err := pl.countable(); err != nil {
 		return nil, err
 	}
-	pl.rows, pl.cols = edges(p.M, p.TileM), edges(p.N, p.TileN)
+	pl.rows, pl.cols = edges(p.M, p.MR, p.Down), edges(p.N, p.NR, p.Across)
 	pl.order()
 	return pl, nil
 }
 
+// largest returns the length of the longest piece that edges makes.
+func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit), count)*unit) }
+
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
-	sum := 2 * ceilDiv(pl.M, pl.TileM)
+	sum := 2 * pl.Down
 	for _, v := range [][2]int64{
-		{ceilDiv(pl.M, pl.TileM), ceilDiv(pl.N, pl.TileN)},
+		{pl.Down, pl.Across},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
 		{pl.blocks(pl.GridB, 0), pl.blocks(pl.GridB, 1)},
 	} {
 		n, ok := Mul(v[0], v[1])
 		if sum += n; !ok || n > maxTasks || sum > maxTasks {
 			return fmt.Errorf("%w: tiles of %d×%d cut %d×%d×%d into more than %d tasks",
-				ErrTooLarge, pl.TileM, pl.TileN, pl.M, pl.N, pl.K, maxTasks)
+				ErrTooLarge, pl.tileM, pl.tileN, pl.M, pl.N, pl.K, maxTasks)
 		}
 	}
 	return nil
@@ -137,7 +150,10 @@ func (pl *Plan) Rect(id int) Rect {
 	return Rect{pl.rows[t.i], pl.rows[t.i+1], 0, pl.N}
 }
 
-// TileRows and TileCols return the number of tiles down and across C.
+// TileSize returns the rows and columns of the largest tile.
+func (pl *Plan) TileSize() (m, n int64) { return pl.tileM, pl.tileN }
+
+// TileRows returns the number of tiles down C.
 func (pl *Plan) TileRows() int { return max(len(pl.rows)-1, 0) }
 
 // TileCols returns the number of tiles across C.

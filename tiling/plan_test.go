@@ -3,6 +3,7 @@ package tiling
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -15,14 +16,15 @@ func draw(t *rapid.T) Params {
 		Problem: Problem{size.Draw(t, "m"), size.Draw(t, "n"), size.Draw(t, "k")},
 		MR:      rapid.Int64Range(1, 9).Draw(t, "mr"),
 		NR:      rapid.Int64Range(1, 25).Draw(t, "nr"),
-		TileM:   rapid.Int64Range(1, 70).Draw(t, "tileM"),
-		TileN:   rapid.Int64Range(1, 70).Draw(t, "tileN"),
+		Down:    rapid.Int64Range(1, 9).Draw(t, "down"),
+		Across:  rapid.Int64Range(1, 9).Draw(t, "across"),
 		Slice:   rapid.Int64Range(1, 5000).Draw(t, "slice"),
 		LoadC0:  rapid.Bool().Draw(t, "c0"),
 		Store:   rapid.Bool().Draw(t, "store"),
 	}
-	p.A = Operand{Pack: rapid.Bool().Draw(t, "packA"), Scatters: rapid.Bool().Draw(t, "scatA")}
-	p.B = Operand{Pack: rapid.Bool().Draw(t, "packB"), Scatters: rapid.Bool().Draw(t, "scatB")}
+	stored := rapid.SampledFrom([]Storage{LaneMajor, DepthMajor, InMemory})
+	p.A = Operand{Pack: rapid.Bool().Draw(t, "packA"), Stored: stored.Draw(t, "A")}
+	p.B = Operand{Pack: rapid.Bool().Draw(t, "packB"), Stored: stored.Draw(t, "B")}
 	return p
 }
 
@@ -158,7 +160,7 @@ func TestTheBestOrderNeedsNoWaiting(t *testing.T) {
 }
 
 func TestNewRefusesWhatDoesNotFit(t *testing.T) {
-	base := Params{MR: 8, NR: 24, TileM: 384, TileN: 768, Slice: 1 << 18}
+	base := Params{MR: 8, NR: 24, Down: 1 << 20, Across: 1 << 20, Slice: 1 << 18}
 	for name, p := range map[string]Problem{
 		"C overflows":           {1 << 40, 1 << 40, 1},
 		"A overflows":           {1 << 40, 1, 1 << 40},
@@ -172,26 +174,64 @@ func TestNewRefusesWhatDoesNotFit(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrTooLarge", name, err)
 		}
 	}
-	if _, err := New(Params{Problem: Problem{-1, 1, 1}, MR: 1, NR: 1, TileM: 1, TileN: 1, Slice: 1}); err == nil {
+	if _, err := New(Params{Problem: Problem{-1, 1, 1}, MR: 1, NR: 1, Down: 1, Across: 1, Slice: 1}); err == nil {
 		t.Error("a negative size was accepted")
 	}
 }
 
-func TestDefaultTileGivesEachWorkerWork(t *testing.T) {
+func TestTilesAreEqualButForOneMicroPanel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, unit := rapid.Int64Range(1, 5000).Draw(t, "n"), rapid.Int64Range(1, 50).Draw(t, "unit")
+		count := rapid.Int64Range(1, 100).Draw(t, "count")
+		e := edges(n, unit, count)
+		short, long := n, int64(0)
+		for i := range len(e) - 1 {
+			size := e[i+1] - e[i]
+			if size < 1 || e[i]%unit != 0 {
+				t.Fatalf("piece %d of %v", i, e)
+			}
+			if i < len(e)-2 {
+				short = min(short, size)
+			}
+			long = max(long, size)
+		}
+		if long > largest(n, unit, min(count, ceilDiv(n, unit))) || len(e) > 2 && long > short+unit {
+			t.Fatalf("%d in %d pieces of units of %d: %v", n, count, unit, e)
+		}
+		if int64(len(e)-1) != min(count, ceilDiv(n, unit)) {
+			t.Fatalf("%d pieces, want %d", len(e)-1, count)
+		}
+	})
+}
+
+func TestDefaultTilesShareTheWorkEvenly(t *testing.T) {
 	for _, c := range []struct {
 		p       Problem
-		workers int
+		workers int64
+		uneven  float64 // tolerated: the busiest worker's share over the mean
 	}{
-		{Problem{4096, 4096, 4096}, 2}, {Problem{1, 1000000, 1}, 2}, {Problem{1000000, 8, 8}, 2},
-		{Problem{64, 64, 65536}, 2}, {Problem{0, 0, 0}, 2}, {Problem{1797, 1797, 64}, 1024},
+		{Problem{4096, 4096, 4096}, 2, 1.02}, {Problem{2048, 2048, 2048}, 2, 1.02}, {Problem{1024, 1024, 1024}, 2, 1.03},
+		{Problem{4096, 4096, 4096}, 16, 1.05}, {Problem{3001, 3001, 3001}, 3, 1.03}, {Problem{64, 8192, 8192}, 2, 1.02},
+		{Problem{8192, 64, 8192}, 2, 1.02}, {Problem{1797, 1797, 64}, 8, 1.1}, {Problem{256, 256, 256}, 2, 1.1},
+		{Problem{64, 64, 65536}, 2, 1.6}, {Problem{20000, 20000, 20000}, 2, 1.02},
 	} {
-		m, n := DefaultTile(c.p, 8, 24, c.workers)
-		if m < 8 || n < 24 || m%8 != 0 || n%24 != 0 || m*n > 384*768*2 {
-			t.Errorf("%+v: tile %d×%d", c, m, n)
+		down, across := DefaultTiles(c.p, 8, 24, int(c.workers))
+		rows, cols := edges(c.p.M, 8, down), edges(c.p.N, 24, across)
+		load := make([]int64, c.workers) // who has least takes the next tile
+		for j := range len(cols) - 1 {
+			for i := range len(rows) - 1 {
+				slices.Sort(load)
+				load[0] += (rows[i+1] - rows[i]) * (cols[j+1] - cols[j])
+			}
+		}
+		busiest := float64(slices.Max(load)*c.workers) / float64(c.p.M*c.p.N)
+		if busiest > c.uneven {
+			t.Errorf("%+v on %d: %d×%d tiles, the busiest worker has %.3f of the mean", c.p, c.workers, down, across, busiest)
 		}
 	}
-	m, n := DefaultTile(Problem{512, 512, 512}, 8, 24, 2)
-	if tiles := ceilDiv(512, m) * ceilDiv(512, n); tiles < 8 {
-		t.Errorf("512: %d tiles of %d×%d for two workers", tiles, m, n)
+	for _, p := range []Problem{{}, {0, 5, 5}, {1, 1, 0}, {1000000, 8, 8}, {1, 1000000, 1}} {
+		if down, across := DefaultTiles(p, 8, 24, 1024); down < 1 || across < 1 {
+			t.Errorf("%+v: %d×%d tiles", p, down, across)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package tiling
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
 // A Schedule knows which tasks of a Plan can run now. It is the readiness half
 // of a master's private task table; who runs what is the other half, and not
@@ -57,8 +60,12 @@ func (s *Schedule) waits(op int, g Grid, edge []int64, waits *[]int32) {
 
 // overlap returns the range of pieces of edge that the rows of r touch.
 func overlap(r Rect, edge []int64) (lo, hi int) {
-	step := edge[1] - edge[0] // all pieces but the last are equal
-	return int(r.R0 / step), int(min(ceilDiv(r.R1, step), int64(len(edge)-1)))
+	lo, on := slices.BinarySearch(edge, r.R0)
+	if !on {
+		lo--
+	}
+	hi, _ = slices.BinarySearch(edge, r.R1)
+	return lo, hi
 }
 
 // enter notes where a task's number stands and makes it ready if it waits for
