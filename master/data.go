@@ -43,9 +43,9 @@ func (d *dataSegment) fits(l shmmat.Layout) bool {
 
 // house makes sure that the data segment has room for a job. The one before is
 // given back, by every worker, before a new one is made: they are never there
-// both.
-func (p *Pool) house(ctx context.Context, l shmmat.Layout) error {
-	if p.data.fits(l) {
+// both. With keep it is one for many jobs; see Reserve.
+func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
+	if p.data.fits(l) && (p.data.kept || !keep) {
 		return nil
 	}
 	if p.data.seg != nil {
@@ -61,16 +61,20 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout) error {
 	if err != nil {
 		return err
 	}
-	p.data.seg, p.data.kept = seg, false
+	p.data.seg, p.data.kept = seg, keep
 	p.data.number++
 	h, file := seg.Handle()
-	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg}
+	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg, Settle: keep}
 	p.announce(announcement{msg, present(file)})
+	if keep {
+		return p.drive(ctx, idle{}) // every worker has it before the first job
+	}
 	return nil
 }
 
 // Reserve makes a data segment that has room for each of the plans, one at a
-// time, so that going from one to the other sets no memory aside anew.
+// time, so that going from one to the other sets no memory aside anew, and
+// prepares it for many uses: all pages present in every view, huge if possible.
 func (p *Pool) Reserve(ctx context.Context, plans ...*Plan) error {
 	length := map[shmmat.Region]int64{}
 	for _, pl := range plans {
@@ -87,11 +91,7 @@ func (p *Pool) Reserve(ctx context.Context, plans ...*Plan) error {
 		return err
 	}
 	defer release()
-	if err := p.house(ctx, l); err != nil {
-		return err
-	}
-	p.data.kept = true
-	return nil
+	return p.house(ctx, l, true)
 }
 
 // dataView returns the master's view of the data segment.

@@ -28,7 +28,7 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 		return nil, err
 	}
 	defer release()
-	if err := p.house(ctx, plan.Layout); err != nil {
+	if err := p.house(ctx, plan.Layout, false); err != nil {
 		return nil, err
 	}
 	p.jobs++

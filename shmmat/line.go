@@ -37,6 +37,7 @@ type Message struct {
 	Spin    int64    `json:",omitempty"` // nanoseconds to look for a task before sleeping
 	Yield   bool     `json:",omitempty"` // offer the processor while looking
 	Handle  Handle   `json:",omitzero"`
+	Settle  bool     `json:",omitempty"` // Data: many jobs will live there; see View.Settle
 	Number  uint32   `json:",omitempty"` // of a data segment or a job
 	Which   []Role   `json:",omitempty"` // what each descriptor of Files is
 	Role    Role     `json:",omitempty"` // Trouble: of the file concerned

@@ -223,3 +223,28 @@ func TestAMemfdCannotBeResized(t *testing.T) {
 
 // sink keeps a read from being optimised away.
 var sink byte
+
+func TestSettleKeepsWhatIsThere(t *testing.T) {
+	l, err := NewLayout(map[Region]int64{PanelsA: 5 << 20, C: 3 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range append(Shared(), Heap) {
+		s := create(t, k, l)
+		writer := view(t, s, All(true))
+		for i, b := 0, writer.Bytes(PanelsA); i < len(b); i += 4096 {
+			b[i] = byte(i >> 12)
+		}
+		readers := []*View{view(t, s, MultiplyRights()), view(t, s, PackRights())}
+		for _, v := range readers {
+			t.Logf("%s: %d bytes in huge pages", k, v.Settle())
+		}
+		for _, v := range append(readers, writer) {
+			for i, b := 0, v.Bytes(PanelsA); i < len(b); i += 4096 {
+				if b[i] != byte(i>>12) {
+					t.Fatalf("%s: byte %d is %d", k, i, b[i])
+				}
+			}
+		}
+	}
+}

@@ -152,6 +152,10 @@ func (w *worker) moveTo(m shmmat.Message, files []*os.File) error {
 	if w.mult, err = s.Map(shmmat.MultiplyRights()); err != nil {
 		return err
 	}
+	if m.Settle {
+		w.pack.Settle()
+		w.mult.Settle()
+	}
 	w.data = m.Number
 	return nil
 }

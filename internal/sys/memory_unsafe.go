@@ -93,17 +93,21 @@ func (r *Range) Protect(off, n int64, none, write bool) error {
 	return nil
 }
 
-// Populate makes every page of n mapped bytes present and writable, so that no
-// later write faults: a machine that cannot back them says so here
+// Populate makes every page of n mapped bytes present, and writable if write,
+// so that no later access faults: a machine that cannot back them says so here
 // (Linux 5.14; EINVAL before).
-func (r *Range) Populate(off, n int64) error {
+func (r *Range) Populate(off, n int64, write bool) error {
+	advice := unix.MADV_POPULATE_READ
+	if write {
+		advice = unix.MADV_POPULATE_WRITE
+	}
 	for {
-		err := unix.Madvise(r.Bytes(off, n), unix.MADV_POPULATE_WRITE)
+		err := unix.Madvise(r.Bytes(off, n), advice)
 		if err == unix.EINTR || err == unix.EAGAIN {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("madvise(POPULATE_WRITE): %w", err)
+			return fmt.Errorf("madvise(POPULATE): %w", err)
 		}
 		return nil
 	}
