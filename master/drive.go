@@ -133,7 +133,9 @@ func (p *Pool) answers(m *member, w work) (err error) {
 			return err
 		}
 		m.held = m.held[1:]
-		p.unanswered = 0
+		if t.Kind != shmmat.Attend {
+			p.unanswered = 0
+		}
 		if a.Status != shmmat.Done {
 			err = firstError(err, p.trouble(m, t, a))
 			continue

@@ -40,7 +40,7 @@ type Pool struct {
 	news   []announcement // what a new worker must be told
 
 	deaths     int // in all
-	unanswered int // deaths since the last answer
+	unanswered int // deaths since the last task was done
 }
 
 // New starts a pool. It returns as soon as the workers are on their way; a

@@ -39,7 +39,7 @@ the FMA limit is measured in the same turns.`,
 		Example: `  matmul bench
   matmul bench --sizes 2048 --workers 2 --reps 15
   matmul bench --sizes 4096x4096x64,64x8192x8192 --dtype float32 --json`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.register(cmd)
@@ -63,7 +63,7 @@ type series struct {
 func (f *benchFlags) run(cmd *cobra.Command) error {
 	t, err := elem.Parse(f.dtype)
 	if err != nil {
-		return usageError{err}
+		return flagError("dtype", err)
 	}
 	if f.reps < 1 {
 		return usagef("--reps %d: want at least 1", f.reps)
@@ -74,7 +74,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	kernel, err := gemm.Lookup(c.isa, t)
 	if err != nil {
-		return usageError{err}
+		return flagError("isa", err)
 	}
 	all, err := f.plans(kernel, t, c.workers)
 	if err != nil {
@@ -248,25 +248,23 @@ func median(v []float64) float64 {
 }
 
 func (f *benchFlags) print(cmd *cobra.Command, c crew, k *gemm.Kernel, all []*series) error {
-	out := output{cmd: cmd}
+	out := cmd.OutOrStdout()
 	if !f.asJSON {
-		out.printf("%s, %s, %d worker(s)\n", k, f.dtype, c.workers)
-		out.printf("%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
+		fmt.Fprintf(out, "%s, %s, %d worker(s)\n", k, f.dtype, c.workers)
+		fmt.Fprintf(out, "%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
 	}
 	for _, s := range all {
 		r := s.result(f, c, k)
 		if f.asJSON {
-			b, err := json.Marshal(r)
-			if err != nil {
+			if err := json.NewEncoder(out).Encode(r); err != nil {
 				return err
 			}
-			out.printf("%s\n", b)
 			continue
 		}
 		size := strings.Join([]string{fmt.Sprint(r.M), fmt.Sprint(r.N), fmt.Sprint(r.K)}, "×")
-		out.printf("%-20s %11s %11s %9.1f %9.1f %6.1f%%\n", size, milliseconds(r.Median), milliseconds(r.Best), r.GFLOPS, r.Peak, 100*r.Share)
+		fmt.Fprintf(out, "%-20s %11s %11s %9.1f %9.1f %6.1f%%\n", size, milliseconds(r.Median), milliseconds(r.Best), r.GFLOPS, r.Peak, 100*r.Share)
 	}
-	return out.result()
+	return nil
 }
 
 func milliseconds(s float64) string { return fmt.Sprintf("%.3f ms", 1e3*s) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"matmul/internal/matfile"
 	"matmul/master"
 	"matmul/shmmat"
@@ -26,19 +28,33 @@ const (
 
 const exitCodesHelp = `The exit status of every command:
 
-  0      done: results are right and on disk
-  1      failed for a reason that is none of the following
-  2      usage: unknown command, flag or value
-  3      verification failed: C is not the product
-  4      bad input: a file is missing, malformed, of the wrong shape or type,
-         or the output may not be written
-  5      not enough memory, disk or another resource
-  6      workers died faster than they could be replaced
-  75     stopped, and can be resumed
-  128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM)
+    0      done: results are right and on disk
+    1      failed for a reason that is none of the following
+    2      usage: unknown command, flag or value
+    3      verification failed: C is not the product
+    4      bad input: a file is missing, malformed, of the wrong shape or
+           type, or the output may not be written
+    5      not enough memory, disk or another resource
+    6      workers died faster than they could be replaced
+    75     stopped, and can be resumed
+    128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM)
 
 After any status but 0 there is one line on standard error that says what is
-wrong, and no output file has been created, changed or replaced.`
+wrong, and no output file has been created, changed or replaced. (If only the
+report could not be printed, the line says that the file is complete.)`
+
+func newExitCodes() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "Show the exit codes of all commands",
+		Long:  exitCodesHelp,
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintln(cmd.OutOrStdout(), exitCodesHelp)
+			return nil
+		},
+	}
+}
 
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
@@ -46,6 +62,9 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// flagError says which flag's value makes no sense, and why.
+func flagError(name string, err error) error { return usagef("--%s: %w", name, err) }
 
 // wrongError is a result that did not pass verification.
 type wrongError struct{ error }
@@ -60,8 +79,10 @@ type signalError struct{ sig syscall.Signal }
 
 func (e signalError) Error() string { return fmt.Sprintf("ended by signal: %v", e.sig) }
 
-// errSaid marks an error that has been told already, as a result.
-var errSaid = errors.New("already said")
+// resultError is a result that could not be printed.
+type resultError struct{ error }
+
+func (e resultError) Unwrap() error { return e.error }
 
 // exitCode returns the exit status for an error.
 func exitCode(err error) int {
@@ -70,6 +91,7 @@ func exitCode(err error) int {
 		wrong    wrongError
 		resource resourceError
 		signal   signalError
+		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
 	)
@@ -84,6 +106,10 @@ func exitCode(err error) int {
 		return exitWrong
 	case errors.As(err, &file):
 		return fileCode(file)
+	case errors.As(err, &result):
+		return resultCode(err)
+	case exhausted(err):
+		return exitResource
 	case errors.Is(err, master.ErrWorkersLost):
 		return exitWorkers
 	case errors.As(err, &resource), errors.Is(err, matfile.ErrNoSpace), errors.Is(err, shmmat.ErrUnavailable),
@@ -91,6 +117,24 @@ func exitCode(err error) int {
 		return exitResource
 	case errors.As(err, &input):
 		return exitInput
+	}
+	return exitFailed
+}
+
+// exhausted reports whether the system refused memory, processes or open files.
+func exhausted(err error) bool {
+	for _, e := range []syscall.Errno{syscall.ENOMEM, syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// resultCode returns the exit status for a result that could not be printed.
+func resultCode(err error) int {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return exitResource
 	}
 	return exitFailed
 }

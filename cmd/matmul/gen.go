@@ -22,7 +22,7 @@ func newGen() *cobra.Command {
 gives the same matrix on every machine.`,
 		Example: `  matmul gen -o A.npy --rows 4096 --cols 4096
   matmul gen -o B.npy --rows 1000 --cols 20 --dtype float32 --kind normal --seed 7`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 	}
 	f := cmd.Flags()
 	f.StringVarP(&out, "output", "o", "", "`FILE` to write")
@@ -43,11 +43,11 @@ gives the same matrix on every machine.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		t, err := elem.Parse(dtype)
 		if err != nil {
-			return usageError{err}
+			return flagError("dtype", err)
 		}
 		k, err := gen.ParseKind(kind)
 		if err != nil {
-			return usageError{err}
+			return flagError("kind", err)
 		}
 		if rows < 0 || cols < 0 {
 			return usagef("--rows %d --cols %d: want numbers that are not negative", rows, cols)

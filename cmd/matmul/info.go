@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -36,22 +37,18 @@ func newInfo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info",
 		Short: "Show what this machine has and what may be used",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r := newInfoReport()
-		out := output{cmd: cmd}
+		r, out := newInfoReport(), cmd.OutOrStdout()
 		if !asJSON {
-			r.print(&out)
-			return out.result()
+			r.print(out)
+			return nil
 		}
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		out.printf("%s\n", b)
-		return out.result()
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
 	}
 	return cmd
 }
@@ -94,31 +91,31 @@ func trySegment(kind shmmat.Kind) error {
 	return v.Close()
 }
 
-func (r *infoReport) print(out *output) {
+func (r *infoReport) print(out io.Writer) {
 	m := r.Machine
-	out.printf("processor     %s\n", m.Processor)
-	out.printf("cores         %d physical, %d logical, %d NUMA node(s)\n", len(m.Cores), len(m.CPUs), len(m.Nodes))
-	out.printf("instructions  %s (kernels: %s)\n", strings.Join(r.ISAs, ", "), strings.Join(r.Kernels, ", "))
+	fmt.Fprintf(out, "processor     %s\n", m.Processor)
+	fmt.Fprintf(out, "cores         %d physical, %d logical, %d NUMA node(s)\n", len(m.Cores), len(m.CPUs), len(m.Nodes))
+	fmt.Fprintf(out, "instructions  %s (kernels: %s)\n", strings.Join(r.ISAs, ", "), strings.Join(r.Kernels, ", "))
 	for _, line := range cacheLines(m.Caches) {
-		out.printf("cache         %s\n", line)
+		fmt.Fprintf(out, "cache         %s\n", line)
 	}
-	out.printf("workers       %d by default: %s\n", r.Workers.N, r.Workers.Why)
+	fmt.Fprintf(out, "workers       %d by default: %s\n", r.Workers.N, r.Workers.Why)
 	for i, line := range r.Memory.Why {
-		out.printf("%-13s %s\n", map[bool]string{true: "memory"}[i == 0], line)
+		fmt.Fprintf(out, "%-13s %s\n", map[bool]string{true: "memory"}[i == 0], line)
 	}
 	if r.Limits.SharedMemory >= 0 {
-		out.printf("/dev/shm      %s free\n", tune.FormatBytes(r.Limits.SharedMemory))
+		fmt.Fprintf(out, "/dev/shm      %s free\n", tune.FormatBytes(r.Limits.SharedMemory))
 	}
 	for _, s := range r.Segments {
 		if s.Works {
-			out.printf("segment       %s: works\n", s.Kind)
+			fmt.Fprintf(out, "segment       %s: works\n", s.Kind)
 		} else {
-			out.printf("segment       %s: %s\n", s.Kind, s.Why)
+			fmt.Fprintf(out, "segment       %s: %s\n", s.Kind, s.Why)
 		}
 	}
-	out.printf("huge pages    private: %s, shared: %s, of %s\n", r.HugePages.Enabled, r.HugePages.Shmem, tune.FormatBytes(r.HugePages.Size))
+	fmt.Fprintf(out, "huge pages    private: %s, shared: %s, of %s\n", r.HugePages.Enabled, r.HugePages.Shmem, tune.FormatBytes(r.HugePages.Size))
 	for _, w := range r.Limits.Warnings {
-		out.printf("warning       %s\n", w)
+		fmt.Fprintf(out, "warning       %s\n", w)
 	}
 }
 

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"matmul"
@@ -22,14 +21,11 @@ func run(args []string) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	err := execute(ctx, args)
-	if err == nil {
-		return exitDone
-	}
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
 		err = cause // the signal, however deep down it was noticed
 	}
-	if !errors.Is(err, errSaid) {
-		fmt.Fprintf(os.Stderr, "matmul: %v\n", err)
+	if err != nil {
+		say(os.Stderr, err)
 	}
 	return exitCode(err)
 }
@@ -37,12 +33,18 @@ func run(args []string) int {
 // execute runs the command that args name. What goes wrong before a command
 // has begun to work is the user's way of calling it.
 func execute(ctx context.Context, args []string) error {
-	began := false
-	root := newRoot(&began)
+	stdout := &checkedWriter{w: os.Stdout}
+	root, began := newRoot(stdout)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !began {
-		return usageError{err}
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = stdout.err
+	}
+	if result := (resultError{}); err != nil && !*began && !errors.As(err, &result) {
+		err = usageError{err}
+	}
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return advise(err, "see '%s --help'", cmd.CommandPath())
 	}
 	return err
 }

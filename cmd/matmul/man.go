@@ -14,10 +14,10 @@ func newMan() *cobra.Command {
 		Short:   "Write the manual pages into a directory",
 		Long:    "man writes one manual page for each command, from the same text as --help.",
 		Example: "  matmul man /usr/local/share/man/man1",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if st, err := os.Stat(args[0]); err != nil || !st.IsDir() {
-				return inputf(args[0], "is not a directory that exists")
+				return inputf(args[0], "is not a directory that exists; make it first")
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // the same text, the same bytes

@@ -56,10 +56,10 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 		return c, usagef("--workers %d: want 1 to %d", p.workers, maxWorkers)
 	}
 	if c.isa, err = gemm.ParseISA(p.isa); err != nil {
-		return c, usageError{err}
+		return c, flagError("isa", err)
 	}
 	if c.kind, err = shmmat.ParseKind(p.segment); err != nil {
-		return c, usageError{err}
+		return c, flagError("segment", err)
 	}
 	c.machine, c.limits = tune.Host().Detect()
 	if c.workers = p.workers; c.workers == 0 {

@@ -31,16 +31,17 @@ func (p *problemFlags) register(cmd *cobra.Command) {
 }
 
 func (p *problemFlags) check(cmd *cobra.Command) error {
-	for name, v := range map[string]float64{"alpha": p.alpha, "beta": p.beta} {
-		if math.IsNaN(v) {
-			return usagef("--%s is NaN: want a number", name)
-		}
+	if math.IsNaN(p.alpha) {
+		return usagef("--alpha is NaN: want a number")
+	}
+	if math.IsNaN(p.beta) {
+		return usagef("--beta is NaN: want a number")
 	}
 	if p.beta != 0 && p.c0 == "" {
 		return usagef("--beta %v needs --c0 FILE", p.beta)
 	}
 	if p.c0 != "" && !cmd.Flags().Changed("beta") {
-		return usagef("--c0 %s needs --beta", p.c0)
+		return usagef("--c0 needs --beta")
 	}
 	return nil
 }
@@ -156,11 +157,7 @@ func (p *problemFlags) result(f *matfile.File, rows int64) master.Operand {
 // the widest of the operands that are used.
 func (p *problemFlags) typeOf(in inputs, dtype string) (elem.Type, error) {
 	if dtype != "" {
-		t, err := elem.Parse(dtype)
-		if err != nil {
-			return 0, usageError{err}
-		}
-		return t, nil
+		return elem.Parse(dtype)
 	}
 	ts := []elem.Type{in.a.Elem, in.b.Elem}
 	if in.c0 != nil {

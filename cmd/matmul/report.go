@@ -3,8 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-
-	"github.com/spf13/cobra"
+	"io"
+	"strings"
+	"time"
 
 	"matmul/master"
 	"matmul/tiling"
@@ -30,16 +31,16 @@ type report struct {
 	Tasks   int     `json:"tasks"`
 	Deaths  int     `json:"worker_deaths"`
 	Seconds seconds `json:"seconds"`
-	// GFLOPS is the rate while multiplying: 2mnk over the time that a worker
-	// spent in MULTIPLY tasks on average. Share is its part of the FMA limit.
+	// GFLOPS is 2mnk over the time for multiplying. Share is its part of the
+	// FMA limit, which is measured after the job; 0 if that failed.
 	GFLOPS float64  `json:"gflops"`
 	Peak   float64  `json:"peak_gflops"`
 	Share  float64  `json:"share"`
 	Verify *verdict `json:"verify,omitempty"`
 }
 
-// seconds are times. Those of tasks are averages over the workers: they add up
-// to the time that a worker was busy.
+// seconds are times. Kinds of task overlap: what pack, multiply and store took
+// is the time that all of them took together, divided as [shares] says.
 type seconds struct {
 	Total    float64 `json:"total"`
 	Pack     float64 `json:"pack"`
@@ -50,19 +51,12 @@ type seconds struct {
 }
 
 func newReport(p *product, r master.Report, peak float64) report {
-	each := func(kinds ...tiling.Kind) (s float64) {
-		for _, k := range kinds {
-			s += r.Busy[k].Seconds() / float64(p.crew.workers)
-		}
-		return s
-	}
 	rep := report{
 		A: p.in.a.Path, B: p.in.b.Path, Out: p.out,
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Tasks: r.Tasks, Deaths: r.Deaths, Peak: peak / 1e9,
-		Seconds: seconds{Pack: each(tiling.PackA, tiling.PackB, tiling.LoadC0), Multiply: each(tiling.Multiply), Store: each(tiling.Store)},
+		Tasks: r.Tasks, Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
 	}
 	if rep.Seconds.Multiply > 0 {
 		rep.GFLOPS = p.plan.Flops() / rep.Seconds.Multiply / 1e9
@@ -73,37 +67,65 @@ func newReport(p *product, r master.Report, peak float64) report {
 	return rep
 }
 
+// shares divides the time from the first task's begin to the last one's end
+// among the kinds of task, as the workers' time was.
+func shares(r master.Report) seconds {
+	var busy, first, last time.Duration
+	for kind, d := range r.Busy {
+		if d == 0 {
+			continue
+		}
+		if busy == 0 || r.Span[kind][0] < first {
+			first = r.Span[kind][0]
+		}
+		last = max(last, r.Span[kind][1])
+		busy += d
+	}
+	share := func(kinds ...tiling.Kind) (s float64) {
+		for _, k := range kinds {
+			s += r.Busy[k].Seconds()
+		}
+		return s * float64(last-first) / max(1, float64(busy))
+	}
+	return seconds{Pack: share(tiling.PackA, tiling.PackB, tiling.LoadC0), Multiply: share(tiling.Multiply), Store: share(tiling.Store)}
+}
+
 // k returns the inner dimension.
 func (in inputs) k(transA bool) int64 { return operand(in.a, in.a.AsRow(), transA).Cols }
 
-func (r *report) print(cmd *cobra.Command, asJSON bool) error {
-	out := output{cmd: cmd}
+func (r *report) print(out io.Writer, asJSON bool) error {
 	if asJSON {
-		b, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		out.printf("%s\n", b)
-		return out.result()
+		return json.NewEncoder(out).Encode(r)
 	}
-	out.printf("%s: %d×%d %s = %d×%d times %d×%d\n", r.Out, r.M, r.N, r.DType, r.M, r.K, r.K, r.N)
-	out.printf("  workers   %d, kernel %s, tile %d×%d, %s segment of %s\n",
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	line("%s: %d×%d %s = %d×%d times %d×%d", oneLine(r.Out), r.M, r.N, r.DType, r.M, r.K, r.K, r.N)
+	line("  workers   %d, kernel %s, tile %d×%d, %s segment of %s",
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
-	out.printf("  pack      %s\n", duration(r.Seconds.Pack))
-	out.printf("  multiply  %s  %.1f GFLOP/s, %.1f %% of the FMA limit of %.1f\n",
-		duration(r.Seconds.Multiply), r.GFLOPS, 100*r.Share, r.Peak)
-	out.printf("  store     %s\n", duration(r.Seconds.Store))
+	line("  pack      %s", duration(r.Seconds.Pack))
+	line("  multiply  %s  %s", duration(r.Seconds.Multiply), r.rate())
+	line("  store     %s", duration(r.Seconds.Store))
 	if r.Verify != nil {
-		out.printf("  verify    %s  %s: right\n", duration(r.Seconds.Verify), r.Verify.Method)
+		line("  verify    %s  %s: right", duration(r.Seconds.Verify), r.Verify.Method)
 	} else {
-		out.printf("  verify    none\n")
+		line("  verify    none")
 	}
-	out.printf("  sync      %s\n", duration(r.Seconds.Sync))
-	out.printf("  total     %s\n", duration(r.Seconds.Total))
+	line("  sync      %s", duration(r.Seconds.Sync))
+	line("  total     %s", duration(r.Seconds.Total))
 	if r.Deaths > 0 {
-		out.printf("  %d worker(s) died and were replaced; the result is not affected\n", r.Deaths)
+		line("  %d worker(s) died or could not be started; the result is not affected", r.Deaths)
 	}
-	return out.result()
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// rate says how fast it was, and how fast it could have been.
+func (r *report) rate() string {
+	s := fmt.Sprintf("%.1f GFLOP/s", r.GFLOPS)
+	if r.Peak > 0 {
+		s += fmt.Sprintf(", %.1f %% of the FMA limit of %.1f", 100*r.Share, r.Peak)
+	}
+	return s
 }
 
 // duration writes seconds with three or four digits and aligned units.

@@ -38,7 +38,7 @@ widest element type of the operands, unless --dtype says otherwise.`,
 		Example: `  matmul run A.npy B.npy -o C.npy
   matmul run X.npy X.npy --trans-b -o gram.npy --verify exact
   matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments("A.npy", "B.npy"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.problemFlags.register(cmd)
@@ -102,7 +102,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	p.rep.Seconds.Total = time.Since(start).Seconds()
-	return p.rep.print(cmd, f.asJSON)
+	return p.print()
 }
 
 // prepare checks the flags.
@@ -118,12 +118,12 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	}
 	if f.dtype != "" {
 		if _, err := elem.Parse(f.dtype); err != nil {
-			return nil, usageError{err}
+			return nil, flagError("dtype", err)
 		}
 	}
 	if f.tile != "auto" {
 		if _, err := parseSizes(f.tile, 2); err != nil {
-			return nil, usagef("--tile %w", err)
+			return nil, flagError("tile", err)
 		}
 	}
 	if p.show, err = newProgress(*f.progress); err != nil {
@@ -142,7 +142,7 @@ func (p *product) makePlan() error {
 	}
 	k, err := gemm.Lookup(p.crew.isa, t)
 	if err != nil {
-		return usageError{err}
+		return flagError("isa", err)
 	}
 	s := master.Spec{
 		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Kernel: k, Priority: defaultPriority,
@@ -155,7 +155,7 @@ func (p *product) makePlan() error {
 	if p.tile != "auto" {
 		sizes, err := parseSizes(p.tile, 2)
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		s.TileM, s.TileN = sizes[0], sizes[1]
 	}
@@ -191,8 +191,8 @@ func (p *product) compute(ctx context.Context, out *matfile.Output) error {
 		return err
 	}
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
-	if err != nil {
-		return err
+	if err != nil && ctx.Err() != nil {
+		return err // no other error is worth the result
 	}
 	p.rep = newReport(p, rep, peak)
 	return pool.Close()
@@ -226,20 +226,13 @@ func (p *product) check(ctx context.Context, out *matfile.Output) error {
 	v := newVerdict(r)
 	p.rep.Verify = &v
 	p.rep.Seconds.Verify = v.Seconds
-	if !v.OK {
-		return wrongError{wrongResult{p.out, v}}
+	if err := v.err(p.out); err != nil {
+		if changed := p.in.changed(); changed != nil {
+			return changed // and no longer what C was made from
+		}
+		return advise(err, "nothing was written: the machine may be faulty, run again")
 	}
 	return nil
-}
-
-// wrongResult says that a computed C did not pass its check.
-type wrongResult struct {
-	out string
-	v   verdict
-}
-
-func (w wrongResult) Error() string {
-	return w.v.text(w.out) + "\n  nothing was written; the machine may be faulty: run again, and report it if it persists"
 }
 
 func (p *product) commit(out *matfile.Output) error {
@@ -247,4 +240,12 @@ func (p *product) commit(out *matfile.Output) error {
 	err := out.Commit()
 	p.rep.Seconds.Sync = time.Since(start).Seconds()
 	return err
+}
+
+// print prints the report. C is there, whatever becomes of the report.
+func (p *product) print() error {
+	if err := p.rep.print(p.cmd.OutOrStdout(), p.asJSON); err != nil {
+		return advise(err, "%s is complete", p.out)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -14,13 +15,16 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := output{cmd: cmd}
-			out.printf("matmul %s%s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return out.result()
+			fmt.Fprintln(cmd.OutOrStdout(), versionText())
+			return nil
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("matmul %s%s %s %s/%s", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // commit returns " (abcdef123456)" for a build that knows its commit.

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata/help")
+
+// TestHelpIsAsInTheGoldenFiles: run with -update after a change of a text.
+func TestHelpIsAsInTheGoldenFiles(t *testing.T) {
+	for _, name := range []string{"", "run", "verify", "bench", "gen", "info", "version", "man", "exit-codes", "completion", "help"} {
+		t.Run("matmul "+name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"--help"}
+			if name != "" {
+				args = []string{name, "--help"}
+			}
+			got := runCommand(t, "", args...)
+			golden := filepath.Join("testdata", "help", "matmul.txt")
+			if name != "" {
+				golden = filepath.Join("testdata", "help", name+".txt")
+			}
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matmul"
+)
+
+// quickExit keeps programs that are built with the race detector from sleeping
+// for a second before they end.
+const quickExit = "atexit_sleep_ms=0"
+
+func TestMain(m *testing.M) {
+	matmul.Main() // the workers are this program, too
+	os.Setenv("GORACE", quickExit)
+	testscript.Main(m, map[string]func(){"matmul": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Condition:           condition,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", quickExit)
+			return os.Symlink(examples(t), e.WorkDir+"/examples")
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails":    fails,
+			"json":     jsonFields,
+			"npy":      writeNpy,
+			"values":   checkValues,
+			"flip":     flip,
+			"truncate": truncate,
+			"limit":    limit,
+		},
+	})
+}
+
+// condition answers the questions that scripts ask about the machine.
+func condition(name string) (bool, error) {
+	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "mounts": // own mounts, and a System V namespace, can be had
+		return exec.Command("unshare", "-m", "-i", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+	case "cgroup": // a memory limit can be set
+		dir, err := newMemoryGroup("1000M")
+		if err == nil {
+			os.Remove(dir)
+		}
+		return err == nil, nil
+	}
+	return false, nil
+}
