@@ -109,13 +109,18 @@ func newRun(j *Job) *run {
 	return &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), start: sys.Monotonic()}
 }
 
-// queued is how many tasks a worker is given: one to work on, one to go on
-// with. Towards the end a worker gets none ahead, so that none lies waiting
-// behind a long task while another worker idles.
+// queued is how many tasks a worker is given at least, if there are as many:
+// one to work on, one to go on with. Short ones follow up to as many as its
+// mailbox holds. Towards the end a worker gets no long task ahead, so that none
+// lies waiting behind another while a worker idles.
 const queued = 2
 
 func (r *run) next(m *member) (shmmat.Task, bool) {
-	if len(m.held) >= queued || len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members) {
+	long := len(m.held) > 0 && m.held[len(m.held)-1].Kind == tiling.Multiply
+	switch {
+	case len(m.held) >= shmmat.Depth-1, long && len(m.held) >= queued:
+		return shmmat.Task{}, false
+	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
 		return shmmat.Task{}, false
 	}
 	id, ok := r.sched.Next()

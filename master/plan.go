@@ -74,14 +74,16 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	}
 	mr, nr := int64(s.Kernel.MR), int64(s.Kernel.NR)
 	down, across := tiling.DefaultTiles(pr, mr, nr, workers)
+	taper := workers > 1
 	if s.TileM > 0 && s.TileN > 0 {
+		taper = false
 		down, across = tiling.Tiles(pr.M, s.TileM), tiling.Tiles(pr.N, s.TileN)
 	}
 	if s.Slice == 0 {
 		s.Slice = defaultSlice
 	}
 	tp, err := tiling.New(tiling.Params{
-		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Slice: s.Slice,
+		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,

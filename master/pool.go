@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"matmul/internal/sys"
 	"matmul/shmmat"
 )
 
@@ -43,6 +44,10 @@ type Pool struct {
 	unanswered int // deaths since the last task was done
 }
 
+// slice is the time slice of the master's threads, the shortest there is: they
+// work for microseconds, and workers wait for them.
+const slice = 100 * time.Microsecond
+
 // New starts a pool. It returns as soon as the workers are on their way; a
 // worker that cannot be started shows when the first job runs. Close must be
 // called.
@@ -56,6 +61,7 @@ func New(cfg Config) (*Pool, error) {
 		p.closeBoard()
 		return nil, err
 	}
+	sys.SetSlice(slice)
 	for i := range cfg.Workers {
 		m := &member{index: i}
 		p.members = append(p.members, m)

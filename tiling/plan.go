@@ -44,6 +44,7 @@ type Params struct {
 	Problem
 	MR, NR       int64 // widths of A's and B's micro-panels
 	Down, Across int64 // tiles down and across C, at most; see Tiles
+	Taper        bool  // cut the last tiles smaller, so that all workers end together
 	Slice        int64 // elements that one PACK task reads, about
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks
@@ -93,6 +94,9 @@ func New(p Params) (*Plan, error) {
 		return nil, err
 	}
 	pl.rows, pl.cols = edges(p.M, p.MR, p.Down), edges(p.N, p.NR, p.Across)
+	if p.Taper {
+		pl.cols = taper(pl.cols, p.NR)
+	}
 	pl.order()
 	return pl, nil
 }
@@ -104,7 +108,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 func (pl *Plan) countable() error {
 	sum := 2 * pl.Down
 	for _, v := range [][2]int64{
-		{pl.Down, pl.Across},
+		{pl.Down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
 		{pl.blocks(pl.GridB, 0), pl.blocks(pl.GridB, 1)},
 	} {

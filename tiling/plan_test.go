@@ -18,6 +18,7 @@ func draw(t *rapid.T) Params {
 		NR:      rapid.Int64Range(1, 25).Draw(t, "nr"),
 		Down:    rapid.Int64Range(1, 9).Draw(t, "down"),
 		Across:  rapid.Int64Range(1, 9).Draw(t, "across"),
+		Taper:   rapid.Bool().Draw(t, "taper"),
 		Slice:   rapid.Int64Range(1, 5000).Draw(t, "slice"),
 		LoadC0:  rapid.Bool().Draw(t, "c0"),
 		Store:   rapid.Bool().Draw(t, "store"),

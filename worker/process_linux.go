@@ -48,6 +48,7 @@ func serveProcess() error {
 		return err
 	}
 	syscall.CloseOnExec(socketFD)
+	sys.SetSlice(0) // not the master's
 	return Serve(shmmat.NewSocketLine(os.NewFile(socketFD, "socket:worker")), false)
 }
 

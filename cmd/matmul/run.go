@@ -190,6 +190,7 @@ func (p *product) compute(ctx context.Context, out *matfile.Output) error {
 	if err := p.in.changed(); err != nil {
 		return err
 	}
+	go out.Sync() // beside verification; Commit waits for it and has its error
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
 	if err != nil && ctx.Err() != nil {
 		return err // no other error is worth the result

@@ -21,8 +21,8 @@ type shape struct {
 
 var isas = map[string][]shape{
 	"avx512": {
-		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, panels: 4, group: 8},
-		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, panels: 4, group: 8},
+		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, panels: 8, group: 8},
+		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, panels: 8, group: 8},
 	},
 	"avx2": {
 		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, panels: 12, group: 4},
