@@ -73,11 +73,12 @@ func (r Rect) Inside(rows, cols int64) bool {
 	return 0 <= r.R0 && r.R0 <= r.R1 && r.R1 <= rows && 0 <= r.C0 && r.C0 <= r.C1 && r.C1 <= cols
 }
 
-// taper cuts the last of several pieces into a half and two quarters, in whole
+// taper cuts the last of many pieces into a half and two quarters, in whole
 // units: whoever comes last to the end of the work then waits for a quarter.
+// Of few pieces each worker has its own, and smaller ones are only slower.
 func taper(e []int64, unit int64) []int64 {
 	last := len(e) - 1
-	if last < 2 {
+	if last < 4 {
 		return e
 	}
 	begin, end := e[last-1], e[last]

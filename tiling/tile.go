@@ -4,12 +4,12 @@ package tiling
 func Tiles(length, size int64) int64 { return max(ceilDiv(length, size), 1) }
 
 // The sizes that DefaultTiles starts from. A worker that keeps its rows of C
-// walks along them in strips of some panels of B: strips too narrow read A
-// too often, too wide ones leave less to choose from at the end.
+// walks along them in strips of columns: strips too narrow read A too often,
+// too wide ones leave less to choose from at the end.
 const (
 	leastRows = 96
 	mostRows  = 4096
-	strip     = 288
+	strip     = 2048
 	// leastFlops is what a tile should be worth, so that its message is not
 	// felt, if there are enough tiles.
 	leastFlops = 2e7

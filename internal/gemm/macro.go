@@ -3,11 +3,11 @@ package gemm
 import "matmul/internal/elem"
 
 // macro is the macro-kernel at work on one tile. Its loops, from the outside:
-// ic over MC rows, jc over NC columns, pc over KC depths, ir over the
+// ic over MC rows, pc over KC depths, jc over NC columns, ir over the
 // micro-panels of A, jr over those of B. An A micro-panel stays in L1 for jr,
-// the B block in L2 for ir. Between two k-blocks the sums rest in the
-// workspace, as contiguous blocks in the order of the loops; only the last
-// k-block stores to C, whose rows lie far apart.
+// the B block in L2 for ir, MC×KC of A in L3 for jc. Between two k-blocks the
+// sums rest in the workspace, as contiguous blocks in the order of the loops;
+// only the last k-block stores to C, whose rows lie far apart.
 type macro[T elem.Float] struct {
 	*Tile[T]
 	tails      []tail[T]
@@ -24,7 +24,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 		nc: blockSize(b.NC, k.NC, t.J1-t.J0, k.NR),
 		kc: blockSize(min(b.KC, maxSteps), k.KC, t.A.Depth, 4),
 	}
-	ws.reserve(x.mc/x.mr*(x.nc/x.nr), x.mr*x.nr)
+	ws.reserve(x.mc/x.mr*((t.J1-t.J0-1)/x.nr+1), x.mr*x.nr)
 	return x
 }
 
@@ -41,28 +41,30 @@ func blockSize(want, usual, total, unit int) int {
 	return (size-1)/unit*unit + unit
 }
 
-// block computes C[i0:i1, j0:j1] of the tile.
-func (x *macro[T]) block(i0, i1, j0, j1 int) {
-	if x.C0 != nil {
-		x.startBlocks(i0, i1, j0, j1)
-	}
+// rows computes rows i0 to i1 of the tile, all of its n columns.
+func (x *macro[T]) rows(i0, i1, n int) {
 	depth := x.A.Depth
 	for pc := 0; pc < depth; pc += x.kc {
 		kc := min(x.kc, depth-pc)
-		s := sweep[T]{
-			macro: x, i0: i0, i1: i1, j0: j0, j1: j1, pc: pc, kc: kc,
-			fromZero: pc == 0 && x.C0 == nil, last: pc+kc == depth,
-		}
-		for i := i0; i < i1; i += x.mr {
-			s.row(i, min(x.mr, i1-i))
+		for jc := 0; jc < n; jc += x.nc {
+			s := sweep[T]{
+				macro: x, i0: i0, i1: i1, j0: jc, j1: min(jc+x.nc, n), pc: pc, kc: kc,
+				fromZero: pc == 0 && x.C0 == nil, last: pc+kc == depth,
+				at: (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr,
+			}
+			if pc == 0 && x.C0 != nil {
+				x.startBlocks(s.at, i0, i1, s.j0, s.j1)
+			}
+			for i := i0; i < i1; i += x.mr {
+				s.row(i, min(x.mr, i1-i))
+			}
 		}
 	}
 }
 
 // startBlocks writes round(Beta·C0) to the workspace's blocks. What pads a
 // block is left as it is: nothing that is stored depends on it.
-func (x *macro[T]) startBlocks(i0, i1, j0, j1 int) {
-	at := 0
+func (x *macro[T]) startBlocks(at, i0, i1, j0, j1 int) {
 	for i := i0; i < i1; i += x.mr {
 		for j := j0; j < j1; j += x.nr {
 			for r := range min(x.mr, i1-i) {

@@ -33,9 +33,7 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 	}
 	x := newMacro(k, b, ws, &t)
 	for ic := 0; ic < m; ic += x.mc {
-		for jc := 0; jc < n; jc += x.nc {
-			x.block(ic, min(ic+x.mc, m), jc, min(jc+x.nc, n))
-		}
+		x.rows(ic, min(ic+x.mc, m), n)
 	}
 }
 

@@ -58,13 +58,16 @@ func (s *sweep[T]) blocks(n, cols int, a, ahead []T, i, rows, j int) {
 	}
 }
 
-// aheadOf returns the micro-panel of A that follows row i: the next in this
-// k-block, or the first of the next k-block.
+// aheadOf returns the micro-panel of A that follows row i: the next of these
+// rows, or their first one again for the next NC columns, or the first of the
+// next k-block.
 func (s *sweep[T]) aheadOf(i int) []T {
-	if i += s.mr; i < s.i1 {
-		return s.A.panel(s.I0+i, s.pc)[:s.kc*s.mr]
-	}
-	if s.last {
+	switch {
+	case i+s.mr < s.i1:
+		return s.A.panel(s.I0+i+s.mr, s.pc)[:s.kc*s.mr]
+	case s.j1 < s.J1-s.J0:
+		return s.A.panel(s.I0+s.i0, s.pc)[:s.kc*s.mr]
+	case s.last:
 		return nil
 	}
 	return s.A.panel(s.I0+s.i0, s.pc+s.kc)[:s.nextKC()*s.mr]
