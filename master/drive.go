@@ -23,21 +23,40 @@ type work interface {
 	finished() bool
 }
 
+// leave is how long a worker may go on with its task after the context ended.
+const leave = 200 * time.Millisecond
+
+// abandon kills the workers that hold tasks. Others come into their places.
+func (p *Pool) abandon() {
+	for _, m := range p.members {
+		if len(m.held) > 0 {
+			m.kill()
+		}
+	}
+}
+
 // nap bounds a sleep of the master: see shmmat.Bell.
 const nap = 100 * time.Millisecond
 
 // drive hands out the tasks of w until it is finished and no worker holds a
 // task. After an error, or when ctx ends, it hands out no more and returns
-// when no worker holds one.
+// when no worker holds one; workers that keep a cancelled job waiting are
+// killed.
 func (p *Pool) drive(ctx context.Context, w work) error {
 	stop := context.AfterFunc(ctx, func() { p.board.Bell().Ring() })
 	defer stop()
 	var err error
+	var late <-chan time.Time // when a cancelled task has had its time
 	for {
 		err = firstError(err, p.heed(w))
 		err = firstError(err, p.collect(w))
 		if err == nil && ctx.Err() != nil {
-			err = context.Cause(ctx)
+			err, late = context.Cause(ctx), time.After(leave)
+		}
+		select {
+		case <-late:
+			p.abandon()
+		default:
 		}
 		if err == nil {
 			p.feed(w)

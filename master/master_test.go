@@ -16,6 +16,7 @@ import (
 	"matmul/internal/gemm"
 	"matmul/master"
 	"matmul/shmmat"
+	"matmul/tiling"
 	"matmul/worker"
 )
 
@@ -267,4 +268,33 @@ func TestKilledWorkersAreReplacedAndTheirTasksDoneAgain(t *testing.T) {
 	if n == 0 || pool.Deaths() == 0 {
 		t.Error("no worker was killed: the test shows nothing")
 	}
+}
+
+func TestCancellingDoesNotWaitForALongTask(t *testing.T) {
+	pool := open(t, engine{"", processes, shmmat.Memfd}, 2)
+	const n = 2000 // one tile each of the portable kernel: several seconds
+	p := &product[float64]{m: n, n: n, k: n, alpha: 1, a: make([]float64, n*n), b: make([]float64, n*n)}
+	s := p.spec(t, gemm.Generic)
+	j := prepare(t, limited(t), pool, s)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	go func() {
+		for { // until both workers multiply
+			a, ok := pool.Board().Activity(0)
+			b, ok2 := pool.Board().Activity(1)
+			if ok && ok2 && a.Kind == tiling.Multiply && b.Kind == tiling.Multiply {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		cancel(stop)
+	}()
+	if _, err := j.Run(ctx); !errors.Is(err, stop) {
+		t.Errorf("got %v, want the context's cause", err)
+	}
+	if pool.Deaths() != 2 {
+		t.Errorf("%d workers were killed, want 2", pool.Deaths())
+	}
+	small := random[float64](61, 101, 75, 1, 0, false, false)
+	same(t, small.inMemory(t, limited(t), pool, small.spec(t, gemm.Auto)), small.want)
 }

@@ -111,7 +111,7 @@ func command(socket *os.File) *exec.Cmd {
 	// One P, and no collections while the heap is as small as a worker's is.
 	cmd.Env = append(os.Environ(), mark+"="+strconv.Itoa(shmmat.ProtocolVersion),
 		"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB")
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = &firstLine{} // a crash must not write pages onto the user's terminal
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -125,11 +125,35 @@ func (p process) Pid() int { return p.cmd.Process.Pid }
 // known not to write any more.
 func (p process) Kill() { _ = p.cmd.Process.Kill() }
 
-// Wait waits for the end of the process and says how it came.
+// Wait waits for the end of the process and says how it came, with the first
+// line that it wrote to standard error.
 func (p process) Wait() string {
-	err := p.cmd.Wait()
-	if err == nil {
-		return "exit status 0"
+	how := "exit status 0"
+	if err := p.cmd.Wait(); err != nil {
+		how = err.Error()
 	}
-	return err.Error()
+	if said := p.cmd.Stderr.(*firstLine).String(); said != "" {
+		how += ": " + said
+	}
+	return how
 }
+
+// firstLine keeps the first line that is written to it, cut to a readable
+// length, and takes the rest without keeping it.
+type firstLine struct {
+	line []byte
+	full bool
+}
+
+func (f *firstLine) Write(b []byte) (int, error) {
+	const limit = 300
+	for _, c := range b {
+		if f.full = f.full || c == '\n' || len(f.line) == limit; f.full {
+			break
+		}
+		f.line = append(f.line, c)
+	}
+	return len(b), nil
+}
+
+func (f *firstLine) String() string { return string(f.line) }
