@@ -7,9 +7,13 @@ func Tiles(length, size int64) int64 { return max(ceilDiv(length, size), 1) }
 // walks along them in strips of columns: strips too narrow read A too often,
 // too wide ones leave less to choose from at the end.
 const (
-	leastRows = 96
-	mostRows  = 4096
+	leastRows = 32
 	strip     = 2048
+	// mostFlops bounds what is lost with a worker, and how seldom a tile is
+	// reported: a fifth of a second on a fast core. leastSide is what a tile
+	// keeps for that, since short sides cost speed.
+	mostFlops = 1e10
+	leastSide = 512
 	// leastFlops is what a tile should be worth, so that its message is not
 	// felt, if there are enough tiles.
 	leastFlops = 2e7
@@ -21,15 +25,17 @@ const (
 // are not enough rows for all, columns are too.
 func DefaultTiles(p Problem, mr, nr int64, workers int) (down, across int64) {
 	w := int64(workers)
-	m, n := max(p.M, 1), max(p.N, 1)
+	m, n, k := max(p.M, 1), max(p.N, 1), float64(max(p.K, 1))
 	groups := clamp(m/leastRows, 1, w) // of rows, one to each worker or more
 	for w%groups != 0 {
 		groups--
 	}
-	down = groups * ceilDiv(ceilDiv(m, groups), roundUp(mostRows, mr))
-	perStrip := 2 * float64(ceilDiv(m, down)) * float64(max(p.K, 1)) // flops of a column
-	width := max(strip, int64(min(leastFlops/perStrip, float64(n))))
+	side := func(other int64) int64 { return max(leastSide, int64(mostFlops/(2*k*float64(other)))) }
+	down = groups * ceilDiv(ceilDiv(m, groups), side(min(n, strip)))
+	height := ceilDiv(m, down)
+	width := min(strip, side(height))
+	width = max(width, int64(min(leastFlops/(2*k*float64(height)), float64(n))))
 	share := w / groups // workers that share a strip's rows
-	across = roundUp(max(ceilDiv(n, width), min(2*share, ceilDiv(n, 2*nr))), share)
+	across = roundUp(max(ceilDiv(n, width), min(share, ceilDiv(n, 2*nr))), share)
 	return min(down, ceilDiv(m, mr)), min(across, ceilDiv(n, nr))
 }
