@@ -26,4 +26,5 @@ type FileError struct {
 	Text    string
 }
 
+// Error names the file and what is wrong with it, in one line.
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Text) }

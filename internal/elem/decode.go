@@ -21,6 +21,7 @@ type InexactError struct {
 	Type  Type   // of the stored element
 }
 
+// Error names the type and the value.
 func (e *InexactError) Error() string {
 	return fmt.Sprintf("%s value %s is not exactly representable in float64", e.Type, e.Value)
 }
