@@ -16,13 +16,19 @@ import (
 func BenchmarkMultiply(b *testing.B) {
 	for _, s := range [][3]int{{256, 256, 256}, {1024, 1024, 1024}, {2048, 2048, 2048}, {1536, 1152, 4096}, {4096, 4096, 64}} {
 		name := fmt.Sprintf("%dx%dx%d", s[0], s[1], s[2])
-		for _, k := range kernels[float64](b) {
+		for _, k := range worthMeasuring(kernels[float64](b), s[0]) {
 			b.Run(fmt.Sprintf("float64/%s/%v", name, k.ISA), func(b *testing.B) { benchMultiply[float64](b, k, s[0], s[1], s[2]) })
 		}
-		for _, k := range kernels[float32](b) {
+		for _, k := range worthMeasuring(kernels[float32](b), s[0]) {
 			b.Run(fmt.Sprintf("float32/%s/%v", name, k.ISA), func(b *testing.B) { benchMultiply[float32](b, k, s[0], s[1], s[2]) })
 		}
 	}
+}
+
+// worthMeasuring leaves the portable kernel out of large products: it has the
+// same speed at all sizes, and takes a minute for them.
+func worthMeasuring(ks []*Kernel, m int) []*Kernel {
+	return slices.DeleteFunc(ks, func(k *Kernel) bool { return k.ISA == Generic && m > 256 })
 }
 
 func randomPanels[T elem.Float](lanes, depth, width int) Panels[T] {
