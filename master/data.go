@@ -109,7 +109,7 @@ func (p *Pool) dataView() (*shmmat.View, error) {
 // idle is the work of telling the news.
 type idle struct{}
 
-func (idle) next(*member) (shmmat.Task, bool)               { return shmmat.Task{}, false }
-func (idle) done(*member, shmmat.Task, shmmat.Answer) error { return nil }
-func (idle) lost(shmmat.Task)                               {}
-func (idle) finished() bool                                 { return true }
+func (idle) next(*member) (shmmat.Task, bool)         { return shmmat.Task{}, false }
+func (idle) done(*member, shmmat.Task, shmmat.Answer) {}
+func (idle) lost(shmmat.Task)                         {}
+func (idle) finished() bool                           { return true }

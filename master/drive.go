@@ -15,7 +15,7 @@ type work interface {
 	// is none for it now.
 	next(m *member) (shmmat.Task, bool)
 	// done takes the answer to a task that next returned.
-	done(m *member, t shmmat.Task, a shmmat.Answer) error
+	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
 	lost(t shmmat.Task)
 	// finished reports whether there is nothing left to hand out or to wait
@@ -160,7 +160,7 @@ func (p *Pool) answers(m *member, w work) (err error) {
 			continue
 		}
 		if t.Kind != shmmat.Attend {
-			err = firstError(err, w.done(m, t, a))
+			w.done(m, t, a)
 		}
 	}
 	return err

@@ -130,7 +130,7 @@ func (r *run) next(m *member) (shmmat.Task, bool) {
 	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}, true
 }
 
-func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) error {
+func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -140,7 +140,6 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) error {
 	}
 	span[1] = max(span[1], end)
 	r.rep.Busy[t.Kind] += end - begin
-	return nil
 }
 
 func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }

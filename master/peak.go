@@ -49,10 +49,9 @@ func (w *peakWork) next(m *member) (shmmat.Task, bool) {
 	return shmmat.Task{Kind: shmmat.Peak, ID: int64(m.index), Rect: w.rect}, true
 }
 
-func (w *peakWork) done(_ *member, _ shmmat.Task, a shmmat.Answer) error {
+func (w *peakWork) done(_ *member, _ shmmat.Task, a shmmat.Answer) {
 	w.left--
 	w.sum += float64(a.Value)
-	return nil
 }
 
 // lost counts a worker that died over its measurement as one without a limit:

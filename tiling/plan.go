@@ -162,11 +162,3 @@ func (pl *Plan) TileRows() int { return max(len(pl.rows)-1, 0) }
 
 // TileCols returns the number of tiles across C.
 func (pl *Plan) TileCols() int { return max(len(pl.cols)-1, 0) }
-
-// Count returns how many tasks there are of each kind, indexed by Kind.
-func (pl *Plan) Count() (n [Store + 1]int) {
-	for _, t := range pl.tasks {
-		n[t.kind]++
-	}
-	return n
-}
