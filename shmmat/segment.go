@@ -89,7 +89,10 @@ func (s *Segment) allocateFile() error {
 		return err
 	}
 	for _, e := range s.Layout.At {
-		if err := sys.Allocate(int(s.file.Fd()), e.Off, e.Len); err != nil {
+		if e.Len == 0 {
+			continue
+		}
+		if err := fallocate(s.file, e); err != nil {
 			return err
 		}
 	}
@@ -100,6 +103,18 @@ func (s *Segment) allocateFile() error {
 		return sys.SealSize(s.file)
 	}
 	return nil
+}
+
+func fallocate(f *os.File, e Extent) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, e.Off, e.Len)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return os.NewSyscallError("fallocate", err)
+		}
+	}
 }
 
 // createSysV makes the segment and marks it for removal at once, while this

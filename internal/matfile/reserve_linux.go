@@ -17,7 +17,7 @@ func reserve(file *os.File, dir string, size int64) error {
 	if free, err := sys.FreeSpace(dir); err == nil && free < size {
 		return fmt.Errorf("%d bytes are free: %w", free, syscall.ENOSPC)
 	}
-	err := sys.Allocate(int(file.Fd()), 0, size)
+	err := sys.Allocate(int(file.Fd()), size)
 	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
 		return file.Truncate(size)
 	}

@@ -83,12 +83,12 @@ func Unlink(dir int, name string) error {
 // so that an unbounded one might never succeed.
 const allocateStep = 256 << 20
 
-// Allocate reserves n bytes of fd from off on, on disk or in memory, and makes
-// it at least that long. File systems that cannot reserve give EOPNOTSUPP.
-func Allocate(fd int, off, n int64) error {
-	for end := off + n; off < end; off += allocateStep {
-		step := min(allocateStep, end-off)
-		if err := retry("fallocate", func() error { return unix.Fallocate(fd, 0, off, step) }); err != nil {
+// Allocate reserves disk space for the first size bytes of fd and makes it at
+// least that long. File systems that cannot reserve give EOPNOTSUPP.
+func Allocate(fd int, size int64) error {
+	for at := int64(0); at < size; at += allocateStep {
+		n := min(size-at, allocateStep)
+		if err := retry("fallocate", func() error { return unix.Fallocate(fd, 0, at, n) }); err != nil {
 			return err
 		}
 	}
