@@ -99,7 +99,11 @@ func (p *Pool) wait(ctx context.Context, heedCtx bool) error {
 		}
 		return len(p.events) > 0 || heedCtx && ctx.Err() != nil
 	}
-	return p.board.Bell().Wait(news, p.cfg.Spin, nap, p.cfg.Yield)
+	spin := p.cfg.Spin
+	if p.cfg.Yield {
+		spin = 0 // it would take the processor from the worker that it waits for
+	}
+	return p.board.Bell().Wait(news, spin, nap, p.cfg.Yield)
 }
 
 // feed hands out tasks: first the news, then one task to each worker, then

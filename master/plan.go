@@ -16,8 +16,12 @@ import (
 // the job, and is there for the caller to fill before Run (see Job.View).
 type Operand struct {
 	shmmat.Matrix
-	File *os.File // nil for one in memory
+	File   *os.File // nil for one in memory
+	Packed bool     // in memory, in panels as gemm.Pack makes them, α applied
 }
+
+// panels reports whether workers find the operand in panels.
+func (o Operand) panels() bool { return o.File != nil || o.Packed }
 
 // Output is where C goes: a file, m×n row-major in the element type of the job
 // from Offset on. Without one, C stays in the segment (see Job.View).
@@ -84,8 +88,8 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	}
 	tp, err := tiling.New(tiling.Params{
 		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, Slice: s.Slice,
-		A:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.A, shmmat.RowMajor)},
-		B:      tiling.Operand{Pack: pr.K > 0, Stored: stored(s.B, shmmat.ColMajor)},
+		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
+		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,
 	})
 	if err != nil {
@@ -100,10 +104,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 // stored says how an operand lies that is packed along lanes: rows of A, which
 // are contiguous in RowMajor, or columns of B.
 func stored(o Operand, lanes shmmat.Order) tiling.Storage {
-	switch {
-	case o.File == nil:
-		return tiling.InMemory
-	case o.Order == lanes:
+	if o.Order == lanes {
 		return tiling.LaneMajor
 	}
 	return tiling.DepthMajor
@@ -113,18 +114,21 @@ func stored(o Operand, lanes shmmat.Order) tiling.Storage {
 func (p *Plan) layout() (shmmat.Layout, error) {
 	size := int64(p.Type.Size())
 	length := map[shmmat.Region]int64{shmmat.C: p.M * p.N * size}
-	if p.M > 0 && p.N > 0 && p.K > 0 {
-		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
-		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
-	}
 	if p.Beta != 0 {
 		length[shmmat.InitC] = p.M * p.N * size
 	}
-	if p.A.File == nil {
+	used := p.M > 0 && p.N > 0 && p.K > 0
+	switch {
+	case !p.A.panels():
 		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
+	case used:
+		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
 	}
-	if p.B.File == nil {
+	switch {
+	case !p.B.panels():
 		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
+	case used:
+		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
 	}
 	return shmmat.NewLayout(length)
 }
@@ -139,9 +143,10 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 		ID: id, Data: data, Type: p.Type, ISA: uint8(p.Kernel.ISA), Priority: p.Priority,
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
-		C:   shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type},
-		Out: shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
-		MC:  int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
+		C:       shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type},
+		Out:     shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
+		PackedA: p.A.panels(), PackedB: p.B.panels(),
+		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }
 

@@ -61,6 +61,7 @@ func New(cfg Config) (*Pool, error) {
 		p.closeBoard()
 		return nil, err
 	}
+	sys.CalmMonitor()
 	sys.SetSlice(slice)
 	for i := range cfg.Workers {
 		m := &member{index: i}

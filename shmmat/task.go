@@ -81,7 +81,10 @@ type Job struct {
 	// op(A) and op(B)ᵀ.
 	A, B       Matrix
 	C0, C, Out Matrix // C0 as given; C in its region; Out in its file
-	MC, KC, NC int32
+	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels;
+	// if not, where A and B are stored in their regions.
+	PackedA, PackedB bool
+	MC, KC, NC       int32
 }
 
 // InitC returns where MULTIPLY finds C₀: where the caller put it in memory, or

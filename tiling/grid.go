@@ -12,10 +12,9 @@ type Grid struct {
 // where there are as many: each panel then gets a contiguous run worth writing.
 const minDepths = 16
 
-// newGrid cuts lanes×depths into blocks of about slice elements: contiguous,
-// or nearly so, where they are read from a file; no wider than a tile where
-// they lie in memory.
-func newGrid(lanes, depths, width, tile, slice int64, stored Storage) Grid {
+// newGrid cuts lanes×depths into blocks of about slice elements that are
+// contiguous, or nearly so, in the file.
+func newGrid(lanes, depths, width, slice int64, stored Storage) Grid {
 	g := Grid{Lanes: lanes, Depths: depths, LaneStep: width, DepthStep: 1}
 	if lanes == 0 || depths == 0 {
 		return g
@@ -27,9 +26,6 @@ func newGrid(lanes, depths, width, tile, slice int64, stored Storage) Grid {
 	case LaneMajor:
 		g.DepthStep = clamp(slice/width, 1, depths)
 		g.LaneStep = max(slice/depths/width, 1) * width
-	case InMemory:
-		g.LaneStep = clamp(slice/minDepths/width, 1, max(tile/width, 1)) * width
-		g.DepthStep = clamp(slice/g.LaneStep, 1, depths)
 	}
 	return g
 }

@@ -3,14 +3,9 @@ package tiling
 // order lists the tasks. An operand whose slices scatter over all its panels
 // must be read whole before the first tile; the other one is read a band at a
 // time, each band just before the tiles that need it, so that its reading
-// overlaps with multiplying. Where both lie in memory, B comes in bands: what
-// all workers need next is then packed just before, and is still near. Along a
-// band the tiles go back and forth: the panels used last are used next.
+// overlaps with multiplying. Along a band the tiles go back and forth: the
+// panels used last are used next.
 func (pl *Plan) order() {
-	if pl.A.Stored != LaneMajor && pl.B.Stored != DepthMajor {
-		pl.orderByColumns()
-		return
-	}
 	pl.packWhole(PackB, pl.GridB, pl.B.Stored == DepthMajor)
 	next := int32(0)
 	if pl.A.Stored == DepthMajor {
@@ -28,31 +23,6 @@ func (pl *Plan) order() {
 			}
 			pl.add(Multiply, i, j)
 		}
-		if pl.Params.Store {
-			pl.add(Store, i, 0)
-		}
-	}
-}
-
-// orderByColumns is order with A whole and B in bands.
-func (pl *Plan) orderByColumns() {
-	pl.packWhole(PackA, pl.GridA, pl.A.Stored == DepthMajor)
-	for i := range int32(pl.TileRows()) {
-		if pl.LoadC0 {
-			pl.add(LoadC0, i, 0)
-		}
-	}
-	next := int32(0)
-	for j := range int32(pl.TileCols()) {
-		next = pl.packUpTo(PackB, pl.GridB, next, pl.cols[j+1])
-		for i := range int32(pl.TileRows()) {
-			if j%2 == 1 {
-				i = int32(pl.TileRows()) - 1 - i
-			}
-			pl.add(Multiply, i, j)
-		}
-	}
-	for i := range int32(pl.TileRows()) {
 		if pl.Params.Store {
 			pl.add(Store, i, 0)
 		}

@@ -30,7 +30,6 @@ type Storage uint8
 const (
 	LaneMajor  Storage = iota // in a file, lane after lane: a slice fills whole panels
 	DepthMajor                // in a file, depth after depth: a slice scatters over all panels
-	InMemory                  // one block is as good as another
 )
 
 // Operand says how an operand reaches its panels.
@@ -85,10 +84,10 @@ func New(p Params) (*Plan, error) {
 	}
 	pl.tileM, pl.tileN = largest(p.M, p.MR, p.Down), largest(p.N, p.NR, p.Across)
 	if p.A.Pack {
-		pl.GridA = newGrid(p.M, p.K, p.MR, pl.tileM, p.Slice, p.A.Stored)
+		pl.GridA = newGrid(p.M, p.K, p.MR, p.Slice, p.A.Stored)
 	}
 	if p.B.Pack {
-		pl.GridB = newGrid(p.N, p.K, p.NR, pl.tileN, p.Slice, p.B.Stored)
+		pl.GridB = newGrid(p.N, p.K, p.NR, p.Slice, p.B.Stored)
 	}
 	if err := pl.countable(); err != nil {
 		return nil, err

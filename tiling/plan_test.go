@@ -23,7 +23,7 @@ func draw(t *rapid.T) Params {
 		LoadC0:  rapid.Bool().Draw(t, "c0"),
 		Store:   rapid.Bool().Draw(t, "store"),
 	}
-	stored := rapid.SampledFrom([]Storage{LaneMajor, DepthMajor, InMemory})
+	stored := rapid.SampledFrom([]Storage{LaneMajor, DepthMajor})
 	p.A = Operand{Pack: rapid.Bool().Draw(t, "packA"), Stored: stored.Draw(t, "A")}
 	p.B = Operand{Pack: rapid.Bool().Draw(t, "packB"), Stored: stored.Draw(t, "B")}
 	return p

@@ -43,7 +43,7 @@ func (a *arith[T]) use(w *worker) (err error) {
 
 // packPanels does a PACK task: lanes × depths of op(A) or op(B)ᵀ from where
 // they are stored into the panels.
-func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, rows, panels shmmat.Region, width int, scale T, r tiling.Rect) error {
+func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, panels shmmat.Region, width int, scale T, r tiling.Rect) error {
 	if !r.Inside(lanes, a.w.job.K) {
 		return fmt.Errorf("block %v lies outside %s", r, role)
 	}
@@ -51,7 +51,7 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, ro
 	if err != nil {
 		return err
 	}
-	return a.blocks(role, m, rows, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
+	return a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
 		src := gemm.Source[T]{Data: data, LaneStride: int(ld), DepthStride: 1}
 		if m.Order == shmmat.ColMajor {
 			src.LaneStride, src.DepthStride = 1, int(ld)
@@ -78,7 +78,7 @@ func (a *arith[T]) loadC0(r tiling.Rect) error {
 		return fmt.Errorf("rows %v lie outside C0", r)
 	}
 	dst := elem.Slice[T](a.w.pack.Bytes(shmmat.InitC))
-	return a.blocks(shmmat.FileC0, j.C0, shmmat.InitC, 1, r, func(s tiling.Rect, data []T, ld int64) error {
+	return a.blocks(shmmat.FileC0, j.C0, 1, r, func(s tiling.Rect, data []T, ld int64) error {
 		for i := s.R0; i < s.R1; i++ {
 			row := dst[i*j.N+s.C0 : i*j.N+s.C1]
 			if j.C0.Order == shmmat.RowMajor {
@@ -102,16 +102,16 @@ func (a *arith[T]) multiply(r tiling.Rect) error {
 	if err := j.C.Check(int64(len(v.Bytes(shmmat.C)))); err != nil {
 		return fmt.Errorf("region C: %w", err)
 	}
-	pa, err := panelsOf[T](v, shmmat.PanelsA, a.k.MR, j.M, j.K)
+	opA, err := a.operand(j.PackedA, shmmat.PanelsA, a.k.MR, shmmat.RowsA, j.A, T(j.Alpha))
 	if err != nil {
 		return err
 	}
-	pb, err := panelsOf[T](v, shmmat.PanelsB, a.k.NR, j.N, j.K)
+	opB, err := a.operand(j.PackedB, shmmat.PanelsB, a.k.NR, shmmat.RowsB, j.B, 1)
 	if err != nil {
 		return err
 	}
 	t := gemm.Tile[T]{
-		A: pa, B: pb, I0: int(r.R0), I1: int(r.R1), J0: int(r.C0), J1: int(r.C1),
+		A: opA, B: opB, I0: int(r.R0), I1: int(r.R1), J0: int(r.C0), J1: int(r.C1),
 		C: shmmat.Elements[T](j.C, v.Bytes(shmmat.C))[r.R0*j.C.LD+r.C0:], LDC: int(j.C.LD),
 	}
 	if j.Beta != 0 {
@@ -124,14 +124,33 @@ func (a *arith[T]) multiply(r tiling.Rect) error {
 	return nil
 }
 
-// blocks walks over a rectangle of a stored matrix in pieces of at most
+// operand returns op(A) or op(B)ᵀ as MULTIPLY reads it: from its panels, or as
+// m says from the region that it is stored in.
+func (a *arith[T]) operand(packed bool, panels shmmat.Region, width int, rows shmmat.Region, m shmmat.Matrix, scale T) (o gemm.Operand[T], err error) {
+	if packed {
+		o.Packed, err = panelsOf[T](a.w.mult, panels, width, m.Rows, a.w.job.K)
+		return o, err
+	}
+	o.Packed = gemm.Panels[T]{Lanes: int(m.Rows), Depth: int(a.w.job.K)}
+	if a.w.job.K == 0 {
+		return o, nil // under α = 0, too: it is not read
+	}
+	mem := a.w.mult.Bytes(rows)
+	if err := m.Check(int64(len(mem))); err != nil {
+		return o, fmt.Errorf("region %s: %w", rows, err)
+	}
+	o.Scale, o.Stored = scale, gemm.Source[T]{Data: shmmat.Elements[T](m, mem), LaneStride: int(m.LD), DepthStride: 1}
+	if m.Order == shmmat.ColMajor {
+		o.Stored.LaneStride, o.Stored.DepthStride = 1, int(m.LD)
+	}
+	return o, nil
+}
+
+// blocks walks over a rectangle of a matrix in a file in pieces of at most
 // blockElems elements, rows in multiples of align, and calls use with each:
 // data holds the piece in the order in which m is stored, ld elements from one
 // stored vector to the next.
-func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, region shmmat.Region, align int64, r tiling.Rect, use func(s tiling.Rect, data []T, ld int64) error) error {
-	if !m.InFile {
-		return a.inMemory(m, region, r, use)
-	}
+func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, align int64, r tiling.Rect, use func(s tiling.Rect, data []T, ld int64) error) error {
 	f, err := a.w.file(role)
 	if err != nil {
 		return err
@@ -161,19 +180,6 @@ func pieces(o shmmat.Order, align int64, r tiling.Rect) (rows, cols int64) {
 	}
 	rows = min((r.Rows()+align-1)/align, blockElems/align) * align
 	return rows, max(blockElems/rows, 1)
-}
-
-// inMemory is blocks for an operand that lies in a region: nothing is copied.
-func (a *arith[T]) inMemory(m shmmat.Matrix, region shmmat.Region, r tiling.Rect, use func(s tiling.Rect, data []T, ld int64) error) error {
-	mem := a.w.pack.Bytes(region)
-	if err := m.Check(int64(len(mem))); err != nil {
-		return err
-	}
-	first := r.R0*m.LD + r.C0
-	if m.Order == shmmat.ColMajor {
-		first = r.C0*m.LD + r.R0
-	}
-	return use(r, shmmat.Elements[T](m, mem)[first:], m.LD)
 }
 
 // read reads the elements of s, decoded, in stored order.

@@ -49,6 +49,7 @@ func serveProcess() error {
 	}
 	syscall.CloseOnExec(socketFD)
 	sys.SetSlice(0) // not the master's
+	sys.CalmMonitor()
 	return Serve(shmmat.NewSocketLine(os.NewFile(socketFD, "socket:worker")), false)
 }
 

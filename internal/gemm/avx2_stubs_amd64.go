@@ -12,9 +12,14 @@ package gemm
 //			for j := range 4 {
 //				c := src[i*8+j]
 //				for p := range k {
-//					c = FMA(a[p*6+i], b[p*8+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*8:], b[p*bRow:][:4])
 //			}
 //		}
 //	}
@@ -22,7 +27,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x4(k int, blocks int, a []float64, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64)
+func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX2x8 is
 //
@@ -32,9 +37,14 @@ func micro64AVX2x4(k int, blocks int, a []float64, b []float64, bStep int, src [
 //			for j := range 8 {
 //				c := src[i*8+j]
 //				for p := range k {
-//					c = FMA(a[p*6+i], b[p*8+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*8:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -42,7 +52,7 @@ func micro64AVX2x4(k int, blocks int, a []float64, b []float64, bStep int, src [
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x8(k int, blocks int, a []float64, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64)
+func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // packRowsA64AVX2 is
 //
@@ -94,9 +104,14 @@ func peak64AVX2(n int)
 //			for j := range 8 {
 //				c := src[i*16+j]
 //				for p := range k {
-//					c = FMA(a[p*6+i], b[p*16+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*16:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -104,7 +119,7 @@ func peak64AVX2(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x8(k int, blocks int, a []float32, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32)
+func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX2x16 is
 //
@@ -114,9 +129,14 @@ func micro32AVX2x8(k int, blocks int, a []float32, b []float32, bStep int, src [
 //			for j := range 16 {
 //				c := src[i*16+j]
 //				for p := range k {
-//					c = FMA(a[p*6+i], b[p*16+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*16:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -124,7 +144,7 @@ func micro32AVX2x8(k int, blocks int, a []float32, b []float32, bStep int, src [
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x16(k int, blocks int, a []float32, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32)
+func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // packRowsA32AVX2 is
 //

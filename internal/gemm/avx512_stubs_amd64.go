@@ -12,9 +12,14 @@ package gemm
 //			for j := range 8 {
 //				c := src[i*24+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*24+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*24:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -22,7 +27,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x8(k int, blocks int, a []float64, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64)
+func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX512x16 is
 //
@@ -32,9 +37,14 @@ func micro64AVX512x8(k int, blocks int, a []float64, b []float64, bStep int, src
 //			for j := range 16 {
 //				c := src[i*24+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*24+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*24:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -42,7 +52,7 @@ func micro64AVX512x8(k int, blocks int, a []float64, b []float64, bStep int, src
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x16(k int, blocks int, a []float64, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64)
+func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX512x24 is
 //
@@ -52,9 +62,14 @@ func micro64AVX512x16(k int, blocks int, a []float64, b []float64, bStep int, sr
 //			for j := range 24 {
 //				c := src[i*24+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*24+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*24:], b[p*bRow:][:24])
 //			}
 //		}
 //	}
@@ -62,7 +77,7 @@ func micro64AVX512x16(k int, blocks int, a []float64, b []float64, bStep int, sr
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x24(k int, blocks int, a []float64, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64)
+func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // packRowsA64AVX512 is
 //
@@ -114,9 +129,14 @@ func peak64AVX512(n int)
 //			for j := range 16 {
 //				c := src[i*48+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*48+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*48:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -124,7 +144,7 @@ func peak64AVX512(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x16(k int, blocks int, a []float32, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32)
+func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX512x32 is
 //
@@ -134,9 +154,14 @@ func micro32AVX512x16(k int, blocks int, a []float32, b []float32, bStep int, sr
 //			for j := range 32 {
 //				c := src[i*48+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*48+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*48:], b[p*bRow:][:32])
 //			}
 //		}
 //	}
@@ -144,7 +169,7 @@ func micro32AVX512x16(k int, blocks int, a []float32, b []float32, bStep int, sr
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x32(k int, blocks int, a []float32, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32)
+func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX512x48 is
 //
@@ -154,9 +179,14 @@ func micro32AVX512x32(k int, blocks int, a []float32, b []float32, bStep int, sr
 //			for j := range 48 {
 //				c := src[i*48+j]
 //				for p := range k {
-//					c = FMA(a[p*8+i], b[p*48+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
+//			}
+//		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*48:], b[p*bRow:][:48])
 //			}
 //		}
 //	}
@@ -164,7 +194,7 @@ func micro32AVX512x32(k int, blocks int, a []float32, b []float32, bStep int, sr
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x48(k int, blocks int, a []float32, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32)
+func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // packRowsA32AVX512 is
 //

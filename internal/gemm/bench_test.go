@@ -39,7 +39,7 @@ func randomPanels[T elem.Float](lanes, depth, width int) Panels[T] {
 }
 
 func benchMultiply[T elem.Float](b *testing.B, k *Kernel, m, n, depth int) {
-	t := Tile[T]{A: randomPanels[T](m, depth, k.MR), B: randomPanels[T](n, depth, k.NR),
+	t := Tile[T]{A: Operand[T]{Packed: randomPanels[T](m, depth, k.MR)}, B: Operand[T]{Packed: randomPanels[T](n, depth, k.NR)},
 		I1: m, J1: n, C: alignedSlice[T](m * 4096), LDC: 4096}
 	ws := new(Workspace[T])
 	Multiply(k, Blocking{}, ws, t)

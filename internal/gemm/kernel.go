@@ -42,18 +42,29 @@ type routines[T elem.Float] struct {
 //			for j := range cols {
 //				c := src[i*NR+j]
 //				for p := range k {
-//					c = FMA(a[p*MR+i], b[p*NR+j], c)
+//					c = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)
 //				}
 //				dst[i*ldd+j] = c
 //			}
 //		}
+//		if keep != nil {
+//			for p := range k {
+//				copy(keep[(q*k+p)*NR:], b[p*bRow:][:cols])
+//			}
+//		}
 //	}
+//
+// So a is a micro-panel (aRow = 1, aStep = MR) or rows of a row-major matrix
+// (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix,
+// which keep packs while they are used for the first time.
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls will
-// read of A, of any length: a hint. Where a block of src would follow the last
-// one it may be fetched, but is not read.
-type microKernel[T elem.Float] func(k, blocks int, a, b []T, bStep int, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T)
+// read of A, one part for each block, aheadStep apart, of any length: a hint.
+// So is later, for what will be read of B in a while, laterStep apart.
+// Where a block of src or b would follow the last one it may be fetched, but is
+// not read.
+type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keep, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep int, later []T, laterStep int)
 
 // A tail is a micro-kernel for the first cols columns of a B micro-panel.
 type tail[T elem.Float] struct {

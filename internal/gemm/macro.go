@@ -8,25 +8,47 @@ import "matmul/internal/elem"
 // the B block in L2 for ir, MC×KC of A in L3 for jc. Between two k-blocks the
 // sums rest in the workspace, as contiguous blocks in the order of the loops;
 // only the last k-block stores to C, whose rows lie far apart.
+//
+// Operands that are not packed are packed on the way, each block just before
+// it is used for the first time.
 type macro[T elem.Float] struct {
 	*Tile[T]
-	tails      []tail[T]
-	mr, nr     int
-	mc, kc, nc int
-	share      int // of the next A micro-panel that each block prefetches: one in so many
-	ws         *Workspace[T]
+	a, b             feed[T]
+	tails            []tail[T]
+	mr, nr           int
+	mc, kc, nc       int
+	share            int // of the next A micro-panel that each block prefetches: one in so many
+	ws               *Workspace[T]
+	directA, directB bool // read where they are stored, always
 }
 
-func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) macro[T] {
-	x := macro[T]{
+func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
+	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
+	x := &macro[T]{
 		Tile: t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
-		mc: blockSize(b.MC, k.MC, t.I1-t.I0, k.MR),
-		nc: blockSize(b.NC, k.NC, t.J1-t.J0, k.NR),
-		kc: blockSize(min(b.KC, maxSteps), k.KC, t.A.Depth, 4),
+		a: feed[T]{Operand: &t.A, k: k, width: k.MR}, b: feed[T]{Operand: &t.B, k: k, width: k.NR},
+		mc: blockSize(b.MC, k.MC, m, k.MR),
+		nc: blockSize(b.NC, k.NC, n, k.NR),
+		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),
 	}
-	ws.reserve(x.mc/x.mr*((t.J1-t.J0-1)/x.nr+1), x.mr*x.nr)
+	x.directA = DirectA && x.a.readable(t.A.Stored.DepthStride)
+	x.directB = DirectB && x.b.readable(t.B.Stored.LaneStride)
+	if x.directA {
+		x.a.from = t.I0 + m/k.MR*k.MR
+	}
+	if x.directB {
+		x.b.from = t.J0 + n/k.NR*k.NR
+		if rest := n % k.NR; rest == x.tailFor(rest).cols {
+			x.b.from = t.J1
+		}
+	}
+	ws.reserve(x.mc/x.mr*((n-1)/x.nr+1), x.mr*x.nr)
+	x.a.block = ws.a.reserve(x.mc * x.kc)
+	x.b.block = ws.b.reserve(x.nc * x.kc)
 	return x
 }
+
+var DirectA, DirectB bool
 
 // blockSize splits total into the fewest blocks of at most want, or else
 // usual, elements, all about the same size and multiples of unit: a short last
@@ -43,7 +65,10 @@ func blockSize(want, usual, total, unit int) int {
 
 // rows computes rows i0 to i1 of the tile, all of its n columns.
 func (x *macro[T]) rows(i0, i1, n int) {
-	depth := x.A.Depth
+	depth := x.A.Packed.Depth
+	if !x.directA {
+		x.a.from = x.I0 + i0
+	}
 	for pc := 0; pc < depth; pc += x.kc {
 		kc := min(x.kc, depth-pc)
 		for jc := 0; jc < n; jc += x.nc {
@@ -55,9 +80,7 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			if pc == 0 && x.C0 != nil {
 				x.startBlocks(s.at, i0, i1, s.j0, s.j1)
 			}
-			for i := i0; i < i1; i += x.mr {
-				s.row(i, min(x.mr, i1-i))
-			}
+			s.run()
 		}
 	}
 }

@@ -5,7 +5,7 @@ import "matmul/internal/elem"
 // Tile is one MULTIPLY task: C[I0:I1, J0:J1] over the full depth of the
 // panels. I0 is a multiple of MR and J0 of NR; I1 and J1 may be any.
 type Tile[T elem.Float] struct {
-	A, B           Panels[T] // packed for the kernel, of the same Depth
+	A, B           Operand[T] // of the same Depth
 	I0, I1, J0, J1 int
 	C              []T // row-major; C[0] is the element (I0, J0)
 	LDC            int
@@ -27,7 +27,7 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 	if m == 0 || n == 0 {
 		return
 	}
-	if t.A.Depth == 0 {
+	if t.A.Packed.Depth == 0 {
 		t.start()
 		return
 	}
@@ -41,9 +41,9 @@ func checkTile[T elem.Float](k *Kernel, t *Tile[T]) {
 	t.A.check(k.MR)
 	t.B.check(k.NR)
 	switch {
-	case t.A.Depth != t.B.Depth:
+	case t.A.Packed.Depth != t.B.Packed.Depth:
 		panic("gemm: A and B differ in depth")
-	case t.I0 < 0 || t.I0 > t.I1 || t.I1 > t.A.Lanes || t.J0 < 0 || t.J0 > t.J1 || t.J1 > t.B.Lanes:
+	case t.I0 < 0 || t.I0 > t.I1 || t.I1 > t.A.Packed.Lanes || t.J0 < 0 || t.J0 > t.J1 || t.J1 > t.B.Packed.Lanes:
 		panic("gemm: tile lies outside C")
 	case t.I0%k.MR != 0 || t.J0%k.NR != 0:
 		panic("gemm: tile starts inside a micro-panel")

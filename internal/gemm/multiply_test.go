@@ -111,15 +111,15 @@ func TestMultiplyPanicsOnOperandsThatDoNotFit(t *testing.T) {
 		return Panels[float64]{make([]float64, PanelLen(lanes, depth, width)), width, lanes, depth}
 	}
 	good := func() Tile[float64] {
-		return Tile[float64]{A: p(10, 7, k.MR), B: p(9, 7, k.NR), I1: 10, J1: 9, C: make([]float64, 9*12+9), LDC: 12}
+		return Tile[float64]{A: Operand[float64]{Packed: p(10, 7, k.MR)}, B: Operand[float64]{Packed: p(9, 7, k.NR)}, I1: 10, J1: 9, C: make([]float64, 9*12+9), LDC: 12}
 	}
 	for name, spoil := range map[string]func(*Tile[float64]){
 		"short C":         func(x *Tile[float64]) { x.C = x.C[1:] },
 		"narrow LDC":      func(x *Tile[float64]) { x.LDC = 8 },
 		"short C0":        func(x *Tile[float64]) { x.C0, x.LDC0, x.Beta = x.C[1:], 12, 1 },
-		"short panels":    func(x *Tile[float64]) { x.A.Data = x.A.Data[1:] },
-		"other width":     func(x *Tile[float64]) { x.B.Width++ },
-		"depths differ":   func(x *Tile[float64]) { x.B.Depth-- },
+		"short panels":    func(x *Tile[float64]) { x.A.Packed.Data = x.A.Packed.Data[1:] },
+		"other width":     func(x *Tile[float64]) { x.B.Packed.Width++ },
+		"depths differ":   func(x *Tile[float64]) { x.B.Packed.Depth-- },
 		"rows beyond A":   func(x *Tile[float64]) { x.I1 = 11 },
 		"inside a panel":  func(x *Tile[float64]) { x.I0 = 1 },
 		"negative extent": func(x *Tile[float64]) { x.I0, x.I1 = 8, 4 },

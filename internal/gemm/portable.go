@@ -17,20 +17,26 @@ const (
 type portableBlock[T elem.Float] = [portableMR * portableNR]T
 
 // portable64 is the micro-kernel in plain Go: what every other one must equal.
-func portable64(k, blocks int, a, b []float64, bStep int, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64) {
+func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keep, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _ int, _ []float64, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float64](src[q*srcStep:])
-		accumulate64(k, a, b[q*bStep:], &acc)
+		accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 		storePortable(dst[q*dstStep:], ldd, &acc)
+		if keep != nil {
+			keepPortable(keep[q*k*portableNR:], k, b[q*bStep:], bRow)
+		}
 	}
 }
 
 // portable32 is portable64 for float32.
-func portable32(k, blocks int, a, b []float32, bStep int, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32) {
+func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keep, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _ int, _ []float32, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float32](src[q*srcStep:])
-		accumulate32(k, a, b[q*bStep:], &acc)
+		accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 		storePortable(dst[q*dstStep:], ldd, &acc)
+		if keep != nil {
+			keepPortable(keep[q*k*portableNR:], k, b[q*bStep:], bRow)
+		}
 	}
 }
 
@@ -40,11 +46,17 @@ func storePortable[T elem.Float](dst []T, ldd int, acc *portableBlock[T]) {
 	}
 }
 
-func accumulate64(k int, a, b []float64, acc *portableBlock[float64]) {
+func keepPortable[T elem.Float](keep []T, k int, b []T, bRow int) {
 	for p := range k {
-		ap := (*[portableMR]float64)(a[p*portableMR:])
-		bp := (*[portableNR]float64)(b[p*portableNR:])
-		for i, x := range ap {
+		copy(keep[p*portableNR:][:portableNR], b[p*bRow:])
+	}
+}
+
+func accumulate64(k int, a []float64, aRow, aStep int, b []float64, bRow int, acc *portableBlock[float64]) {
+	for p := range k {
+		bp := (*[portableNR]float64)(b[p*bRow:])
+		for i := range portableMR {
+			x := a[i*aRow+p*aStep]
 			row := (*[portableNR]float64)(acc[i*portableNR:])
 			for j, y := range bp {
 				row[j] = math.FMA(x, y, row[j])
@@ -54,11 +66,11 @@ func accumulate64(k int, a, b []float64, acc *portableBlock[float64]) {
 }
 
 // accumulate32 differs in the reference arithmetic only.
-func accumulate32(k int, a, b []float32, acc *portableBlock[float32]) {
+func accumulate32(k int, a []float32, aRow, aStep int, b []float32, bRow int, acc *portableBlock[float32]) {
 	for p := range k {
-		ap := (*[portableMR]float32)(a[p*portableMR:])
-		bp := (*[portableNR]float32)(b[p*portableNR:])
-		for i, x := range ap {
+		bp := (*[portableNR]float32)(b[p*bRow:])
+		for i := range portableMR {
+			x := a[i*aRow+p*aStep]
 			row := (*[portableNR]float32)(acc[i*portableNR:])
 			for j, y := range bp {
 				row[j] = fma32(x, y, row[j])

@@ -103,11 +103,35 @@ func (x *trial[T]) panels(k *Kernel, data []T, ld int, laneMajor bool, lanes, wi
 	return p, g
 }
 
-// multiply solves the trial with k, tile by tile, and checks C and all guards.
+// multiply solves the trial with k, tile by tile, from packed operands and
+// from those that are packed on the way or not at all, and checks C and all
+// guards.
 func (x *trial[T]) multiply(t testing.TB, k *Kernel, ws *Workspace[T], want []T) {
 	t.Helper()
 	a, ga := x.panels(k, x.a.buf, x.lda, !x.transA, x.m, k.MR, x.alpha)
 	b, gb := x.panels(k, x.b.buf, x.ldb, x.transB, x.n, k.NR, 1)
+	for _, form := range []string{"packed", "A stored", "B stored", "stored"} {
+		oa, ob := Operand[T]{Packed: a}, Operand[T]{Packed: b}
+		if form == "A stored" || form == "stored" {
+			oa = x.stored(x.a.buf, x.lda, !x.transA, x.m, x.alpha)
+		}
+		if form == "B stored" || form == "stored" {
+			ob = x.stored(x.b.buf, x.ldb, x.transB, x.n, 1)
+		}
+		x.tiles(k, ws, oa, ob)
+		for name, g := range map[string]guarded[T]{"A": x.a, "B": x.b, "C": x.c, "C0": x.c0, "A panels": ga, "B panels": gb} {
+			g.check(t, fmt.Sprintf("%v %v: %s: %s", k, x, form, name))
+		}
+		x.compare(t, k, form, want)
+	}
+}
+
+func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, scale T) Operand[T] {
+	ls, ds := strides(ld, !depthContiguous)
+	return Operand[T]{Packed: Panels[T]{Lanes: lanes, Depth: x.k}, Stored: Source[T]{data, ls, ds}, Scale: scale}
+}
+
+func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) {
 	tm, tn := max(x.m, 1), max(x.n, 1)
 	if x.tileM > 0 && x.tileN > 0 {
 		tm, tn = x.tileM*k.MR, x.tileN*k.NR
@@ -122,13 +146,9 @@ func (x *trial[T]) multiply(t testing.TB, k *Kernel, ws *Workspace[T], want []T)
 			Multiply(k, x.blocking, ws, tile)
 		}
 	}
-	for name, g := range map[string]guarded[T]{"A": x.a, "B": x.b, "C": x.c, "C0": x.c0, "A panels": ga, "B panels": gb} {
-		g.check(t, fmt.Sprintf("%v %v: %s", k, x, name))
-	}
-	x.compare(t, k, want)
 }
 
-func (x *trial[T]) compare(t testing.TB, k *Kernel, want []T) {
+func (x *trial[T]) compare(t testing.TB, k *Kernel, form string, want []T) {
 	t.Helper()
 	for i, got := range x.c.buf {
 		r, c := i/x.ldc, i%x.ldc
@@ -137,7 +157,7 @@ func (x *trial[T]) compare(t testing.TB, k *Kernel, want []T) {
 			w = want[r*x.n+c]
 		}
 		if !same(got, w) {
-			t.Fatalf("%v %v: C[%d,%d] = %x, want %x", k, x, r, c, got, w)
+			t.Fatalf("%v %v: %s: C[%d,%d] = %x, want %x", k, x, form, r, c, got, w)
 		}
 	}
 	for i := range x.c.buf {

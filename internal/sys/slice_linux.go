@@ -1,8 +1,6 @@
 package sys
 
 import (
-	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,15 +13,7 @@ import (
 // come inherit it. See sched_setattr(2); kernels before 6.12 do nothing, and
 // threads of another policy than SCHED_OTHER are left alone.
 func SetSlice(d time.Duration) {
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return // latency is a convenience
-	}
-	for _, t := range threads {
-		tid, err := strconv.Atoi(t.Name())
-		if err != nil {
-			continue
-		}
+	for _, tid := range threads() { // none if /proc is missing: latency is a convenience
 		attr, err := unix.SchedGetAttr(tid, 0)
 		if err != nil || attr.Policy != unix.SCHED_NORMAL {
 			continue

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -13,42 +15,56 @@ import (
 // unroll is the number of steps in one turn of the main loops.
 const unroll = 4
 
-// rowsAhead is how many steps early the lines of B are fetched: B streams from
-// L2, and where other processors use the caches too, the hardware's own
-// prefetcher is late now and then.
-const rowsAhead = 24
+// keepAhead is how many steps early the lines are fetched that rows of B are
+// copied to: stores that miss L1 wait for each other.
+const keepAhead = 8
 
-// micro is a micro-kernel under construction.
+// laterTurns is the number of turns in which a block fetches as many elements
+// as the B block has columns: those of the usual KC.
+const laterTurns = 96
+
+// micro is a micro-kernel under construction. What the loops do not need in
+// registers lies on the stack, some of it in the arguments' own places.
 type micro struct {
 	shape
-	cols, vecs    int
-	k, blocks     GPVirtual // left to do
-	a, b, ahead   GPVirtual // at the current step
-	panel         GPVirtual // the micro-panel of B
-	src, dst, ldd GPVirtual // of the current block
-	next, touch   GPVirtual // rows to fetch, of the next block and of dst
-	turns, near   GPVirtual // turns of the main loops left to do
-	acc           [][]VecVirtual
-	row, element  []VecVirtual // of B, of A
+	cols, vecs       int
+	a, aRow, aTriple GPVirtual // op(A) at the current step; its row stride, and three times that
+	aHigh, aStep     GPVirtual // the upper rows; from one step to the next
+	b, bRow          GPVirtual // op(B) at the current step, from one step to the next
+	keep             GPVirtual // where the rows of B are copied to
+	fetch, ahead     GPVirtual // rows of B and elements of A to fetch
+	later            GPVirtual // elements of B to fetch into L2
+	turns            GPVirtual // turns of a main loop left to do
+	next, touch      GPVirtual // rows to fetch, of the next block and of dst
+	ldd              GPVirtual
+	rest, near       Mem // steps that no turn does; turns that touch rows
+	acc              [][]VecVirtual
+	row, element     []VecVirtual // of B, of A
 }
 
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks int, a, b []%[1]s, bStep int, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s)", s.typ()))
+		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keep, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
 	m.load()
 	Label("block")
 	m.start()
-	m.body()
+	CMPQ(argument("keep_base"), Imm(0))
+	JNE(LabelRef("copy"))
+	m.body("", false)
+	JMP(LabelRef("done"))
+	Label("copy")
+	m.body("copy_", true)
+	Label("done")
 	m.nextBlock()
 	VZEROUPPER()
 	RET()
 }
 
-// NOSPLITattr: the routines use no stack.
+// NOSPLITattr: the routines need next to no stack.
 const NOSPLITattr = attr.NOSPLIT
 
 func (s shape) microDoc(cols int) {
@@ -59,24 +75,55 @@ func (s shape) microDoc(cols int) {
 		fmt.Sprintf("\t\t\tfor j := range %d {", cols),
 		fmt.Sprintf("\t\t\t\tc := src[i*%d+j]", s.nr),
 		"\t\t\t\tfor p := range k {",
-		fmt.Sprintf("\t\t\t\t\tc = FMA(a[p*%d+i], b[p*%d+j], c)", s.mr, s.nr),
+		"\t\t\t\t\tc = FMA(a[i*aRow+p*aStep], b[p*bRow+j], c)",
 		"\t\t\t\t}",
 		"\t\t\t\tdst[i*ldd+j] = c",
+		"\t\t\t}", "\t\t}",
+		"\t\tif keep != nil {",
+		"\t\t\tfor p := range k {",
+		fmt.Sprintf("\t\t\t\tcopy(keep[(q*k+p)*%d:], b[p*bRow:][:%d])", s.nr, cols),
 		"\t\t\t}", "\t\t}", "\t}", "",
 		"for k and blocks of at least 1; see microKernel.")
 }
 
+// argument returns the place of an argument, which the routine may overwrite.
+// Those that count elements are turned into bytes first: see scale.
+func argument(name string) Mem {
+	var c gotypes.Component
+	if field, ok := strings.CutSuffix(name, "_base"); ok {
+		c = Param(field).Base()
+	} else {
+		c = Param(name)
+	}
+	b, err := c.Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
+// load turns counts of elements into bytes and loads what stays in registers.
 func (m *micro) load() {
-	m.blocks = Load(Param("blocks"), GP64()).(GPVirtual)
-	m.panel, m.src, m.dst, m.ahead = base("b"), base("src"), base("dst"), base("ahead")
-	m.ldd = m.bytes("ldd")
-	m.k, m.a, m.b, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64()
-	m.turns, m.near = GP64(), GP64()
+	shift := Imm(map[int]uint64{8: 3, 4: 2}[m.size])
+	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "laterStep"} {
+		SHLQ(shift, argument(name))
+	}
+	m.rest, m.near = AllocLocal(8), AllocLocal(8)
+	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
+	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
+	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), m.arg("keep_base")
+	LEAQ(Mem{Base: m.aRow, Index: m.aRow, Scale: 2}, m.aTriple)
 	for range m.mr {
 		m.acc = append(m.acc, registers(m.vecs, m.vector))
 	}
 	m.row = registers(m.vecs, m.vector)
 	m.element = registers(min(2, m.spare()), m.vector)
+}
+
+func (m *micro) arg(name string) GPVirtual {
+	r := GP64()
+	MOVQ(argument(name), r)
+	return r
 }
 
 // spare is the number of registers beside accumulators and the row of B.
@@ -88,26 +135,29 @@ func (m *micro) spare() int {
 	return all - (m.mr+1)*m.vecs
 }
 
-// start sets the registers for a block.
+// start sets the registers for a block. fetch runs so far ahead of b that it
+// is at the end of the micro-panel when the turns begin that touch rows.
 func (m *micro) start() {
-	Load(Param("k"), m.k)
-	Load(Param("a").Base(), m.a)
-	MOVQ(m.panel, m.b)
-	MOVQ(m.dst, m.touch)
-	Load(Param("srcStep"), m.next)
-	LEAQ(Mem{Base: m.src, Index: m.next, Scale: uint8(m.size)}, m.next)
+	MOVQ(argument("a_base"), m.a)
+	MOVQ(argument("b_base"), m.b)
+	MOVQ(argument("ahead_base"), m.ahead)
+	MOVQ(argument("later_base"), m.later)
+	MOVQ(argument("dst_base"), m.touch)
+	LEAQ(Mem{Base: m.a, Index: m.aRow, Scale: 4}, m.aHigh)
+	MOVQ(m.bRow, m.fetch)
+	IMUL3Q(Imm(uint64(m.mr*unroll)), m.fetch, m.fetch)
+	ADDQ(m.b, m.fetch)
+	MOVQ(argument("src_base"), m.next)
 }
 
 // nextBlock moves on to the following block, if there is one.
 func (m *micro) nextBlock() {
-	for _, p := range []struct {
-		step string
-		at   GPVirtual
-	}{{"bStep", m.panel}, {"srcStep", m.src}, {"dstStep", m.dst}} {
-		step := Load(Param(p.step), GP64()).(GPVirtual)
-		LEAQ(Mem{Base: p.at, Index: step, Scale: uint8(m.size)}, p.at)
+	r := m.turns
+	for _, p := range [][2]string{{"bStep", "b_base"}, {"srcStep", "src_base"}, {"dstStep", "dst_base"}, {"aheadStep", "ahead_base"}, {"laterStep", "later_base"}} {
+		MOVQ(argument(p[0]), r)
+		ADDQ(r, argument(p[1]))
 	}
-	DECQ(m.blocks)
+	DECQ(argument("blocks"))
 	JNZ(LabelRef("block"))
 }
 
@@ -115,40 +165,47 @@ func (m *micro) nextBlock() {
 // products are under way, and the last, which stores it likewise. Before the
 // end, early enough to arrive and late enough not to be evicted again by the
 // panels that stream through L1, the rows of dst and of the next block are
-// fetched, one row per turn.
-func (m *micro) body() {
-	CMPQ(m.k, Imm(1))
-	JE(LabelRef("single"))
-	m.step(0, true, false)
-	m.advance(1)
-	SUBQ(Imm(2), m.k)
-	MOVQ(m.k, m.turns)
-	SHRQ(Imm(2), m.turns)
-	ANDQ(Imm(unroll-1), m.k)
-	MOVQ(m.turns, m.near)
+// fetched, one row per turn; B's rows of the next block are fetched then, too.
+func (m *micro) body(label string, keep bool) {
+	k := m.turns
+	MOVQ(argument("k"), k)
+	CMPQ(k, Imm(1))
+	JE(LabelRef(label + "single"))
+	m.step(true, false, keep)
+	ADDQ(argument("srcStep"), m.next)
+	MOVQ(argument("k"), k)
+	SUBQ(Imm(2), k)
+	MOVQ(k, m.rest)
+	ANDQ(Imm(unroll-1), m.rest)
+	SHRQ(Imm(2), k)
+	MOVQ(k, m.near)
 	SUBQ(Imm(uint64(m.mr)), m.turns)
-	JLE(LabelRef("near"))
+	JLE(LabelRef(label + "near"))
 	MOVQ(U32(m.mr), m.near)
 
-	m.loop("far", m.turns, func() { m.turn(false) })
-	Label("near")
-	TESTQ(m.near, m.near)
-	JZ(LabelRef("rest"))
-	m.loop("touch", m.near, func() { m.turn(true) })
+	m.loop(label+"far", m.turns, func() { m.turn(false, keep) })
+	Label(label + "near")
+	MOVQ(argument("b_base"), m.fetch)
+	ADDQ(argument("bStep"), m.fetch)
+	MOVQ(m.near, m.turns)
+	TESTQ(m.turns, m.turns)
+	JZ(LabelRef(label + "rest"))
+	m.loop(label+"touch", m.turns, func() { m.turn(true, keep) })
 
-	Label("rest")
-	TESTQ(m.k, m.k)
-	JZ(LabelRef("last"))
-	m.loop("one", m.k, func() { m.step(0, false, false); m.advance(1) })
-	JMP(LabelRef("last"))
+	Label(label + "rest")
+	MOVQ(m.rest, m.turns)
+	TESTQ(m.turns, m.turns)
+	JZ(LabelRef(label + "last"))
+	m.loop(label+"one", m.turns, func() { m.step(false, false, keep) })
+	JMP(LabelRef(label + "last"))
 
-	Label("single")
+	Label(label + "single")
 	for i := range m.mr {
 		m.loadRow(i)
 	}
-	Label("last")
-	MOVQ(m.dst, m.touch)
-	m.step(0, false, true)
+	Label(label + "last")
+	MOVQ(argument("dst_base"), m.touch)
+	m.step(false, true, keep)
 }
 
 func (m *micro) loop(label string, count GPVirtual, body func()) {
@@ -160,17 +217,18 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 }
 
 // turn is unroll steps, with a share of the prefetches.
-func (m *micro) turn(touch bool) {
+func (m *micro) turn(touch, keep bool) {
 	PREFETCHT0(Mem{Base: m.ahead})
-	ADDQ(U32(unroll*m.mr*m.size/m.panels), m.ahead)
+	ADDQ(Imm(uint64(unroll*m.mr*m.size/m.panels)), m.ahead)
+	PREFETCHT1(Mem{Base: m.later})
+	ADDQ(Imm(uint64(m.panels*m.nr*m.size/laterTurns)), m.later)
 	for p := range unroll {
 		if touch && p == 1 {
 			m.touchRow()
 		}
-		m.fetchRow(p + rowsAhead)
-		m.step(p, false, false)
+		m.fetchRow(keep)
+		m.step(false, false, keep)
 	}
-	m.advance(unroll)
 }
 
 // touchRow fetches one row of dst, to be written, and one of the next block.
@@ -185,29 +243,34 @@ func (m *micro) touchRow() {
 	ADDQ(m.ldd, m.touch)
 }
 
-// fetchRow fetches row p of B.
-func (m *micro) fetchRow(p int) {
+// fetchRow fetches a row of B: one that streams from L2 arrives late now and
+// then where other processors use the caches too, one that lies in a row-major
+// matrix no hardware fetches.
+func (m *micro) fetchRow(keep bool) {
 	for at := 0; at < m.cols*m.size; at += 64 {
-		PREFETCHT0(Mem{Base: m.b, Disp: p*m.nr*m.size + at})
+		PREFETCHT0(Mem{Base: m.fetch, Disp: at})
+		if keep {
+			PREFETCHT0(Mem{Base: m.keep, Disp: keepAhead*m.nr*m.size + at})
+		}
 	}
+	ADDQ(m.bRow, m.fetch)
 }
 
-func (m *micro) advance(steps int) {
-	ADDQ(U32(steps*m.mr*m.size), m.a)
-	ADDQ(U32(steps*m.nr*m.size), m.b)
-}
-
-// step adds the outer product of column p of a and row p of b.
-func (m *micro) step(p int, first, last bool) {
+// step adds the outer product of a column of op(A) and a row of op(B), and
+// moves on to the next.
+func (m *micro) step(first, last, keep bool) {
 	for v, r := range m.row {
-		m.mov()(Mem{Base: m.b, Disp: p*m.nr*m.size + v*m.vector}, r)
+		m.mov()(Mem{Base: m.b, Disp: v * m.vector}, r)
+		if keep {
+			m.mov()(r, Mem{Base: m.keep, Disp: v * m.vector})
+		}
 	}
 	for i, acc := range m.acc {
 		if first {
 			m.loadRow(i)
 		}
 		x := m.element[i%len(m.element)]
-		m.broadcast(Mem{Base: m.a, Disp: (p*m.mr + i) * m.size}, x)
+		m.broadcast(m.elementOf(i), x)
 		for v, c := range acc {
 			m.fma()(m.row[v], x, c)
 			if last {
@@ -218,10 +281,32 @@ func (m *micro) step(p int, first, last bool) {
 			ADDQ(m.ldd, m.touch)
 		}
 	}
+	ADDQ(m.aStep, m.a)
+	ADDQ(m.aStep, m.aHigh)
+	ADDQ(m.bRow, m.b)
+	if keep {
+		ADDQ(U32(m.nr*m.size), m.keep)
+	}
 }
 
+// elementOf returns where row i of op(A) is read.
+func (m *micro) elementOf(i int) Mem {
+	base := m.a
+	if i >= 4 {
+		base = m.aHigh
+	}
+	switch i % 4 {
+	case 0:
+		return Mem{Base: base}
+	case 3:
+		return Mem{Base: base, Index: m.aTriple, Scale: 1}
+	}
+	return Mem{Base: base, Index: m.aRow, Scale: uint8(i % 4)}
+}
+
+// loadRow loads row i of the block, while next is still at it.
 func (m *micro) loadRow(i int) {
 	for v, c := range m.acc[i] {
-		m.mov()(Mem{Base: m.src, Disp: i*m.nr*m.size + v*m.vector}, c)
+		m.mov()(Mem{Base: m.next, Disp: i*m.nr*m.size + v*m.vector}, c)
 	}
 }
