@@ -4,38 +4,41 @@
 
 #include "textflag.h"
 
-// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-256
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-280
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
 	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+144(FP)
-	SHLQ $0x03, dstStep+176(FP)
-	SHLQ $0x03, ldd+184(FP)
-	SHLQ $0x03, aheadStep+216(FP)
-	SHLQ $0x03, laterStep+248(FP)
+	SHLQ $0x03, srcStep+168(FP)
+	SHLQ $0x03, dstStep+200(FP)
+	SHLQ $0x03, ldd+208(FP)
+	SHLQ $0x03, aheadStep+240(FP)
+	SHLQ $0x03, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -61,7 +64,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -282,7 +285,7 @@ single:
 	VMOVUPD 320(R10), Y5
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
 	VFMADD231PD  Y6, Y7, Y0
@@ -313,10 +316,374 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPD      (CX), Y6
+	VMOVUPD      (R10), Y0
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VMOVUPD      64(R10), Y1
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VMOVUPD      128(R10), Y2
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VMOVUPD      192(R10), Y3
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VMOVUPD      256(R10), Y4
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VMOVUPD      320(R10), Y5
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x06, R9
+	JLE          keepA_near
+	MOVQ         $0x00000006, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   31(R11)
+	ADDQ         $0x00000040, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPD (R10), Y0
+	VMOVUPD 64(R10), Y1
+	VMOVUPD 128(R10), Y2
+	VMOVUPD 192(R10), Y3
+	VMOVUPD 256(R10), Y4
+	VMOVUPD 320(R10), Y5
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPD      (CX), Y6
+	VBROADCASTSD (AX), Y7
+	VMOVSD       X7, (BP)
+	VFMADD231PD  Y6, Y7, Y0
+	VMOVUPD      Y0, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*1), Y7
+	VMOVSD       X7, 8(BP)
+	VFMADD231PD  Y6, Y7, Y1
+	VMOVUPD      Y1, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*2), Y7
+	VMOVSD       X7, 16(BP)
+	VFMADD231PD  Y6, Y7, Y2
+	VMOVUPD      Y2, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(BX*1), Y7
+	VMOVSD       X7, 24(BP)
+	VFMADD231PD  Y6, Y7, Y3
+	VMOVUPD      Y3, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX), Y7
+	VMOVSD       X7, 32(BP)
+	VFMADD231PD  Y6, Y7, Y4
+	VMOVUPD      Y4, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*1), Y7
+	VMOVSD       X7, 40(BP)
+	VFMADD231PD  Y6, Y7, Y5
+	VMOVUPD      Y5, (R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPD      (CX), Y6
 	VMOVUPD      Y6, (BP)
 	VMOVUPD      (R10), Y0
@@ -341,7 +708,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -349,11 +716,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x06, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000006, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -443,17 +810,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -548,15 +915,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPD      (CX), Y6
 	VMOVUPD      Y6, (BP)
 	VBROADCASTSD (AX), Y7
@@ -576,10 +943,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPD (R10), Y0
 	VMOVUPD 64(R10), Y1
 	VMOVUPD 128(R10), Y2
@@ -587,8 +954,8 @@ copy_single:
 	VMOVUPD 256(R10), Y4
 	VMOVUPD 320(R10), Y5
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Y6
 	VMOVUPD      Y6, (BP)
 	VBROADCASTSD (AX), Y7
@@ -619,55 +986,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-256
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-280
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
 	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+144(FP)
-	SHLQ $0x03, dstStep+176(FP)
-	SHLQ $0x03, ldd+184(FP)
-	SHLQ $0x03, aheadStep+216(FP)
-	SHLQ $0x03, laterStep+248(FP)
+	SHLQ $0x03, srcStep+168(FP)
+	SHLQ $0x03, dstStep+200(FP)
+	SHLQ $0x03, ldd+208(FP)
+	SHLQ $0x03, aheadStep+240(FP)
+	SHLQ $0x03, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -706,7 +1077,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -996,7 +1367,7 @@ single:
 	VMOVUPD 352(R10), Y11
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
 	VBROADCASTSD (AX), Y14
@@ -1040,10 +1411,469 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VMOVUPD      (R10), Y0
+	VMOVUPD      32(R10), Y1
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VMOVUPD      64(R10), Y2
+	VMOVUPD      96(R10), Y3
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VMOVUPD      128(R10), Y4
+	VMOVUPD      160(R10), Y5
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VMOVUPD      192(R10), Y6
+	VMOVUPD      224(R10), Y7
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VMOVUPD      256(R10), Y8
+	VMOVUPD      288(R10), Y9
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VMOVUPD      320(R10), Y10
+	VMOVUPD      352(R10), Y11
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x06, R9
+	JLE          keepA_near
+	MOVQ         $0x00000006, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         $0x00000040, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1536(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPD (R10), Y0
+	VMOVUPD 32(R10), Y1
+	VMOVUPD 64(R10), Y2
+	VMOVUPD 96(R10), Y3
+	VMOVUPD 128(R10), Y4
+	VMOVUPD 160(R10), Y5
+	VMOVUPD 192(R10), Y6
+	VMOVUPD 224(R10), Y7
+	VMOVUPD 256(R10), Y8
+	VMOVUPD 288(R10), Y9
+	VMOVUPD 320(R10), Y10
+	VMOVUPD 352(R10), Y11
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPD      (CX), Y12
+	VMOVUPD      32(CX), Y13
+	VBROADCASTSD (AX), Y14
+	VMOVSD       X14, (BP)
+	VFMADD231PD  Y12, Y14, Y0
+	VMOVUPD      Y0, (R11)
+	VFMADD231PD  Y13, Y14, Y1
+	VMOVUPD      Y1, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*1), Y14
+	VMOVSD       X14, 8(BP)
+	VFMADD231PD  Y12, Y14, Y2
+	VMOVUPD      Y2, (R11)
+	VFMADD231PD  Y13, Y14, Y3
+	VMOVUPD      Y3, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*2), Y14
+	VMOVSD       X14, 16(BP)
+	VFMADD231PD  Y12, Y14, Y4
+	VMOVUPD      Y4, (R11)
+	VFMADD231PD  Y13, Y14, Y5
+	VMOVUPD      Y5, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(BX*1), Y14
+	VMOVSD       X14, 24(BP)
+	VFMADD231PD  Y12, Y14, Y6
+	VMOVUPD      Y6, (R11)
+	VFMADD231PD  Y13, Y14, Y7
+	VMOVUPD      Y7, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX), Y14
+	VMOVSD       X14, 32(BP)
+	VFMADD231PD  Y12, Y14, Y8
+	VMOVUPD      Y8, (R11)
+	VFMADD231PD  Y13, Y14, Y9
+	VMOVUPD      Y9, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*1), Y14
+	VMOVSD       X14, 40(BP)
+	VFMADD231PD  Y12, Y14, Y10
+	VMOVUPD      Y10, (R11)
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPD      Y11, 32(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x30, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPD      (CX), Y12
 	VMOVUPD      Y12, (BP)
 	VMOVUPD      32(CX), Y13
@@ -1082,7 +1912,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1090,11 +1920,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x06, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000006, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -1216,17 +2046,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -1353,15 +2183,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPD      (CX), Y12
 	VMOVUPD      Y12, (BP)
 	VMOVUPD      32(CX), Y13
@@ -1389,10 +2219,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPD (R10), Y0
 	VMOVUPD 32(R10), Y1
 	VMOVUPD 64(R10), Y2
@@ -1406,8 +2236,8 @@ copy_single:
 	VMOVUPD 320(R10), Y10
 	VMOVUPD 352(R10), Y11
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Y12
 	VMOVUPD      Y12, (BP)
 	VMOVUPD      32(CX), Y13
@@ -1452,18 +2282,19 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
@@ -1622,38 +2453,41 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-256
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-280
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
 	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+144(FP)
-	SHLQ $0x02, dstStep+176(FP)
-	SHLQ $0x02, ldd+184(FP)
-	SHLQ $0x02, aheadStep+216(FP)
-	SHLQ $0x02, laterStep+248(FP)
+	SHLQ $0x02, srcStep+168(FP)
+	SHLQ $0x02, dstStep+200(FP)
+	SHLQ $0x02, ldd+208(FP)
+	SHLQ $0x02, aheadStep+240(FP)
+	SHLQ $0x02, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -1679,7 +2513,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1900,7 +2734,7 @@ single:
 	VMOVUPS 320(R10), Y5
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -1931,10 +2765,374 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPS      (CX), Y6
+	VMOVUPS      (R10), Y0
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VMOVUPS      64(R10), Y1
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VMOVUPS      128(R10), Y2
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VMOVUPS      192(R10), Y3
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VMOVUPS      256(R10), Y4
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VMOVUPS      320(R10), Y5
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x06, R9
+	JLE          keepA_near
+	MOVQ         $0x00000006, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x08, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x08, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   31(R11)
+	ADDQ         $0x00000040, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPS (R10), Y0
+	VMOVUPS 64(R10), Y1
+	VMOVUPS 128(R10), Y2
+	VMOVUPS 192(R10), Y3
+	VMOVUPS 256(R10), Y4
+	VMOVUPS 320(R10), Y5
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (AX), Y7
+	VMOVSS       X7, (BP)
+	VFMADD231PS  Y6, Y7, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*1), Y7
+	VMOVSS       X7, 4(BP)
+	VFMADD231PS  Y6, Y7, Y1
+	VMOVUPS      Y1, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*2), Y7
+	VMOVSS       X7, 8(BP)
+	VFMADD231PS  Y6, Y7, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(BX*1), Y7
+	VMOVSS       X7, 12(BP)
+	VFMADD231PS  Y6, Y7, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX), Y7
+	VMOVSS       X7, 16(BP)
+	VFMADD231PS  Y6, Y7, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*1), Y7
+	VMOVSS       X7, 20(BP)
+	VFMADD231PS  Y6, Y7, Y5
+	VMOVUPS      Y5, (R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPS      (CX), Y6
 	VMOVUPS      Y6, (BP)
 	VMOVUPS      (R10), Y0
@@ -1959,7 +3157,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1967,11 +3165,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x06, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000006, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
@@ -2061,17 +3259,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
@@ -2166,15 +3364,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPS      (CX), Y6
 	VMOVUPS      Y6, (BP)
 	VBROADCASTSS (AX), Y7
@@ -2194,10 +3392,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPS (R10), Y0
 	VMOVUPS 64(R10), Y1
 	VMOVUPS 128(R10), Y2
@@ -2205,8 +3403,8 @@ copy_single:
 	VMOVUPS 256(R10), Y4
 	VMOVUPS 320(R10), Y5
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Y6
 	VMOVUPS      Y6, (BP)
 	VBROADCASTSS (AX), Y7
@@ -2237,55 +3435,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-256
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-280
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
 	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+144(FP)
-	SHLQ $0x02, dstStep+176(FP)
-	SHLQ $0x02, ldd+184(FP)
-	SHLQ $0x02, aheadStep+216(FP)
-	SHLQ $0x02, laterStep+248(FP)
+	SHLQ $0x02, srcStep+168(FP)
+	SHLQ $0x02, dstStep+200(FP)
+	SHLQ $0x02, ldd+208(FP)
+	SHLQ $0x02, aheadStep+240(FP)
+	SHLQ $0x02, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -2324,7 +3526,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2614,7 +3816,7 @@ single:
 	VMOVUPS 352(R10), Y11
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	VBROADCASTSS (AX), Y14
@@ -2658,10 +3860,469 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VMOVUPS      (R10), Y0
+	VMOVUPS      32(R10), Y1
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VMOVUPS      64(R10), Y2
+	VMOVUPS      96(R10), Y3
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VMOVUPS      128(R10), Y4
+	VMOVUPS      160(R10), Y5
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VMOVUPS      192(R10), Y6
+	VMOVUPS      224(R10), Y7
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VMOVUPS      256(R10), Y8
+	VMOVUPS      288(R10), Y9
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VMOVUPS      320(R10), Y10
+	VMOVUPS      352(R10), Y11
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x06, R9
+	JLE          keepA_near
+	MOVQ         $0x00000006, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x08, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x08, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x08, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         $0x00000040, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   768(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	VMOVUPS 128(R10), Y4
+	VMOVUPS 160(R10), Y5
+	VMOVUPS 192(R10), Y6
+	VMOVUPS 224(R10), Y7
+	VMOVUPS 256(R10), Y8
+	VMOVUPS 288(R10), Y9
+	VMOVUPS 320(R10), Y10
+	VMOVUPS 352(R10), Y11
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (AX), Y14
+	VMOVSS       X14, (BP)
+	VFMADD231PS  Y12, Y14, Y0
+	VMOVUPS      Y0, (R11)
+	VFMADD231PS  Y13, Y14, Y1
+	VMOVUPS      Y1, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*1), Y14
+	VMOVSS       X14, 4(BP)
+	VFMADD231PS  Y12, Y14, Y2
+	VMOVUPS      Y2, (R11)
+	VFMADD231PS  Y13, Y14, Y3
+	VMOVUPS      Y3, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*2), Y14
+	VMOVSS       X14, 8(BP)
+	VFMADD231PS  Y12, Y14, Y4
+	VMOVUPS      Y4, (R11)
+	VFMADD231PS  Y13, Y14, Y5
+	VMOVUPS      Y5, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(BX*1), Y14
+	VMOVSS       X14, 12(BP)
+	VFMADD231PS  Y12, Y14, Y6
+	VMOVUPS      Y6, (R11)
+	VFMADD231PS  Y13, Y14, Y7
+	VMOVUPS      Y7, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX), Y14
+	VMOVSS       X14, 16(BP)
+	VFMADD231PS  Y12, Y14, Y8
+	VMOVUPS      Y8, (R11)
+	VFMADD231PS  Y13, Y14, Y9
+	VMOVUPS      Y9, 32(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*1), Y14
+	VMOVSS       X14, 20(BP)
+	VFMADD231PS  Y12, Y14, Y10
+	VMOVUPS      Y10, (R11)
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      Y11, 32(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x18, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPS      (CX), Y12
 	VMOVUPS      Y12, (BP)
 	VMOVUPS      32(CX), Y13
@@ -2700,7 +4361,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2708,11 +4369,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x06, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000006, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
@@ -2834,17 +4495,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
@@ -2971,15 +4632,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPS      (CX), Y12
 	VMOVUPS      Y12, (BP)
 	VMOVUPS      32(CX), Y13
@@ -3007,10 +4668,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
 	VMOVUPS 64(R10), Y2
@@ -3024,8 +4685,8 @@ copy_single:
 	VMOVUPS 320(R10), Y10
 	VMOVUPS 352(R10), Y11
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Y12
 	VMOVUPS      Y12, (BP)
 	VMOVUPS      32(CX), Y13
@@ -3070,18 +4731,19 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER

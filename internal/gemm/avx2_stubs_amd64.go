@@ -17,9 +17,13 @@ package gemm
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*8:], b[p*bRow:][:4])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 6 {
+//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*8:], b[p*bRow:][:4])
 //			}
 //		}
 //	}
@@ -27,7 +31,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX2x8 is
 //
@@ -42,9 +46,13 @@ func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []floa
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*8:], b[p*bRow:][:8])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 6 {
+//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*8:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -52,7 +60,7 @@ func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []floa
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // packRowsA64AVX2 is
 //
@@ -109,9 +117,13 @@ func peak64AVX2(n int)
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*16:], b[p*bRow:][:8])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 6 {
+//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*16:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -119,7 +131,7 @@ func peak64AVX2(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX2x16 is
 //
@@ -134,9 +146,13 @@ func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []floa
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*16:], b[p*bRow:][:16])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 6 {
+//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*16:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -144,7 +160,7 @@ func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []floa
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // packRowsA32AVX2 is
 //

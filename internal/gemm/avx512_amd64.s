@@ -4,38 +4,41 @@
 
 #include "textflag.h"
 
-// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-256
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-280
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
 	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+144(FP)
-	SHLQ $0x03, dstStep+176(FP)
-	SHLQ $0x03, ldd+184(FP)
-	SHLQ $0x03, aheadStep+216(FP)
-	SHLQ $0x03, laterStep+248(FP)
+	SHLQ $0x03, srcStep+168(FP)
+	SHLQ $0x03, dstStep+200(FP)
+	SHLQ $0x03, ldd+208(FP)
+	SHLQ $0x03, aheadStep+240(FP)
+	SHLQ $0x03, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -67,7 +70,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -326,7 +329,7 @@ single:
 	VMOVUPD 1344(R10), Z7
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z8
 	VBROADCASTSD (AX), Z9
 	VFMADD231PD  Z8, Z9, Z0
@@ -365,10 +368,448 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPD      (CX), Z8
+	VMOVUPD      (R10), Z0
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VMOVUPD      192(R10), Z1
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VMOVUPD      384(R10), Z2
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VMOVUPD      576(R10), Z3
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VMOVUPD      768(R10), Z4
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VMOVUPD      960(R10), Z5
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VMOVUPD      1152(R10), Z6
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VMOVUPD      1344(R10), Z7
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPD (R10), Z0
+	VMOVUPD 192(R10), Z1
+	VMOVUPD 384(R10), Z2
+	VMOVUPD 576(R10), Z3
+	VMOVUPD 768(R10), Z4
+	VMOVUPD 960(R10), Z5
+	VMOVUPD 1152(R10), Z6
+	VMOVUPD 1344(R10), Z7
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPD      (CX), Z8
+	VBROADCASTSD (AX), Z9
+	VMOVSD       X9, (BP)
+	VFMADD231PD  Z8, Z9, Z0
+	VMOVUPD      Z0, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*1), Z9
+	VMOVSD       X9, 8(BP)
+	VFMADD231PD  Z8, Z9, Z1
+	VMOVUPD      Z1, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*2), Z9
+	VMOVSD       X9, 16(BP)
+	VFMADD231PD  Z8, Z9, Z2
+	VMOVUPD      Z2, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(BX*1), Z9
+	VMOVSD       X9, 24(BP)
+	VFMADD231PD  Z8, Z9, Z3
+	VMOVUPD      Z3, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX), Z9
+	VMOVSD       X9, 32(BP)
+	VFMADD231PD  Z8, Z9, Z4
+	VMOVUPD      Z4, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*1), Z9
+	VMOVSD       X9, 40(BP)
+	VFMADD231PD  Z8, Z9, Z5
+	VMOVUPD      Z5, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*2), Z9
+	VMOVSD       X9, 48(BP)
+	VFMADD231PD  Z8, Z9, Z6
+	VMOVUPD      Z6, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(BX*1), Z9
+	VMOVSD       X9, 56(BP)
+	VFMADD231PD  Z8, Z9, Z7
+	VMOVUPD      Z7, (R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPD      (CX), Z8
 	VMOVUPD      Z8, (BP)
 	VMOVUPD      (R10), Z0
@@ -399,7 +840,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -407,11 +848,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -517,17 +958,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -638,15 +1079,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPD      (CX), Z8
 	VMOVUPD      Z8, (BP)
 	VBROADCASTSD (AX), Z9
@@ -670,10 +1111,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPD (R10), Z0
 	VMOVUPD 192(R10), Z1
 	VMOVUPD 384(R10), Z2
@@ -683,8 +1124,8 @@ copy_single:
 	VMOVUPD 1152(R10), Z6
 	VMOVUPD 1344(R10), Z7
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z8
 	VMOVUPD      Z8, (BP)
 	VBROADCASTSD (AX), Z9
@@ -723,55 +1164,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-256
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-280
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
 	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+144(FP)
-	SHLQ $0x03, dstStep+176(FP)
-	SHLQ $0x03, ldd+184(FP)
-	SHLQ $0x03, aheadStep+216(FP)
-	SHLQ $0x03, laterStep+248(FP)
+	SHLQ $0x03, srcStep+168(FP)
+	SHLQ $0x03, dstStep+200(FP)
+	SHLQ $0x03, ldd+208(FP)
+	SHLQ $0x03, aheadStep+240(FP)
+	SHLQ $0x03, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -820,7 +1265,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1178,7 +1623,7 @@ single:
 	VMOVUPD 1408(R10), Z15
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z16
 	VMOVUPD      64(CX), Z17
 	VBROADCASTSD (AX), Z18
@@ -1234,10 +1679,581 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VMOVUPD      (R10), Z0
+	VMOVUPD      64(R10), Z1
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VMOVUPD      192(R10), Z2
+	VMOVUPD      256(R10), Z3
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VMOVUPD      384(R10), Z4
+	VMOVUPD      448(R10), Z5
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VMOVUPD      576(R10), Z6
+	VMOVUPD      640(R10), Z7
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VMOVUPD      768(R10), Z8
+	VMOVUPD      832(R10), Z9
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VMOVUPD      960(R10), Z10
+	VMOVUPD      1024(R10), Z11
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VMOVUPD      1152(R10), Z12
+	VMOVUPD      1216(R10), Z13
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VMOVUPD      1344(R10), Z14
+	VMOVUPD      1408(R10), Z15
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPD (R10), Z0
+	VMOVUPD 64(R10), Z1
+	VMOVUPD 192(R10), Z2
+	VMOVUPD 256(R10), Z3
+	VMOVUPD 384(R10), Z4
+	VMOVUPD 448(R10), Z5
+	VMOVUPD 576(R10), Z6
+	VMOVUPD 640(R10), Z7
+	VMOVUPD 768(R10), Z8
+	VMOVUPD 832(R10), Z9
+	VMOVUPD 960(R10), Z10
+	VMOVUPD 1024(R10), Z11
+	VMOVUPD 1152(R10), Z12
+	VMOVUPD 1216(R10), Z13
+	VMOVUPD 1344(R10), Z14
+	VMOVUPD 1408(R10), Z15
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPD      (CX), Z16
+	VMOVUPD      64(CX), Z17
+	VBROADCASTSD (AX), Z18
+	VMOVSD       X18, (BP)
+	VFMADD231PD  Z16, Z18, Z0
+	VMOVUPD      Z0, (R11)
+	VFMADD231PD  Z17, Z18, Z1
+	VMOVUPD      Z1, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*1), Z18
+	VMOVSD       X18, 8(BP)
+	VFMADD231PD  Z16, Z18, Z2
+	VMOVUPD      Z2, (R11)
+	VFMADD231PD  Z17, Z18, Z3
+	VMOVUPD      Z3, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*2), Z18
+	VMOVSD       X18, 16(BP)
+	VFMADD231PD  Z16, Z18, Z4
+	VMOVUPD      Z4, (R11)
+	VFMADD231PD  Z17, Z18, Z5
+	VMOVUPD      Z5, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(BX*1), Z18
+	VMOVSD       X18, 24(BP)
+	VFMADD231PD  Z16, Z18, Z6
+	VMOVUPD      Z6, (R11)
+	VFMADD231PD  Z17, Z18, Z7
+	VMOVUPD      Z7, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX), Z18
+	VMOVSD       X18, 32(BP)
+	VFMADD231PD  Z16, Z18, Z8
+	VMOVUPD      Z8, (R11)
+	VFMADD231PD  Z17, Z18, Z9
+	VMOVUPD      Z9, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*1), Z18
+	VMOVSD       X18, 40(BP)
+	VFMADD231PD  Z16, Z18, Z10
+	VMOVUPD      Z10, (R11)
+	VFMADD231PD  Z17, Z18, Z11
+	VMOVUPD      Z11, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*2), Z18
+	VMOVSD       X18, 48(BP)
+	VFMADD231PD  Z16, Z18, Z12
+	VMOVUPD      Z12, (R11)
+	VFMADD231PD  Z17, Z18, Z13
+	VMOVUPD      Z13, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(BX*1), Z18
+	VMOVSD       X18, 56(BP)
+	VFMADD231PD  Z16, Z18, Z14
+	VMOVUPD      Z14, (R11)
+	VFMADD231PD  Z17, Z18, Z15
+	VMOVUPD      Z15, 64(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPD      (CX), Z16
 	VMOVUPD      Z16, (BP)
 	VMOVUPD      64(CX), Z17
@@ -1286,7 +2302,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1294,11 +2310,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -1452,17 +2468,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -1623,15 +2639,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPD      (CX), Z16
 	VMOVUPD      Z16, (BP)
 	VMOVUPD      64(CX), Z17
@@ -1665,10 +2681,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPD (R10), Z0
 	VMOVUPD 64(R10), Z1
 	VMOVUPD 192(R10), Z2
@@ -1686,8 +2702,8 @@ copy_single:
 	VMOVUPD 1344(R10), Z14
 	VMOVUPD 1408(R10), Z15
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z16
 	VMOVUPD      Z16, (BP)
 	VMOVUPD      64(CX), Z17
@@ -1744,55 +2760,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-256
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-280
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
 	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+144(FP)
-	SHLQ $0x03, dstStep+176(FP)
-	SHLQ $0x03, ldd+184(FP)
-	SHLQ $0x03, aheadStep+216(FP)
-	SHLQ $0x03, laterStep+248(FP)
+	SHLQ $0x03, srcStep+168(FP)
+	SHLQ $0x03, dstStep+200(FP)
+	SHLQ $0x03, ldd+208(FP)
+	SHLQ $0x03, aheadStep+240(FP)
+	SHLQ $0x03, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -1858,7 +2878,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2315,7 +3335,7 @@ single:
 	VMOVUPD 1472(R10), Z23
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z24
 	VMOVUPD      64(CX), Z25
 	VMOVUPD      128(CX), Z26
@@ -2388,10 +3408,714 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VMOVUPD      (R10), Z0
+	VMOVUPD      64(R10), Z1
+	VMOVUPD      128(R10), Z2
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VMOVUPD      192(R10), Z3
+	VMOVUPD      256(R10), Z4
+	VMOVUPD      320(R10), Z5
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VMOVUPD      384(R10), Z6
+	VMOVUPD      448(R10), Z7
+	VMOVUPD      512(R10), Z8
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VMOVUPD      576(R10), Z9
+	VMOVUPD      640(R10), Z10
+	VMOVUPD      704(R10), Z11
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VMOVUPD      768(R10), Z12
+	VMOVUPD      832(R10), Z13
+	VMOVUPD      896(R10), Z14
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VMOVUPD      960(R10), Z15
+	VMOVUPD      1024(R10), Z16
+	VMOVUPD      1088(R10), Z17
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VMOVUPD      1152(R10), Z18
+	VMOVUPD      1216(R10), Z19
+	VMOVUPD      1280(R10), Z20
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VMOVUPD      1344(R10), Z21
+	VMOVUPD      1408(R10), Z22
+	VMOVUPD      1472(R10), Z23
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x20, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   191(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   2048(BP)
+	ADDQ         R14, SI
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VFMADD231PD  Z25, Z27, Z1
+	VFMADD231PD  Z26, Z27, Z2
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VFMADD231PD  Z25, Z27, Z4
+	VFMADD231PD  Z26, Z27, Z5
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VFMADD231PD  Z25, Z27, Z7
+	VFMADD231PD  Z26, Z27, Z8
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VFMADD231PD  Z25, Z27, Z10
+	VFMADD231PD  Z26, Z27, Z11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VFMADD231PD  Z25, Z27, Z13
+	VFMADD231PD  Z26, Z27, Z14
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VFMADD231PD  Z25, Z27, Z16
+	VFMADD231PD  Z26, Z27, Z17
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VFMADD231PD  Z25, Z27, Z19
+	VFMADD231PD  Z26, Z27, Z20
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VFMADD231PD  Z25, Z27, Z22
+	VFMADD231PD  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPD (R10), Z0
+	VMOVUPD 64(R10), Z1
+	VMOVUPD 128(R10), Z2
+	VMOVUPD 192(R10), Z3
+	VMOVUPD 256(R10), Z4
+	VMOVUPD 320(R10), Z5
+	VMOVUPD 384(R10), Z6
+	VMOVUPD 448(R10), Z7
+	VMOVUPD 512(R10), Z8
+	VMOVUPD 576(R10), Z9
+	VMOVUPD 640(R10), Z10
+	VMOVUPD 704(R10), Z11
+	VMOVUPD 768(R10), Z12
+	VMOVUPD 832(R10), Z13
+	VMOVUPD 896(R10), Z14
+	VMOVUPD 960(R10), Z15
+	VMOVUPD 1024(R10), Z16
+	VMOVUPD 1088(R10), Z17
+	VMOVUPD 1152(R10), Z18
+	VMOVUPD 1216(R10), Z19
+	VMOVUPD 1280(R10), Z20
+	VMOVUPD 1344(R10), Z21
+	VMOVUPD 1408(R10), Z22
+	VMOVUPD 1472(R10), Z23
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPD      (CX), Z24
+	VMOVUPD      64(CX), Z25
+	VMOVUPD      128(CX), Z26
+	VBROADCASTSD (AX), Z27
+	VMOVSD       X27, (BP)
+	VFMADD231PD  Z24, Z27, Z0
+	VMOVUPD      Z0, (R11)
+	VFMADD231PD  Z25, Z27, Z1
+	VMOVUPD      Z1, 64(R11)
+	VFMADD231PD  Z26, Z27, Z2
+	VMOVUPD      Z2, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*1), Z27
+	VMOVSD       X27, 8(BP)
+	VFMADD231PD  Z24, Z27, Z3
+	VMOVUPD      Z3, (R11)
+	VFMADD231PD  Z25, Z27, Z4
+	VMOVUPD      Z4, 64(R11)
+	VFMADD231PD  Z26, Z27, Z5
+	VMOVUPD      Z5, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(R12*2), Z27
+	VMOVSD       X27, 16(BP)
+	VFMADD231PD  Z24, Z27, Z6
+	VMOVUPD      Z6, (R11)
+	VFMADD231PD  Z25, Z27, Z7
+	VMOVUPD      Z7, 64(R11)
+	VFMADD231PD  Z26, Z27, Z8
+	VMOVUPD      Z8, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (AX)(BX*1), Z27
+	VMOVSD       X27, 24(BP)
+	VFMADD231PD  Z24, Z27, Z9
+	VMOVUPD      Z9, (R11)
+	VFMADD231PD  Z25, Z27, Z10
+	VMOVUPD      Z10, 64(R11)
+	VFMADD231PD  Z26, Z27, Z11
+	VMOVUPD      Z11, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX), Z27
+	VMOVSD       X27, 32(BP)
+	VFMADD231PD  Z24, Z27, Z12
+	VMOVUPD      Z12, (R11)
+	VFMADD231PD  Z25, Z27, Z13
+	VMOVUPD      Z13, 64(R11)
+	VFMADD231PD  Z26, Z27, Z14
+	VMOVUPD      Z14, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*1), Z27
+	VMOVSD       X27, 40(BP)
+	VFMADD231PD  Z24, Z27, Z15
+	VMOVUPD      Z15, (R11)
+	VFMADD231PD  Z25, Z27, Z16
+	VMOVUPD      Z16, 64(R11)
+	VFMADD231PD  Z26, Z27, Z17
+	VMOVUPD      Z17, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(R12*2), Z27
+	VMOVSD       X27, 48(BP)
+	VFMADD231PD  Z24, Z27, Z18
+	VMOVUPD      Z18, (R11)
+	VFMADD231PD  Z25, Z27, Z19
+	VMOVUPD      Z19, 64(R11)
+	VFMADD231PD  Z26, Z27, Z20
+	VMOVUPD      Z20, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSD (DX)(BX*1), Z27
+	VMOVSD       X27, 56(BP)
+	VFMADD231PD  Z24, Z27, Z21
+	VMOVUPD      Z21, (R11)
+	VFMADD231PD  Z25, Z27, Z22
+	VMOVUPD      Z22, 64(R11)
+	VFMADD231PD  Z26, Z27, Z23
+	VMOVUPD      Z23, 128(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x40, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPD      (CX), Z24
 	VMOVUPD      Z24, (BP)
 	VMOVUPD      64(CX), Z25
@@ -2458,7 +4182,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2466,11 +4190,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -2672,17 +4396,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
@@ -2893,15 +4617,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPD      (CX), Z24
 	VMOVUPD      Z24, (BP)
 	VMOVUPD      64(CX), Z25
@@ -2945,10 +4669,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPD (R10), Z0
 	VMOVUPD 64(R10), Z1
 	VMOVUPD 128(R10), Z2
@@ -2974,8 +4698,8 @@ copy_single:
 	VMOVUPD 1408(R10), Z22
 	VMOVUPD 1472(R10), Z23
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPD      (CX), Z24
 	VMOVUPD      Z24, (BP)
 	VMOVUPD      64(CX), Z25
@@ -3050,18 +4774,19 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
@@ -3238,38 +4963,41 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-256
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-280
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
 	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+144(FP)
-	SHLQ $0x02, dstStep+176(FP)
-	SHLQ $0x02, ldd+184(FP)
-	SHLQ $0x02, aheadStep+216(FP)
-	SHLQ $0x02, laterStep+248(FP)
+	SHLQ $0x02, srcStep+168(FP)
+	SHLQ $0x02, dstStep+200(FP)
+	SHLQ $0x02, ldd+208(FP)
+	SHLQ $0x02, aheadStep+240(FP)
+	SHLQ $0x02, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -3301,7 +5029,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3560,7 +5288,7 @@ single:
 	VMOVUPS 1344(R10), Z7
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z8
 	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -3599,10 +5327,448 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (R10), Z0
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VMOVUPS      192(R10), Z1
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VMOVUPS      384(R10), Z2
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VMOVUPS      576(R10), Z3
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VMOVUPS      768(R10), Z4
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VMOVUPS      960(R10), Z5
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VMOVUPS      1152(R10), Z6
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VMOVUPS      1344(R10), Z7
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPS (R10), Z0
+	VMOVUPS 192(R10), Z1
+	VMOVUPS 384(R10), Z2
+	VMOVUPS 576(R10), Z3
+	VMOVUPS 768(R10), Z4
+	VMOVUPS 960(R10), Z5
+	VMOVUPS 1152(R10), Z6
+	VMOVUPS 1344(R10), Z7
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (AX), Z9
+	VMOVSS       X9, (BP)
+	VFMADD231PS  Z8, Z9, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*1), Z9
+	VMOVSS       X9, 4(BP)
+	VFMADD231PS  Z8, Z9, Z1
+	VMOVUPS      Z1, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*2), Z9
+	VMOVSS       X9, 8(BP)
+	VFMADD231PS  Z8, Z9, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(BX*1), Z9
+	VMOVSS       X9, 12(BP)
+	VFMADD231PS  Z8, Z9, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX), Z9
+	VMOVSS       X9, 16(BP)
+	VFMADD231PS  Z8, Z9, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*1), Z9
+	VMOVSS       X9, 20(BP)
+	VFMADD231PS  Z8, Z9, Z5
+	VMOVUPS      Z5, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*2), Z9
+	VMOVSS       X9, 24(BP)
+	VFMADD231PS  Z8, Z9, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(BX*1), Z9
+	VMOVSS       X9, 28(BP)
+	VFMADD231PS  Z8, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPS      (CX), Z8
 	VMOVUPS      Z8, (BP)
 	VMOVUPS      (R10), Z0
@@ -3633,7 +5799,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3641,11 +5807,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -3751,17 +5917,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -3872,15 +6038,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      Z8, (BP)
 	VBROADCASTSS (AX), Z9
@@ -3904,10 +6070,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPS (R10), Z0
 	VMOVUPS 192(R10), Z1
 	VMOVUPS 384(R10), Z2
@@ -3917,8 +6083,8 @@ copy_single:
 	VMOVUPS 1152(R10), Z6
 	VMOVUPS 1344(R10), Z7
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z8
 	VMOVUPS      Z8, (BP)
 	VBROADCASTSS (AX), Z9
@@ -3957,55 +6123,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-256
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-280
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
 	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+144(FP)
-	SHLQ $0x02, dstStep+176(FP)
-	SHLQ $0x02, ldd+184(FP)
-	SHLQ $0x02, aheadStep+216(FP)
-	SHLQ $0x02, laterStep+248(FP)
+	SHLQ $0x02, srcStep+168(FP)
+	SHLQ $0x02, dstStep+200(FP)
+	SHLQ $0x02, ldd+208(FP)
+	SHLQ $0x02, aheadStep+240(FP)
+	SHLQ $0x02, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -4054,7 +6224,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -4412,7 +6582,7 @@ single:
 	VMOVUPS 1408(R10), Z15
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	VBROADCASTSS (AX), Z18
@@ -4468,10 +6638,581 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VMOVUPS      (R10), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VMOVUPS      192(R10), Z2
+	VMOVUPS      256(R10), Z3
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VMOVUPS      384(R10), Z4
+	VMOVUPS      448(R10), Z5
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VMOVUPS      576(R10), Z6
+	VMOVUPS      640(R10), Z7
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VMOVUPS      768(R10), Z8
+	VMOVUPS      832(R10), Z9
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VMOVUPS      960(R10), Z10
+	VMOVUPS      1024(R10), Z11
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VMOVUPS      1152(R10), Z12
+	VMOVUPS      1216(R10), Z13
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VMOVUPS      1344(R10), Z14
+	VMOVUPS      1408(R10), Z15
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 192(R10), Z2
+	VMOVUPS 256(R10), Z3
+	VMOVUPS 384(R10), Z4
+	VMOVUPS 448(R10), Z5
+	VMOVUPS 576(R10), Z6
+	VMOVUPS 640(R10), Z7
+	VMOVUPS 768(R10), Z8
+	VMOVUPS 832(R10), Z9
+	VMOVUPS 960(R10), Z10
+	VMOVUPS 1024(R10), Z11
+	VMOVUPS 1152(R10), Z12
+	VMOVUPS 1216(R10), Z13
+	VMOVUPS 1344(R10), Z14
+	VMOVUPS 1408(R10), Z15
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (AX), Z18
+	VMOVSS       X18, (BP)
+	VFMADD231PS  Z16, Z18, Z0
+	VMOVUPS      Z0, (R11)
+	VFMADD231PS  Z17, Z18, Z1
+	VMOVUPS      Z1, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*1), Z18
+	VMOVSS       X18, 4(BP)
+	VFMADD231PS  Z16, Z18, Z2
+	VMOVUPS      Z2, (R11)
+	VFMADD231PS  Z17, Z18, Z3
+	VMOVUPS      Z3, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*2), Z18
+	VMOVSS       X18, 8(BP)
+	VFMADD231PS  Z16, Z18, Z4
+	VMOVUPS      Z4, (R11)
+	VFMADD231PS  Z17, Z18, Z5
+	VMOVUPS      Z5, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(BX*1), Z18
+	VMOVSS       X18, 12(BP)
+	VFMADD231PS  Z16, Z18, Z6
+	VMOVUPS      Z6, (R11)
+	VFMADD231PS  Z17, Z18, Z7
+	VMOVUPS      Z7, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX), Z18
+	VMOVSS       X18, 16(BP)
+	VFMADD231PS  Z16, Z18, Z8
+	VMOVUPS      Z8, (R11)
+	VFMADD231PS  Z17, Z18, Z9
+	VMOVUPS      Z9, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*1), Z18
+	VMOVSS       X18, 20(BP)
+	VFMADD231PS  Z16, Z18, Z10
+	VMOVUPS      Z10, (R11)
+	VFMADD231PS  Z17, Z18, Z11
+	VMOVUPS      Z11, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*2), Z18
+	VMOVSS       X18, 24(BP)
+	VFMADD231PS  Z16, Z18, Z12
+	VMOVUPS      Z12, (R11)
+	VFMADD231PS  Z17, Z18, Z13
+	VMOVUPS      Z13, 64(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(BX*1), Z18
+	VMOVSS       X18, 28(BP)
+	VFMADD231PS  Z16, Z18, Z14
+	VMOVUPS      Z14, (R11)
+	VFMADD231PS  Z17, Z18, Z15
+	VMOVUPS      Z15, 64(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPS      (CX), Z16
 	VMOVUPS      Z16, (BP)
 	VMOVUPS      64(CX), Z17
@@ -4520,7 +7261,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -4528,11 +7269,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -4686,17 +7427,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -4857,15 +7598,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      Z16, (BP)
 	VMOVUPS      64(CX), Z17
@@ -4899,10 +7640,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
 	VMOVUPS 192(R10), Z2
@@ -4920,8 +7661,8 @@ copy_single:
 	VMOVUPS 1344(R10), Z14
 	VMOVUPS 1408(R10), Z15
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z16
 	VMOVUPS      Z16, (BP)
 	VMOVUPS      64(CX), Z17
@@ -4978,55 +7719,59 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-256
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-280
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
 	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+144(FP)
-	SHLQ $0x02, dstStep+176(FP)
-	SHLQ $0x02, ldd+184(FP)
-	SHLQ $0x02, aheadStep+216(FP)
-	SHLQ $0x02, laterStep+248(FP)
+	SHLQ $0x02, srcStep+168(FP)
+	SHLQ $0x02, dstStep+200(FP)
+	SHLQ $0x02, ldd+208(FP)
+	SHLQ $0x02, aheadStep+240(FP)
+	SHLQ $0x02, laterStep+272(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
-	MOVQ ldd+184(FP), R15
-	MOVQ keep_base+96(FP), BP
+	MOVQ ldd+208(FP), R15
 	LEAQ (R12)(R12*2), BX
 
 block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+192(FP), DI
-	MOVQ         later_base+224(FP), R8
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         ahead_base+216(FP), DI
+	MOVQ         later_base+248(FP), R8
+	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+120(FP), R10
-	CMPQ         keep_base+96(FP), $0x00
-	JNE          copy
+	MOVQ         src_base+144(FP), R10
+	MOVQ         keepA_base+96(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepA
+	MOVQ         keepB_base+120(FP), BP
+	TESTQ        BP, BP
+	JNZ          keepB
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           single
@@ -5092,7 +7837,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -5549,7 +8294,7 @@ single:
 	VMOVUPS 1472(R10), Z23
 
 last:
-	MOVQ         dst_base+152(FP), R11
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	VMOVUPS      128(CX), Z26
@@ -5622,10 +8367,714 @@ last:
 	ADDQ         R14, CX
 	JMP          done
 
-copy:
+keepA:
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
-	JE           copy_single
+	JE           keepA_single
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VMOVUPS      (R10), Z0
+	VMOVUPS      64(R10), Z1
+	VMOVUPS      128(R10), Z2
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VMOVUPS      192(R10), Z3
+	VMOVUPS      256(R10), Z4
+	VMOVUPS      320(R10), Z5
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VMOVUPS      384(R10), Z6
+	VMOVUPS      448(R10), Z7
+	VMOVUPS      512(R10), Z8
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VMOVUPS      576(R10), Z9
+	VMOVUPS      640(R10), Z10
+	VMOVUPS      704(R10), Z11
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VMOVUPS      768(R10), Z12
+	VMOVUPS      832(R10), Z13
+	VMOVUPS      896(R10), Z14
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VMOVUPS      960(R10), Z15
+	VMOVUPS      1024(R10), Z16
+	VMOVUPS      1088(R10), Z17
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VMOVUPS      1152(R10), Z18
+	VMOVUPS      1216(R10), Z19
+	VMOVUPS      1280(R10), Z20
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VMOVUPS      1344(R10), Z21
+	VMOVUPS      1408(R10), Z22
+	VMOVUPS      1472(R10), Z23
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	ADDQ         srcStep+168(FP), R10
+	MOVQ         k+0(FP), R9
+	SUBQ         $0x02, R9
+	MOVQ         R9, (SP)
+	ANDQ         $0x03, (SP)
+	SHRQ         $0x02, R9
+	MOVQ         R9, 8(SP)
+	SUBQ         $0x08, R9
+	JLE          keepA_near
+	MOVQ         $0x00000008, 8(SP)
+	PCALIGN      $0x20
+
+keepA_far:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_far
+
+keepA_near:
+	MOVQ    b_base+56(FP), SI
+	ADDQ    bStep+88(FP), SI
+	MOVQ    8(SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_rest
+	PCALIGN $0x20
+
+keepA_touch:
+	PREFETCHT0   (DI)
+	ADDQ         $0x10, DI
+	PREFETCHT1   (R8)
+	ADDQ         $0x10, R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   191(R11)
+	ADDQ         $0x000000c0, R10
+	ADDQ         R15, R11
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   1024(BP)
+	ADDQ         R14, SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_touch
+
+keepA_rest:
+	MOVQ    (SP), R9
+	TESTQ   R9, R9
+	JZ      keepA_last
+	PCALIGN $0x20
+
+keepA_one:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	DECQ         R9
+	JNZ          keepA_one
+	JMP          keepA_last
+
+keepA_single:
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 128(R10), Z2
+	VMOVUPS 192(R10), Z3
+	VMOVUPS 256(R10), Z4
+	VMOVUPS 320(R10), Z5
+	VMOVUPS 384(R10), Z6
+	VMOVUPS 448(R10), Z7
+	VMOVUPS 512(R10), Z8
+	VMOVUPS 576(R10), Z9
+	VMOVUPS 640(R10), Z10
+	VMOVUPS 704(R10), Z11
+	VMOVUPS 768(R10), Z12
+	VMOVUPS 832(R10), Z13
+	VMOVUPS 896(R10), Z14
+	VMOVUPS 960(R10), Z15
+	VMOVUPS 1024(R10), Z16
+	VMOVUPS 1088(R10), Z17
+	VMOVUPS 1152(R10), Z18
+	VMOVUPS 1216(R10), Z19
+	VMOVUPS 1280(R10), Z20
+	VMOVUPS 1344(R10), Z21
+	VMOVUPS 1408(R10), Z22
+	VMOVUPS 1472(R10), Z23
+
+keepA_last:
+	MOVQ         dst_base+176(FP), R11
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (AX), Z27
+	VMOVSS       X27, (BP)
+	VFMADD231PS  Z24, Z27, Z0
+	VMOVUPS      Z0, (R11)
+	VFMADD231PS  Z25, Z27, Z1
+	VMOVUPS      Z1, 64(R11)
+	VFMADD231PS  Z26, Z27, Z2
+	VMOVUPS      Z2, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*1), Z27
+	VMOVSS       X27, 4(BP)
+	VFMADD231PS  Z24, Z27, Z3
+	VMOVUPS      Z3, (R11)
+	VFMADD231PS  Z25, Z27, Z4
+	VMOVUPS      Z4, 64(R11)
+	VFMADD231PS  Z26, Z27, Z5
+	VMOVUPS      Z5, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(R12*2), Z27
+	VMOVSS       X27, 8(BP)
+	VFMADD231PS  Z24, Z27, Z6
+	VMOVUPS      Z6, (R11)
+	VFMADD231PS  Z25, Z27, Z7
+	VMOVUPS      Z7, 64(R11)
+	VFMADD231PS  Z26, Z27, Z8
+	VMOVUPS      Z8, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (AX)(BX*1), Z27
+	VMOVSS       X27, 12(BP)
+	VFMADD231PS  Z24, Z27, Z9
+	VMOVUPS      Z9, (R11)
+	VFMADD231PS  Z25, Z27, Z10
+	VMOVUPS      Z10, 64(R11)
+	VFMADD231PS  Z26, Z27, Z11
+	VMOVUPS      Z11, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX), Z27
+	VMOVSS       X27, 16(BP)
+	VFMADD231PS  Z24, Z27, Z12
+	VMOVUPS      Z12, (R11)
+	VFMADD231PS  Z25, Z27, Z13
+	VMOVUPS      Z13, 64(R11)
+	VFMADD231PS  Z26, Z27, Z14
+	VMOVUPS      Z14, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*1), Z27
+	VMOVSS       X27, 20(BP)
+	VFMADD231PS  Z24, Z27, Z15
+	VMOVUPS      Z15, (R11)
+	VFMADD231PS  Z25, Z27, Z16
+	VMOVUPS      Z16, 64(R11)
+	VFMADD231PS  Z26, Z27, Z17
+	VMOVUPS      Z17, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(R12*2), Z27
+	VMOVSS       X27, 24(BP)
+	VFMADD231PS  Z24, Z27, Z18
+	VMOVUPS      Z18, (R11)
+	VFMADD231PS  Z25, Z27, Z19
+	VMOVUPS      Z19, 64(R11)
+	VFMADD231PS  Z26, Z27, Z20
+	VMOVUPS      Z20, 128(R11)
+	ADDQ         R15, R11
+	VBROADCASTSS (DX)(BX*1), Z27
+	VMOVSS       X27, 28(BP)
+	VFMADD231PS  Z24, Z27, Z21
+	VMOVUPS      Z21, (R11)
+	VFMADD231PS  Z25, Z27, Z22
+	VMOVUPS      Z22, 64(R11)
+	VFMADD231PS  Z26, Z27, Z23
+	VMOVUPS      Z23, 128(R11)
+	ADDQ         R15, R11
+	ADDQ         R13, AX
+	ADDQ         R13, DX
+	ADDQ         R14, CX
+	ADDQ         $0x20, BP
+	MOVQ         BP, keepA_base+96(FP)
+	JMP          done
+
+keepB:
+	MOVQ         k+0(FP), R9
+	CMPQ         R9, $0x01
+	JE           keepB_single
 	VMOVUPS      (CX), Z24
 	VMOVUPS      Z24, (BP)
 	VMOVUPS      64(CX), Z25
@@ -5692,7 +9141,7 @@ copy:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+144(FP), R10
+	ADDQ         srcStep+168(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -5700,11 +9149,11 @@ copy:
 	SHRQ         $0x02, R9
 	MOVQ         R9, 8(SP)
 	SUBQ         $0x08, R9
-	JLE          copy_near
+	JLE          keepB_near
 	MOVQ         $0x00000008, 8(SP)
 	PCALIGN      $0x20
 
-copy_far:
+keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -5906,17 +9355,17 @@ copy_far:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_far
+	JNZ          keepB_far
 
-copy_near:
+keepB_near:
 	MOVQ    b_base+56(FP), SI
 	ADDQ    bStep+88(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
-	JZ      copy_rest
+	JZ      keepB_rest
 	PCALIGN $0x20
 
-copy_touch:
+keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
@@ -6127,15 +9576,15 @@ copy_touch:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_touch
+	JNZ          keepB_touch
 
-copy_rest:
+keepB_rest:
 	MOVQ    (SP), R9
 	TESTQ   R9, R9
-	JZ      copy_last
+	JZ      keepB_last
 	PCALIGN $0x20
 
-copy_one:
+keepB_one:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      Z24, (BP)
 	VMOVUPS      64(CX), Z25
@@ -6179,10 +9628,10 @@ copy_one:
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
 	DECQ         R9
-	JNZ          copy_one
-	JMP          copy_last
+	JNZ          keepB_one
+	JMP          keepB_last
 
-copy_single:
+keepB_single:
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
 	VMOVUPS 128(R10), Z2
@@ -6208,8 +9657,8 @@ copy_single:
 	VMOVUPS 1408(R10), Z22
 	VMOVUPS 1472(R10), Z23
 
-copy_last:
-	MOVQ         dst_base+152(FP), R11
+keepB_last:
+	MOVQ         dst_base+176(FP), R11
 	VMOVUPS      (CX), Z24
 	VMOVUPS      Z24, (BP)
 	VMOVUPS      64(CX), Z25
@@ -6284,18 +9733,19 @@ copy_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
+	MOVQ         BP, keepB_base+120(FP)
 
 done:
 	MOVQ bStep+88(FP), R9
 	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+144(FP), R9
-	ADDQ R9, src_base+120(FP)
-	MOVQ dstStep+176(FP), R9
-	ADDQ R9, dst_base+152(FP)
-	MOVQ aheadStep+216(FP), R9
-	ADDQ R9, ahead_base+192(FP)
-	MOVQ laterStep+248(FP), R9
-	ADDQ R9, later_base+224(FP)
+	MOVQ srcStep+168(FP), R9
+	ADDQ R9, src_base+144(FP)
+	MOVQ dstStep+200(FP), R9
+	ADDQ R9, dst_base+176(FP)
+	MOVQ aheadStep+240(FP), R9
+	ADDQ R9, ahead_base+216(FP)
+	MOVQ laterStep+272(FP), R9
+	ADDQ R9, later_base+248(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER

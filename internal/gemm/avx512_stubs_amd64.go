@@ -17,9 +17,13 @@ package gemm
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*24:], b[p*bRow:][:8])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*24:], b[p*bRow:][:8])
 //			}
 //		}
 //	}
@@ -27,7 +31,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX512x16 is
 //
@@ -42,9 +46,13 @@ func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []fl
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*24:], b[p*bRow:][:16])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*24:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -52,7 +60,7 @@ func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []fl
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // micro64AVX512x24 is
 //
@@ -67,9 +75,13 @@ func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []f
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*24:], b[p*bRow:][:24])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*24:], b[p*bRow:][:24])
 //			}
 //		}
 //	}
@@ -77,7 +89,7 @@ func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keep []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
 
 // packRowsA64AVX512 is
 //
@@ -134,9 +146,13 @@ func peak64AVX512(n int)
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*48:], b[p*bRow:][:16])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*48:], b[p*bRow:][:16])
 //			}
 //		}
 //	}
@@ -144,7 +160,7 @@ func peak64AVX512(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX512x32 is
 //
@@ -159,9 +175,13 @@ func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []f
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*48:], b[p*bRow:][:32])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*48:], b[p*bRow:][:32])
 //			}
 //		}
 //	}
@@ -169,7 +189,7 @@ func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // micro32AVX512x48 is
 //
@@ -184,9 +204,13 @@ func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []f
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*48:], b[p*bRow:][:48])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range 8 {
+//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*48:], b[p*bRow:][:48])
 //			}
 //		}
 //	}
@@ -194,7 +218,7 @@ func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keep []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
 
 // packRowsA32AVX512 is
 //

@@ -47,16 +47,21 @@ type routines[T elem.Float] struct {
 //				dst[i*ldd+j] = c
 //			}
 //		}
-//		if keep != nil {
-//			for p := range k {
-//				copy(keep[(q*k+p)*NR:], b[p*bRow:][:cols])
+//		for p := range k {
+//			if keepA != nil {
+//				for i := range MR {
+//					keepA[p*MR+i] = a[i*aRow+p*aStep]
+//				}
+//			} else if keepB != nil {
+//				copy(keepB[(q*k+p)*NR:], b[p*bRow:][:cols])
 //			}
 //		}
 //	}
 //
 // So a is a micro-panel (aRow = 1, aStep = MR) or rows of a row-major matrix
-// (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix,
-// which keep packs while they are used for the first time.
+// (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix.
+// keepA and keepB, one of them at a time, pack them while they are used for the
+// first time; keepA takes one block.
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls will
@@ -64,7 +69,7 @@ type routines[T elem.Float] struct {
 // So is later, for what will be read of B in a while, laterStep apart.
 // Where a block of src or b would follow the last one it may be fetched, but is
 // not read.
-type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keep, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep int, later []T, laterStep int)
+type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep int, later []T, laterStep int)
 
 // A tail is a micro-kernel for the first cols columns of a B micro-panel.
 type tail[T elem.Float] struct {

@@ -48,7 +48,7 @@ func assemblyKernels() []Kernel {
 		},
 		{
 			ISA: AVX512, Type: elem.Float64, MR: 8, NR: 24,
-			Blocking: Blocking{MC: 512, KC: 384, NC: 192},
+			Blocking: Blocking{MC: 2048, KC: 384, NC: 192},
 			routines: &routines[float64]{
 				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
 				packer: packer[float64]{
@@ -60,7 +60,7 @@ func assemblyKernels() []Kernel {
 		},
 		{
 			ISA: AVX512, Type: elem.Float32, MR: 8, NR: 48,
-			Blocking: Blocking{MC: 512, KC: 384, NC: 384},
+			Blocking: Blocking{MC: 2048, KC: 384, NC: 384},
 			routines: &routines[float32]{
 				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
 				packer: packer[float32]{

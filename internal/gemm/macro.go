@@ -31,12 +31,11 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 		nc: blockSize(b.NC, k.NC, n, k.NR),
 		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),
 	}
-	x.directA = DirectA && x.a.readable(t.A.Stored.DepthStride)
-	x.directB = DirectB && x.b.readable(t.B.Stored.LaneStride)
-	if x.directA {
+	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
-	if x.directB {
+	near := x.kc*t.B.Stored.DepthStride*k.Type.Size() <= nearBytes
+	if x.directB = (near || m <= k.MR) && x.b.readable(t.B.Stored.LaneStride); x.directB {
 		x.b.from = t.J0 + n/k.NR*k.NR
 		if rest := n % k.NR; rest == x.tailFor(rest).cols {
 			x.b.from = t.J1
@@ -48,7 +47,13 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 	return x
 }
 
-var DirectA, DirectB bool
+// When operands are read where they are stored, without packing: A, if it
+// meets so few micro-panels of B that packing would not pay; B, if the rows of
+// a block lie so near to each other that they stay in L2, or are used once.
+const (
+	fewPanels = 16
+	nearBytes = 512 << 10
+)
 
 // blockSize splits total into the fewest blocks of at most want, or else
 // usual, elements, all about the same size and multiples of unit: a short last

@@ -17,25 +17,31 @@ const (
 type portableBlock[T elem.Float] = [portableMR * portableNR]T
 
 // portable64 is the micro-kernel in plain Go: what every other one must equal.
-func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keep, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _ int, _ []float64, _ int) {
+func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _ int, _ []float64, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float64](src[q*srcStep:])
 		accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 		storePortable(dst[q*dstStep:], ldd, &acc)
-		if keep != nil {
-			keepPortable(keep[q*k*portableNR:], k, b[q*bStep:], bRow)
+		switch {
+		case keepA != nil:
+			keepPortable(keepA, k, portableMR, a, aRow, aStep)
+		case keepB != nil:
+			keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
 		}
 	}
 }
 
 // portable32 is portable64 for float32.
-func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keep, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _ int, _ []float32, _ int) {
+func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _ int, _ []float32, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float32](src[q*srcStep:])
 		accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 		storePortable(dst[q*dstStep:], ldd, &acc)
-		if keep != nil {
-			keepPortable(keep[q*k*portableNR:], k, b[q*bStep:], bRow)
+		switch {
+		case keepA != nil:
+			keepPortable(keepA, k, portableMR, a, aRow, aStep)
+		case keepB != nil:
+			keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
 		}
 	}
 }
@@ -46,9 +52,11 @@ func storePortable[T elem.Float](dst []T, ldd int, acc *portableBlock[T]) {
 	}
 }
 
-func keepPortable[T elem.Float](keep []T, k int, b []T, bRow int) {
+func keepPortable[T elem.Float](keep []T, k, width int, from []T, lane, step int) {
 	for p := range k {
-		copy(keep[p*portableNR:][:portableNR], b[p*bRow:])
+		for l := range width {
+			keep[p*width+l] = from[l*lane+p*step]
+		}
 	}
 }
 

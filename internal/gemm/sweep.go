@@ -12,28 +12,23 @@ type sweep[T elem.Float] struct {
 	i0, i1, j0, j1 int // of the block of C
 	pc, kc         int
 	fromZero, last bool
-	keep           bool // pack B's rows while they are used for the first time
 	at             int  // of the next block in the workspace
-	later          []T  // rows of the next B block, where it is stored
-	laterStep      int
+	keepB          bool // this row packs B while it uses it for the first time
 }
 
+// run does ir. Operands that are not packed are packed on the way: the first
+// row packs the B block, and each row its micro-panel of A the first time.
 func (s *sweep[T]) run() {
 	if s.B.Packed.Data == nil && !s.directB {
 		s.b.from = s.J0 + s.j0
-		s.keep = s.b.readable(s.B.Stored.LaneStride)
+		s.keepB = s.b.readable(s.B.Stored.LaneStride)
 	}
-	if !s.keep {
+	if !s.keepB {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
-	s.later, s.laterStep = s.laterOf()
 	for i := s.i0; i < s.i1; i += s.mr {
-		rows := min(s.mr, s.i1-i)
-		if s.j0 == 0 {
-			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
-		}
-		s.row(i, rows)
-		s.keep = false
+		s.row(i, min(s.mr, s.i1-i))
+		s.keepB = false
 	}
 }
 
@@ -41,28 +36,47 @@ func (s *sweep[T]) run() {
 // all micro-panels of the B block. Those that are whole go to the micro-kernel
 // together, a narrower last one to a tail of its width.
 func (s *sweep[T]) row(i, rows int) {
-	a, aRow, aStep, _ := s.a.at(s.I0+i, s.pc, s.kc)
-	c := call[T]{a: a, aRow: aRow, aStep: aStep}
-	c.ahead, c.aheadStep = s.aheadOf(i)
-	most := max(1, maxSteps/s.kc)
-	j := s.j0
-	for whole := (s.j1 - s.j0) / s.nr; whole > 0; {
-		n := min(whole, most)
+	whole, j := (s.j1-s.j0)/s.nr, s.j0
+	c := s.hints(i)
+	if s.j0 == 0 && s.packsA() {
+		if s.keepB || whole == 0 || rows < s.mr || !s.a.readable(s.A.Stored.DepthStride) {
+			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
+		} else {
+			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
+			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, 1, keep
+			s.blocks(1, s.nr, &c, i, rows, j)
+			whole, j = whole-1, j+s.nr
+		}
+	}
+	c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
+	c.keepA = nil
+	for whole > 0 {
+		n := min(whole, max(1, maxSteps/s.kc))
 		s.blocks(n, s.nr, &c, i, rows, j)
-		whole -= n
-		j += n * s.nr
+		whole, j = whole-n, j+n*s.nr
 	}
 	if j < s.j1 {
 		s.blocks(1, s.j1-j, &c, i, rows, j)
 	}
 }
 
-// call is what stays the same for all blocks of a row.
+// packsA reports whether A is packed on the way.
+func (s *sweep[T]) packsA() bool { return s.A.Packed.Data == nil && !s.directA }
+
+// call is what does not depend on a row's column: its micro-panel of A, and
+// what its blocks fetch, one part each.
 type call[T elem.Float] struct {
-	a           []T
-	aRow, aStep int
-	ahead       []T
-	aheadStep   int
+	a                    []T
+	aRow, aStep          int
+	keepA                []T
+	ahead, later         []T
+	aheadStep, laterStep int
+}
+
+// fetched moves on by the parts of n blocks.
+func (c *call[T]) fetched(n int) {
+	c.ahead = c.ahead[min(len(c.ahead), n*c.aheadStep):]
+	c.later = c.later[min(len(c.later), n*c.laterStep):]
 }
 
 // blocks runs the micro-kernel on n blocks of rows×cols elements from C[i, j]
@@ -82,10 +96,10 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	if direct {
 		dst, dstStep, ldd = s.C[i*s.LDC+j:], s.nr, s.LDC
 	}
-	b, bRow, bPanel, keep := s.columns(cols == t.cols, cols, j)
-	t.run(s.kc, n, c.a, c.aRow, c.aStep, b, bRow, bPanel, keep, src, srcStep, dst, dstStep, ldd, c.ahead, c.aheadStep, s.later, s.laterStep)
-	s.later = s.later[min(len(s.later), n*s.laterStep):]
-	c.ahead = c.ahead[min(len(c.ahead), n*c.aheadStep):]
+	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
+	t.run(s.kc, n, c.a, c.aRow, c.aStep, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
+		c.ahead, c.aheadStep, c.later, c.laterStep)
+	c.fetched(n)
 	if s.last && !direct {
 		s.store(acc, n, cols, i, rows, j)
 	}
@@ -95,22 +109,29 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 // them.
 func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep []T) {
 	l := s.J0 + j
-	if s.keep && !whole {
+	if s.keepB && !whole {
 		s.b.pack(l, l+cols, s.pc, s.kc)
 	}
 	b, _, row, panel = s.b.at(l, s.pc, s.kc)
-	if s.keep && whole {
+	if s.keepB && whole {
 		keep = b
 		b, row, panel = s.B.Stored.from(l, s.pc), s.B.Stored.DepthStride, s.nr
 	}
 	return b, row, panel, keep
 }
 
-// aheadOf returns the micro-panel of A that follows row i: the next of these
+// hints returns what the blocks of row i fetch: the micro-panel of A that
+// comes next, and a share of the B block that comes next.
+func (s *sweep[T]) hints(i int) (c call[T]) {
+	c.ahead, c.aheadStep = s.nextA(i)
+	c.later, c.laterStep = s.nextB((i - s.i0) / s.mr)
+	return c
+}
+
+// nextA returns the micro-panel of A that follows row i: the next of these
 // rows, or their first one again for the next NC columns, or the first of the
-// next k-block. Each block of a row fetches a part of it, step elements apart:
-// a row of it, where it is not packed yet.
-func (s *sweep[T]) aheadOf(i int) (ahead []T, step int) {
+// next k-block. A block fetches a row of one that is not packed yet.
+func (s *sweep[T]) nextA(i int) (ahead []T, step int) {
 	l, pc, kc, packed := s.I0+i+s.mr, s.pc, s.kc, s.j0 > 0
 	switch {
 	case i+s.mr < s.i1:
@@ -131,20 +152,25 @@ func (s *sweep[T]) aheadOf(i int) (ahead []T, step int) {
 	return ahead, kc * s.mr / s.share
 }
 
-// laterOf returns the rows of the B block that comes after this one, if they
-// are still to be packed: each block of C fetches one.
-func (s *sweep[T]) laterOf() (rows []T, step int) {
-	if !s.b.readable(s.B.Stored.LaneStride) || s.directB {
-		return nil, 0
-	}
+// nextB returns a share of the B block that follows this one: NC elements a
+// block, which is a row of it where it is stored. Row by row of this one, all
+// of it comes from memory at a steady rate, and not in a burst when it is due.
+func (s *sweep[T]) nextB(row int) (later []T, step int) {
 	j, pc := s.j1, s.pc
 	if j == s.J1-s.J0 {
-		if s.last {
-			return nil, 0
-		}
 		j, pc = 0, s.pc+s.kc
 	}
-	return s.B.Stored.from(s.J0+j, pc), s.B.Stored.DepthStride
+	depth, blocks := row*s.share, (s.j1-s.j0+s.nr-1)/s.nr
+	switch {
+	case pc == s.A.Packed.Depth || s.directB || pc+depth+blocks > s.A.Packed.Depth || depth >= s.kc:
+		return nil, 0
+	case s.B.Packed.Data != nil:
+		panel, at := depth*s.nc/(s.kc*s.nr), depth*s.nc%(s.kc*s.nr)
+		return s.B.Packed.panel(min(s.J0+j+panel*s.nr, s.B.Packed.Lanes-1), pc)[at:], s.nc
+	case s.B.Stored.LaneStride != 1:
+		return nil, 0
+	}
+	return s.B.Stored.from(s.J0+j, pc+depth), s.B.Stored.DepthStride
 }
 
 // nextKC is the number of depths in the next k-block.

@@ -19,6 +19,18 @@ const unroll = 4
 // copied to: stores that miss L1 wait for each other.
 const keepAhead = 8
 
+// keepAheadA is the same for columns of A.
+const keepAheadA = 32
+
+// keeping is what a loop copies to keep it packed, by the argument's name.
+type keeping string
+
+const (
+	keepNone keeping = ""
+	keepA    keeping = "keepA"
+	keepB    keeping = "keepB"
+)
+
 // laterTurns is the number of turns in which a block fetches as many elements
 // as the B block has columns: those of the usual KC.
 const laterTurns = 96
@@ -45,19 +57,25 @@ type micro struct {
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keep, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep int)", s.typ()))
+		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
 	m.load()
 	Label("block")
 	m.start()
-	CMPQ(argument("keep_base"), Imm(0))
-	JNE(LabelRef("copy"))
-	m.body("", false)
-	JMP(LabelRef("done"))
-	Label("copy")
-	m.body("copy_", true)
+	for _, side := range []keeping{keepA, keepB} {
+		MOVQ(argument(string(side)+"_base"), m.keep)
+		TESTQ(m.keep, m.keep)
+		JNZ(LabelRef(string(side)))
+	}
+	m.body("", keepNone)
+	for _, side := range []keeping{keepA, keepB} {
+		JMP(LabelRef("done"))
+		Label(string(side))
+		m.body(string(side)+"_", side)
+		MOVQ(m.keep, argument(string(side)+"_base"))
+	}
 	Label("done")
 	m.nextBlock()
 	VZEROUPPER()
@@ -79,9 +97,12 @@ func (s shape) microDoc(cols int) {
 		"\t\t\t\t}",
 		"\t\t\t\tdst[i*ldd+j] = c",
 		"\t\t\t}", "\t\t}",
-		"\t\tif keep != nil {",
-		"\t\t\tfor p := range k {",
-		fmt.Sprintf("\t\t\t\tcopy(keep[(q*k+p)*%d:], b[p*bRow:][:%d])", s.nr, cols),
+		"\t\tfor p := range k {",
+		"\t\t\tif keepA != nil {",
+		fmt.Sprintf("\t\t\t\tfor i := range %d {", s.mr),
+		fmt.Sprintf("\t\t\t\t\tkeepA[p*%d+i] = a[i*aRow+p*aStep]", s.mr),
+		"\t\t\t\t}", "\t\t\t} else if keepB != nil {",
+		fmt.Sprintf("\t\t\t\tcopy(keepB[(q*k+p)*%d:], b[p*bRow:][:%d])", s.nr, cols),
 		"\t\t\t}", "\t\t}", "\t}", "",
 		"for k and blocks of at least 1; see microKernel.")
 }
@@ -111,7 +132,7 @@ func (m *micro) load() {
 	m.rest, m.near = AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
-	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), m.arg("keep_base")
+	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
 	LEAQ(Mem{Base: m.aRow, Index: m.aRow, Scale: 2}, m.aTriple)
 	for range m.mr {
 		m.acc = append(m.acc, registers(m.vecs, m.vector))
@@ -166,7 +187,7 @@ func (m *micro) nextBlock() {
 // end, early enough to arrive and late enough not to be evicted again by the
 // panels that stream through L1, the rows of dst and of the next block are
 // fetched, one row per turn; B's rows of the next block are fetched then, too.
-func (m *micro) body(label string, keep bool) {
+func (m *micro) body(label string, keep keeping) {
 	k := m.turns
 	MOVQ(argument("k"), k)
 	CMPQ(k, Imm(1))
@@ -217,7 +238,7 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 }
 
 // turn is unroll steps, with a share of the prefetches.
-func (m *micro) turn(touch, keep bool) {
+func (m *micro) turn(touch bool, keep keeping) {
 	PREFETCHT0(Mem{Base: m.ahead})
 	ADDQ(Imm(uint64(unroll*m.mr*m.size/m.panels)), m.ahead)
 	PREFETCHT1(Mem{Base: m.later})
@@ -246,22 +267,25 @@ func (m *micro) touchRow() {
 // fetchRow fetches a row of B: one that streams from L2 arrives late now and
 // then where other processors use the caches too, one that lies in a row-major
 // matrix no hardware fetches.
-func (m *micro) fetchRow(keep bool) {
+func (m *micro) fetchRow(keep keeping) {
 	for at := 0; at < m.cols*m.size; at += 64 {
 		PREFETCHT0(Mem{Base: m.fetch, Disp: at})
-		if keep {
+		if keep == keepB {
 			PREFETCHT0(Mem{Base: m.keep, Disp: keepAhead*m.nr*m.size + at})
 		}
+	}
+	if keep == keepA {
+		PREFETCHT0(Mem{Base: m.keep, Disp: keepAheadA * m.mr * m.size})
 	}
 	ADDQ(m.bRow, m.fetch)
 }
 
 // step adds the outer product of a column of op(A) and a row of op(B), and
 // moves on to the next.
-func (m *micro) step(first, last, keep bool) {
+func (m *micro) step(first, last bool, keep keeping) {
 	for v, r := range m.row {
 		m.mov()(Mem{Base: m.b, Disp: v * m.vector}, r)
-		if keep {
+		if keep == keepB {
 			m.mov()(r, Mem{Base: m.keep, Disp: v * m.vector})
 		}
 	}
@@ -271,6 +295,9 @@ func (m *micro) step(first, last, keep bool) {
 		}
 		x := m.element[i%len(m.element)]
 		m.broadcast(m.elementOf(i), x)
+		if keep == keepA {
+			m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
+		}
 		for v, c := range acc {
 			m.fma()(m.row[v], x, c)
 			if last {
@@ -284,7 +311,10 @@ func (m *micro) step(first, last, keep bool) {
 	ADDQ(m.aStep, m.a)
 	ADDQ(m.aStep, m.aHigh)
 	ADDQ(m.bRow, m.b)
-	if keep {
+	switch keep {
+	case keepA:
+		ADDQ(Imm(uint64(m.mr*m.size)), m.keep)
+	case keepB:
 		ADDQ(U32(m.nr*m.size), m.keep)
 	}
 }

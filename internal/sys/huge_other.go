@@ -1,0 +1,6 @@
+//go:build !linux
+
+package sys
+
+// AskHuge does nothing here.
+func AskHuge([]byte) {}
