@@ -38,7 +38,7 @@ func (s *sweep[T]) run() {
 func (s *sweep[T]) row(i, rows int) {
 	whole, j := (s.j1-s.j0)/s.nr, s.j0
 	c := s.hints(i)
-	if s.j0 == 0 && s.packsA() {
+	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
 		if s.keepB || whole == 0 || rows < s.mr || !s.a.readable(s.A.Stored.DepthStride) {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
@@ -59,9 +59,6 @@ func (s *sweep[T]) row(i, rows int) {
 		s.blocks(1, s.j1-j, &c, i, rows, j)
 	}
 }
-
-// packsA reports whether A is packed on the way.
-func (s *sweep[T]) packsA() bool { return s.A.Packed.Data == nil && !s.directA }
 
 // call is what does not depend on a row's column: its micro-panel of A, and
 // what its blocks fetch, one part each.
