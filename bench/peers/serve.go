@@ -13,9 +13,6 @@ import (
 
 // serve is the life of a child. It returns the exit status.
 func serve() int {
-	// The thread that calls a library owns its pool of threads: libgomp starts
-	// another for every other caller.
-	runtime.LockOSThread()
 	syscall.CloseOnExec(requestsFD)
 	syscall.CloseOnExec(repliesFD)
 	dec := gob.NewDecoder(os.NewFile(requestsFD, "pipe:requests"))
@@ -24,6 +21,11 @@ func serve() int {
 	if err := dec.Decode(&s); err != nil {
 		fmt.Fprintln(os.Stderr, "peers: receive setup:", err)
 		return 1
+	}
+	if s.Kind == kindLibrary {
+		// The thread that calls a library owns its pool of threads: libgomp
+		// starts another for every other caller.
+		runtime.LockOSThread()
 	}
 	if s.Type == elem.Float32 {
 		return serveAs[float32](s, dec, enc)
