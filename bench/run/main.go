@@ -25,7 +25,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.n, "n", 4096, "rows and columns of the matrices, float64")
-	flag.IntVar(&o.reps, "reps", 15, "pairs that are timed, after one that is not; fewer than 5 have no bounds")
+	flag.IntVar(&o.reps, "reps", 15, "pairs; fewer than 5 have no bounds")
 	flag.IntVar(&o.workers, "workers", 2, "workers of matmul and threads of OpenBLAS")
 	flag.StringVar(&o.python, "python", "/usr/bin/python3", "interpreter that has NumPy")
 	flag.StringVar(&o.matmul, "matmul", "", "the matmul to measure (default: built from this tree)")
