@@ -6,12 +6,13 @@ import numpy
 numpy.ones((2, 2)) @ numpy.ones((2, 2))
 about = "NumPy " + numpy.__version__
 with open("/proc/self/maps") as maps:
-    paths = sorted({line.split()[-1] for line in maps if "blas" in line})
-for path in paths:
-    about += ", " + path
-    for name in "openblas_get_config", "openblas_get_corename":
-        f = getattr(ctypes.CDLL(path), name, None)
-        if f:
+    paths = {line.split()[-1] for line in maps if "blas" in line}
+for path in sorted(paths, key=len, reverse=True):
+    library = ctypes.CDLL(path)
+    if hasattr(library, "openblas_get_corename"):
+        for name in "openblas_get_config", "openblas_get_corename":
+            f = getattr(library, name)
             f.restype = ctypes.c_char_p
-            about += " (" + f().decode() + ")"
+            about += ", " + f().decode()
+        break
 print(about)

@@ -19,7 +19,7 @@ const (
 	fileOut = "C.npy"
 )
 
-//go:embed numpy.py
+//go:embed product.py
 var numpyProgram string
 
 //go:embed about.py
