@@ -18,6 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	matmul.Main()
+	sleepIfTold()
 	os.Exit(m.Run())
 }
 

@@ -88,6 +88,11 @@ func (s *Segment) allocateFile() error {
 	if err := s.file.Truncate(s.Layout.Size); err != nil {
 		return err
 	}
+	if s.Kind == Memfd {
+		// A posix segment that is too large must be refused before any of it
+		// is taken, and a file on disk has no huge pages.
+		s.allocateHuge()
+	}
 	for _, e := range s.Layout.At {
 		if e.Len == 0 {
 			continue

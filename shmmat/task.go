@@ -10,6 +10,7 @@ const (
 	Attend tiling.Kind = 64 + iota // read one message from the socket and act on it
 	Peak                           // measure the FMA limit for Rect.R0 nanoseconds; Rect.C0 is the ISA, Rect.C1 the type
 	Quit                           // end
+	Nop                            // do nothing: what a message costs; see master.Pool.Nops
 )
 
 // A Task is what a worker is asked to do.

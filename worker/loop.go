@@ -100,6 +100,8 @@ func (w *worker) execute(t shmmat.Task) (value int64, err error) {
 		return 0, w.attend()
 	case shmmat.Peak:
 		return peak(t.Rect)
+	case shmmat.Nop:
+		return 0, nil
 	}
 	if w.job.Type == elem.Float32 {
 		return 0, task[float32](w, t)

@@ -22,7 +22,7 @@ import (
 
 // patience is how long a worker sleeps before it looks whether its master
 // still lives.
-const patience = 500 * time.Millisecond
+const patience = 2 * time.Second
 
 // worker is one seat of a pool in one epoch.
 type worker struct {

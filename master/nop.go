@@ -1,0 +1,55 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"matmul/internal/sys"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// Nops hands n tasks that do nothing to the workers, each of which holds up to
+// ahead of them, and returns when all are done: what messages cost. Unless
+// took is nil it is told of each how long it was on its way, from before the
+// master wrote it to when the worker began it.
+func (p *Pool) Nops(ctx context.Context, n, ahead int, took func(time.Duration)) error {
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := p.drive(ctx, &nopWork{todo: n, ahead: ahead, took: took}); err != nil {
+		return fmt.Errorf("hand out empty tasks: %w", err)
+	}
+	return nil
+}
+
+type nopWork struct {
+	todo  int // not handed out yet, or lost
+	ahead int // at most out with a worker
+	took  func(time.Duration)
+}
+
+func (w *nopWork) next(m *member) (shmmat.Task, bool) {
+	if w.todo == 0 || len(m.held) >= w.ahead {
+		return shmmat.Task{}, false
+	}
+	w.todo--
+	t := shmmat.Task{Kind: shmmat.Nop}
+	if w.took != nil {
+		t.Rect = tiling.Rect{R0: sys.Monotonic()}
+	}
+	return t, true
+}
+
+func (w *nopWork) done(_ *member, t shmmat.Task, a shmmat.Answer) {
+	if w.took != nil {
+		w.took(time.Duration(a.Begin - t.Rect.R0))
+	}
+}
+
+func (w *nopWork) lost(shmmat.Task) { w.todo++ }
+
+func (w *nopWork) finished() bool { return w.todo == 0 }
