@@ -18,7 +18,7 @@ const sleeperMark = "MATMUL_TEST_SLEEPER"
 
 // sleeperSegment is the one that a sleeper and its waker share.
 func sleeperLayout() shmmat.Layout {
-	l, err := shmmat.NewLayout(map[shmmat.Region]int64{shmmat.Control: 4096})
+	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.Control: 4096})
 	if err != nil {
 		panic(err)
 	}

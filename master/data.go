@@ -76,10 +76,10 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
 // time, so that going from one to the other sets no memory aside anew, and
 // prepares it for many uses: all pages present in every view, huge if possible.
 func (p *Pool) Reserve(ctx context.Context, plans ...*Plan) error {
-	length := map[shmmat.Region]int64{}
+	var length shmmat.Lengths
 	for _, pl := range plans {
 		for r, e := range pl.Layout.At {
-			length[shmmat.Region(r)] = max(length[shmmat.Region(r)], e.Len)
+			length[r] = max(length[r], e.Len)
 		}
 	}
 	l, err := shmmat.NewLayout(length)
@@ -107,7 +107,7 @@ func (p *Pool) dataView() (*shmmat.View, error) {
 }
 
 // idle is the work of telling the news.
-type idle struct{}
+type idle struct{ workersOnly }
 
 func (idle) next(*member) (shmmat.Task, bool)         { return shmmat.Task{}, false }
 func (idle) done(*member, shmmat.Task, shmmat.Answer) {}

@@ -14,6 +14,9 @@ type work interface {
 	// next returns a task for a worker that already holds some; false if there
 	// is none for it now.
 	next(m *member) (shmmat.Task, bool)
+	// own does a task on the master's own thread, if it should, and reports
+	// whether it did.
+	own() (did bool, err error)
 	// done takes the answer to a task that next returned.
 	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
@@ -35,6 +38,10 @@ func (p *Pool) abandon() {
 	}
 }
 
+// ownSpin is how long the master looks for the answers of others after it has
+// done its own part, on a processor that no worker needs meanwhile.
+const ownSpin = 200 * time.Microsecond
+
 // nap bounds a sleep of the master: see shmmat.Bell.
 const nap = 100 * time.Millisecond
 
@@ -45,6 +52,10 @@ const nap = 100 * time.Millisecond
 func (p *Pool) drive(ctx context.Context, w work) error {
 	stop := context.AfterFunc(ctx, func() { p.board.Bell().Ring() })
 	defer stop()
+	spin, yield := p.cfg.Spin, p.cfg.Yield
+	if yield {
+		spin = 0 // it would take the processor from the worker that it waits for
+	}
 	var err error
 	var late <-chan time.Time // when a cancelled task has had its time
 	for {
@@ -60,11 +71,16 @@ func (p *Pool) drive(ctx context.Context, w work) error {
 		}
 		if err == nil {
 			p.feed(w)
+			var did bool
+			if did, err = w.own(); did {
+				spin, yield = ownSpin, false
+				continue
+			}
 		}
 		if !p.busy(err == nil) && (err != nil || w.finished()) {
 			return err
 		}
-		if waitErr := p.wait(ctx, err == nil); waitErr != nil {
+		if waitErr := p.wait(ctx, err == nil, spin, yield); waitErr != nil {
 			return waitErr
 		}
 	}
@@ -90,7 +106,7 @@ func (p *Pool) busy(handing bool) bool {
 
 // wait returns when there is an answer or an event, when ctx ends (if that is
 // news), or after a nap.
-func (p *Pool) wait(ctx context.Context, heedCtx bool) error {
+func (p *Pool) wait(ctx context.Context, heedCtx bool, spin time.Duration, yield bool) error {
 	news := func() bool {
 		for _, m := range p.members {
 			if m.state == ready && m.end.Waiting() {
@@ -99,11 +115,7 @@ func (p *Pool) wait(ctx context.Context, heedCtx bool) error {
 		}
 		return len(p.events) > 0 || heedCtx && ctx.Err() != nil
 	}
-	spin := p.cfg.Spin
-	if p.cfg.Yield {
-		spin = 0 // it would take the processor from the worker that it waits for
-	}
-	return p.board.Bell().Wait(news, spin, nap, p.cfg.Yield)
+	return p.board.Bell().Wait(news, spin, nap, yield)
 }
 
 // feed hands out tasks: first the news, then one task to each worker, then

@@ -16,7 +16,7 @@ type Job struct {
 	*Plan
 	p      *Pool
 	id     uint32
-	number uint32 // of the data segment
+	record shmmat.Job
 }
 
 // Prepare sets aside the memory of a job and announces its files. The errors
@@ -32,11 +32,11 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 		return nil, err
 	}
 	p.jobs++
-	j := &Job{Plan: plan, p: p, id: p.jobs, number: p.data.number}
+	j := &Job{Plan: plan, p: p, id: p.jobs, record: plan.record(p.jobs, p.data.number)}
 	if a, ok := plan.files(j.id); ok {
 		p.announce(a)
 	}
-	p.board.Publish(plan.record(j.id, j.number))
+	p.board.Publish(j.record)
 	return j, nil
 }
 
@@ -87,6 +87,9 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer release()
+	if j.Small && j.Tasks() == 1 {
+		return j.alone()
+	}
 	r := newRun(j)
 	deaths := j.p.deaths
 	if r.sched.Left() > 0 {
@@ -101,12 +104,17 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 type run struct {
 	j     *Job
 	sched *tiling.Schedule
+	here  int // seat whose place the master takes; −1 if it does not compute
 	start int64
 	rep   Report
 }
 
 func newRun(j *Job) *run {
-	return &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), start: sys.Monotonic()}
+	r := &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
+	if j.Small {
+		r.here = j.p.seatHere()
+	}
+	return r
 }
 
 // queued is how many tasks a worker is given at least, if there are as many:
@@ -118,6 +126,8 @@ const queued = 2
 func (r *run) next(m *member) (shmmat.Task, bool) {
 	long := len(m.held) > 0 && m.held[len(m.held)-1].Kind == tiling.Multiply
 	switch {
+	case m.index == r.here:
+		return shmmat.Task{}, false
 	case len(m.held) >= shmmat.Depth-1, long && len(m.held) >= queued:
 		return shmmat.Task{}, false
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
@@ -127,7 +137,11 @@ func (r *run) next(m *member) (shmmat.Task, bool) {
 	if !ok {
 		return shmmat.Task{}, false
 	}
-	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}, true
+	return r.task(id), true
+}
+
+func (r *run) task(id int) shmmat.Task {
+	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}
 }
 
 func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {

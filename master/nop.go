@@ -27,6 +27,7 @@ func (p *Pool) Nops(ctx context.Context, n, ahead int, took func(time.Duration))
 }
 
 type nopWork struct {
+	workersOnly
 	todo  int // not handed out yet, or lost
 	ahead int // at most out with a worker
 	took  func(time.Duration)

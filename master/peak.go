@@ -31,6 +31,7 @@ func (p *Pool) Peak(ctx context.Context, k *gemm.Kernel, d time.Duration) (float
 
 // peakWork gives each worker one measurement, all at the same time.
 type peakWork struct {
+	workersOnly
 	rect  tiling.Rect
 	seats int // how many workers measure
 	left  int // how many of them have not answered

@@ -55,6 +55,7 @@ type Plan struct {
 	Spec // with the sizes that were chosen
 	*tiling.Plan
 	Layout shmmat.Layout // of the data segment
+	Small  bool          // the master does a part of it, or all, itself
 }
 
 // NewPlan plans a job for a pool of so many workers. The errors say which
@@ -76,7 +77,10 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	if s.Blocking == (gemm.Blocking{}) {
 		s.Blocking = s.Kernel.Blocking
 	}
-	mr, nr := int64(s.Kernel.MR), int64(s.Kernel.NR)
+	mr, nr, small := int64(s.Kernel.MR), int64(s.Kernel.NR), s.small(pr)
+	if small {
+		workers = sharers(pr, workers)
+	}
 	down, across := tiling.DefaultTiles(pr, mr, nr, workers)
 	taper := workers > 1
 	if s.TileM > 0 && s.TileN > 0 {
@@ -96,7 +100,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		return nil, err
 	}
 	s.TileM, s.TileN = tp.TileSize()
-	p := &Plan{Spec: s, Plan: tp}
+	p := &Plan{Spec: s, Plan: tp, Small: small}
 	p.Layout, err = p.layout()
 	return p, err
 }
@@ -113,7 +117,7 @@ func stored(o Operand, lanes shmmat.Order) tiling.Storage {
 // layout sizes the regions of the data segment.
 func (p *Plan) layout() (shmmat.Layout, error) {
 	size := int64(p.Type.Size())
-	length := map[shmmat.Region]int64{shmmat.C: p.M * p.N * size}
+	length := shmmat.Lengths{shmmat.C: p.M * p.N * size}
 	if p.Beta != 0 {
 		length[shmmat.InitC] = p.M * p.N * size
 	}

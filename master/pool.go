@@ -40,6 +40,8 @@ type Pool struct {
 	data   dataSegment
 	news   []announcement // what a new worker must be told
 
+	own own
+
 	deaths     int // in all
 	unanswered int // deaths since the last task was done
 }
@@ -73,7 +75,7 @@ func New(cfg Config) (*Pool, error) {
 
 // openBoard makes the control segment and the master's view of it.
 func (p *Pool) openBoard() error {
-	l, err := shmmat.NewLayout(map[shmmat.Region]int64{shmmat.Control: shmmat.ControlSize(p.cfg.Workers)})
+	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.Control: shmmat.ControlSize(p.cfg.Workers)})
 	if err != nil {
 		return err
 	}

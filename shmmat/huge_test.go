@@ -11,7 +11,7 @@ import (
 
 func TestHugeStepsAreTheWholeHugePagesOfEachRegion(t *testing.T) {
 	const huge = sys.HugePageSize
-	l, err := NewLayout(map[Region]int64{Control: huge - 1, PanelsA: 3*huge + 5, C: 2*collapseStep + huge})
+	l, err := NewLayout(Lengths{Control: huge - 1, PanelsA: 3*huge + 5, C: 2*collapseStep + huge})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestHugeStepsAreTheWholeHugePagesOfEachRegion(t *testing.T) {
 }
 
 func TestAMemfdIsZeroAndWholeWhateverItsPagesAre(t *testing.T) {
-	l, err := NewLayout(map[Region]int64{PanelsA: 5 * sys.HugePageSize, C: 2*sys.HugePageSize + sys.PageSize})
+	l, err := NewLayout(Lengths{PanelsA: 5 * sys.HugePageSize, C: 2*sys.HugePageSize + sys.PageSize})
 	if err != nil {
 		t.Fatal(err)
 	}

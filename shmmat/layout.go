@@ -48,10 +48,14 @@ type Layout struct {
 	At   [regions]Extent // Len is 0 for a region that is absent
 }
 
-// NewLayout places the regions with the given lengths in bytes. Each starts at
+// Lengths are the bytes of each region; 0 for one that is absent. The header's
+// is known.
+type Lengths [regions]int64
+
+// NewLayout places the regions with the given lengths. Each starts at
 // a multiple of 2 MiB, with at least one page behind the one before it that
 // belongs to nobody: the guard.
-func NewLayout(length map[Region]int64) (Layout, error) {
+func NewLayout(length Lengths) (Layout, error) {
 	var l Layout
 	end := int64(0)
 	for r := range regions {
@@ -87,9 +91,9 @@ func (l Layout) Bytes() (n int64) {
 
 // check returns an error unless the layout is one that NewLayout makes.
 func (l Layout) check() error {
-	length := map[Region]int64{}
+	var length Lengths
 	for r, e := range l.At {
-		length[Region(r)] = e.Len
+		length[r] = e.Len
 	}
 	want, err := NewLayout(length)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func someLayout(t interface{ Fatal(...any) }) Layout {
-	l, err := NewLayout(map[Region]int64{RowsA: 100, PanelsA: 3 << 20, C: 70000})
+	l, err := NewLayout(Lengths{RowsA: 100, PanelsA: 3 << 20, C: 70000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func someLayout(t interface{ Fatal(...any) }) Layout {
 
 func TestRegionsLieApartAtHugePageOffsets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		length := map[Region]int64{}
+		var length Lengths
 		for r := Control; r < regions; r++ {
 			length[r] = rapid.Int64Range(0, 10<<20).Draw(t, r.String())
 		}
@@ -50,7 +50,7 @@ func TestRegionsLieApartAtHugePageOffsets(t *testing.T) {
 
 func TestNewLayoutRefusesWhatOverflows(t *testing.T) {
 	for _, n := range []int64{-1, math.MaxInt64, math.MaxInt64 / 2} {
-		if _, err := NewLayout(map[Region]int64{PanelsA: n, PanelsB: n}); !errors.Is(err, ErrLayout) {
+		if _, err := NewLayout(Lengths{PanelsA: n, PanelsB: n}); !errors.Is(err, ErrLayout) {
 			t.Errorf("%d bytes: got %v, want ErrLayout", n, err)
 		}
 	}

@@ -157,7 +157,7 @@ func TestAttachRefusesWhatIsNotASegment(t *testing.T) {
 }
 
 func TestCreateSaysWhatIsNotToBeHad(t *testing.T) {
-	huge, err := NewLayout(map[Region]int64{C: 1 << 60})
+	huge, err := NewLayout(Lengths{C: 1 << 60})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestAMemfdCannotBeResized(t *testing.T) {
 var sink byte
 
 func TestSettleKeepsWhatIsThere(t *testing.T) {
-	l, err := NewLayout(map[Region]int64{PanelsA: 5 << 20, C: 3 << 20})
+	l, err := NewLayout(Lengths{PanelsA: 5 << 20, C: 3 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -16,9 +17,8 @@ import (
 // arith is what a worker has for one element type: its kernel and its private
 // buffers.
 type arith[T elem.Float] struct {
+	tile.Engine[T]
 	w     *worker
-	k     *gemm.Kernel
-	ws    gemm.Workspace[T]
 	block []T // elements on their way from a file to the panels, or to a file
 }
 
@@ -32,13 +32,10 @@ func (a *arith[T]) use(w *worker) (err error) {
 	if w.job.Data != w.data {
 		return fmt.Errorf("job %d lives in data segment %d, this worker sees %d", w.job.ID, w.job.Data, w.data)
 	}
-	if a.k == nil || a.k.ISA != gemm.ISA(w.job.ISA) {
-		a.k, err = gemm.Lookup(gemm.ISA(w.job.ISA), elem.Of[T]())
-	}
 	if a.block == nil {
 		a.block = make([]T, blockElems)
 	}
-	return err
+	return a.Use(&w.job)
 }
 
 // packPanels does a PACK task: lanes × depths of op(A) or op(B)ᵀ from where
@@ -47,28 +44,14 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, pa
 	if !r.Inside(lanes, a.w.job.K) {
 		return fmt.Errorf("block %v lies outside %s", r, role)
 	}
-	dst, err := panelsOf[T](a.w.pack, panels, width, lanes, a.w.job.K)
+	dst, err := tile.Panels[T](a.w.pack, panels, width, lanes, a.w.job.K)
 	if err != nil {
 		return err
 	}
 	return a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
-		src := gemm.Source[T]{Data: data, LaneStride: int(ld), DepthStride: 1}
-		if m.Order == shmmat.ColMajor {
-			src.LaneStride, src.DepthStride = 1, int(ld)
-		}
-		gemm.Pack(a.k, dst, int(s.R0), int(s.R1), int(s.C0), int(s.C1), src, scale)
+		gemm.Pack(a.Kernel, dst, int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld), scale)
 		return nil
 	})
-}
-
-// panelsOf lays the panels of an operand over their region.
-func panelsOf[T elem.Float](v *shmmat.View, r shmmat.Region, width int, lanes, depth int64) (gemm.Panels[T], error) {
-	n := gemm.PanelLen(int(lanes), int(depth), width)
-	mem := v.Bytes(r)
-	if int64(len(mem))/int64(elem.Of[T]().Size()) < int64(n) {
-		return gemm.Panels[T]{}, fmt.Errorf("%s: region of %d bytes is too small for %d elements", r, len(mem), n)
-	}
-	return gemm.Panels[T]{Data: elem.Slice[T](mem)[:n], Width: width, Lanes: int(lanes), Depth: int(depth)}, nil
 }
 
 // loadC0 does a LOAD task: rows of C₀ into their region, row-major.
@@ -91,59 +74,6 @@ func (a *arith[T]) loadC0(r tiling.Rect) error {
 		}
 		return nil
 	})
-}
-
-// multiply does a MULTIPLY task: one tile of C over the full k.
-func (a *arith[T]) multiply(r tiling.Rect) error {
-	j, v := &a.w.job, a.w.mult
-	if !r.Inside(j.M, j.N) || r.R0%int64(a.k.MR) != 0 || r.C0%int64(a.k.NR) != 0 {
-		return fmt.Errorf("tile %v does not fit C", r)
-	}
-	if err := j.C.Check(int64(len(v.Bytes(shmmat.C)))); err != nil {
-		return fmt.Errorf("region C: %w", err)
-	}
-	opA, err := a.operand(j.PackedA, shmmat.PanelsA, a.k.MR, shmmat.RowsA, j.A, T(j.Alpha))
-	if err != nil {
-		return err
-	}
-	opB, err := a.operand(j.PackedB, shmmat.PanelsB, a.k.NR, shmmat.RowsB, j.B, 1)
-	if err != nil {
-		return err
-	}
-	t := gemm.Tile[T]{
-		A: opA, B: opB, I0: int(r.R0), I1: int(r.R1), J0: int(r.C0), J1: int(r.C1),
-		C: shmmat.Elements[T](j.C, v.Bytes(shmmat.C))[r.R0*j.C.LD+r.C0:], LDC: int(j.C.LD),
-	}
-	if j.Beta != 0 {
-		c0 := j.InitC()
-		t.C0 = shmmat.Elements[T](c0, v.Bytes(shmmat.InitC))[r.R0*c0.LD+r.C0:]
-		t.LDC0, t.Beta = int(c0.LD), T(j.Beta)
-	}
-	b := gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}
-	gemm.Multiply(a.k, b, &a.ws, t)
-	return nil
-}
-
-// operand returns op(A) or op(B)ᵀ as MULTIPLY reads it: from its panels, or as
-// m says from the region that it is stored in.
-func (a *arith[T]) operand(packed bool, panels shmmat.Region, width int, rows shmmat.Region, m shmmat.Matrix, scale T) (o gemm.Operand[T], err error) {
-	if packed {
-		o.Packed, err = panelsOf[T](a.w.mult, panels, width, m.Rows, a.w.job.K)
-		return o, err
-	}
-	o.Packed = gemm.Panels[T]{Lanes: int(m.Rows), Depth: int(a.w.job.K)}
-	if a.w.job.K == 0 {
-		return o, nil // under α = 0, too: it is not read
-	}
-	mem := a.w.mult.Bytes(rows)
-	if err := m.Check(int64(len(mem))); err != nil {
-		return o, fmt.Errorf("region %s: %w", rows, err)
-	}
-	o.Scale, o.Stored = scale, gemm.Source[T]{Data: shmmat.Elements[T](m, mem), LaneStride: int(m.LD), DepthStride: 1}
-	if m.Order == shmmat.ColMajor {
-		o.Stored.LaneStride, o.Stored.DepthStride = 1, int(m.LD)
-	}
-	return o, nil
 }
 
 // blocks walks over a rectangle of a matrix in a file in pieces of at most

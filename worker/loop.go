@@ -117,13 +117,13 @@ func task[T elem.Float](w *worker, t shmmat.Task) error {
 	}
 	switch t.Kind {
 	case tiling.PackA:
-		return a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.k.MR, T(w.job.Alpha), t.Rect)
+		return a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
 	case tiling.PackB:
-		return a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.k.NR, 1, t.Rect)
+		return a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
 	case tiling.LoadC0:
 		return a.loadC0(t.Rect)
 	case tiling.Multiply:
-		return a.multiply(t.Rect)
+		return a.Multiply(&w.job, w.mult, t.Rect)
 	case tiling.Store:
 		return a.store(t.Rect)
 	}

@@ -75,7 +75,7 @@ func newInfoReport() infoReport {
 
 // trySegment makes and maps a small segment.
 func trySegment(kind shmmat.Kind) error {
-	l, err := shmmat.NewLayout(map[shmmat.Region]int64{shmmat.C: 1 << 12})
+	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.C: 1 << 12})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,105 @@
+package master
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"matmul/internal/elem"
+	"matmul/internal/sys"
+	"matmul/internal/tile"
+	"matmul/shmmat"
+	"matmul/tiling"
+)
+
+// A job in memory of at most ownFlops is small: the master computes too, in
+// the place of the worker on its processor, instead of waiting for that one to
+// wake up and for its answer to come. The job then takes a few milliseconds at
+// most, in which the master looks after nothing else. A tile is worth its
+// message from tileFlops on.
+const (
+	ownFlops  = 1e9
+	tileFlops = 2e6
+)
+
+// small reports whether the master does a part of the job itself.
+func (s *Spec) small(p tiling.Problem) bool {
+	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil
+	return inMemory && p.Flops() <= ownFlops
+}
+
+// sharers returns how many processes a small job is divided among.
+func sharers(p tiling.Problem, workers int) int {
+	return int(min(float64(workers), max(1, p.Flops()/tileFlops)))
+}
+
+// own is the master's arithmetic.
+type own struct {
+	f64 tile.Engine[float64]
+	f32 tile.Engine[float32]
+}
+
+func (o *own) multiply(j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+	if j.Type == elem.Float32 {
+		return multiply(&o.f32, j, v, r)
+	}
+	return multiply(&o.f64, j, v, r)
+}
+
+func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+	if err := e.Use(j); err != nil {
+		return err
+	}
+	return e.Multiply(j, v, r)
+}
+
+// seatHere returns the seat whose worker has the processor that the master
+// runs on, the first if there is none.
+func (p *Pool) seatHere() int {
+	if p.cfg.Pins == nil {
+		return 0
+	}
+	return max(0, slices.Index(p.cfg.Pins[:p.cfg.Workers], sys.Processor()))
+}
+
+// alone does a job of one tile.
+func (j *Job) alone() (Report, error) {
+	start := sys.Monotonic()
+	rep := Report{Tasks: 1}
+	v, err := j.p.dataView()
+	if err != nil {
+		return rep, err
+	}
+	err = j.p.own.multiply(&j.record, v, j.Rect(0))
+	rep.Wall = time.Duration(sys.Monotonic() - start)
+	rep.Busy[tiling.Multiply] = rep.Wall
+	rep.Span[tiling.Multiply][1] = rep.Wall
+	return rep, err
+}
+
+// own does the next task here, if the job is small and there is one.
+func (r *run) own() (did bool, err error) {
+	if r.here < 0 {
+		return false, nil
+	}
+	id, ok := r.sched.Next()
+	if !ok {
+		return false, nil
+	}
+	v, err := r.j.p.dataView()
+	if err != nil {
+		return false, err
+	}
+	a := shmmat.Answer{Begin: sys.Monotonic()}
+	if err := r.j.p.own.multiply(&r.j.record, v, r.j.Rect(id)); err != nil {
+		return false, fmt.Errorf("multiply: %w", err)
+	}
+	a.End = sys.Monotonic()
+	r.done(nil, r.task(id), a)
+	return true, nil
+}
+
+// workersOnly is work that the master has no part in.
+type workersOnly struct{}
+
+func (workersOnly) own() (bool, error) { return false, nil }
