@@ -53,7 +53,7 @@ func (o *options) need(c *contender) (int64, error) {
 // needOfMatmul adds up what each region of the segment must have for the size
 // that needs it most.
 func (o *options) needOfMatmul() (int64, error) {
-	longest := map[shmmat.Region]int64{}
+	longest := shmmat.Lengths{}
 	for _, s := range o.sizes {
 		p, err := planFor(o.kernel, s, o.workers)
 		if err != nil {
