@@ -36,7 +36,9 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 	if a, ok := plan.files(j.id); ok {
 		p.announce(a)
 	}
-	p.board.Publish(j.record)
+	if !j.alone() {
+		p.board.Publish(j.record)
+	}
 	return j, nil
 }
 
@@ -87,8 +89,8 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer release()
-	if j.Small && j.Tasks() == 1 {
-		return j.alone()
+	if j.alone() {
+		return j.runAlone()
 	}
 	r := newRun(j)
 	deaths := j.p.deaths

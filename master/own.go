@@ -62,8 +62,11 @@ func (p *Pool) seatHere() int {
 	return max(0, slices.Index(p.cfg.Pins[:p.cfg.Workers], sys.Processor()))
 }
 
-// alone does a job of one tile.
-func (j *Job) alone() (Report, error) {
+// alone reports whether the master does all of the job.
+func (j *Job) alone() bool { return j.Small && j.Tasks() == 1 }
+
+// runAlone does a job of one tile.
+func (j *Job) runAlone() (Report, error) {
 	start := sys.Monotonic()
 	rep := Report{Tasks: 1}
 	v, err := j.p.dataView()

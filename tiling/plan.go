@@ -61,6 +61,10 @@ type Plan struct {
 	GridA, GridB Grid
 	rows, cols   []int64 // edges of the tiles
 	tasks        []entry
+	one          struct { // what they point to where there is one task: small jobs come by the million
+		rows, cols [2]int64
+		task       [1]entry
+	}
 }
 
 // entry is one task: its kind and its place in the grid of its kind.
@@ -82,6 +86,10 @@ func New(p Params) (*Plan, error) {
 	if p.M == 0 || p.N == 0 {
 		return pl, nil // C is empty: there is nothing to do
 	}
+	if p.Down*p.Across == 1 && !p.A.Pack && !p.B.Pack && !p.LoadC0 && !p.Store {
+		pl.oneTile()
+		return pl, nil
+	}
 	pl.tileM, pl.tileN = largest(p.M, p.MR, p.Down), largest(p.N, p.NR, p.Across)
 	if p.A.Pack {
 		pl.GridA = newGrid(p.M, p.K, p.MR, p.Slice, p.A.Stored)
@@ -98,6 +106,14 @@ func New(p Params) (*Plan, error) {
 	}
 	pl.order()
 	return pl, nil
+}
+
+// oneTile makes the plan of a job that is one tile and nothing else.
+func (pl *Plan) oneTile() {
+	pl.tileM, pl.tileN = pl.M, pl.N
+	o := &pl.one
+	o.rows[1], o.cols[1], o.task[0].kind = pl.M, pl.N, Multiply
+	pl.rows, pl.cols, pl.tasks = o.rows[:], o.cols[:], o.task[:]
 }
 
 // largest returns the length of the longest piece that edges makes.

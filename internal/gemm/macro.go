@@ -12,7 +12,7 @@ import "matmul/internal/elem"
 // Operands that are not packed are packed on the way, each block just before
 // it is used for the first time.
 type macro[T elem.Float] struct {
-	*Tile[T]
+	Tile[T]
 	a, b             feed[T]
 	tails            []tail[T]
 	mr, nr           int
@@ -22,11 +22,14 @@ type macro[T elem.Float] struct {
 	directA, directB bool // read where they are stored, always
 }
 
+// newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
+// garbage collection.
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
-	x := &macro[T]{
-		Tile: t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
-		a: feed[T]{Operand: &t.A, k: k, width: k.MR}, b: feed[T]{Operand: &t.B, k: k, width: k.NR},
+	x := &ws.macro
+	*x = macro[T]{
+		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
+		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		mc: blockSize(b.MC, k.MC, m, k.MR),
 		nc: blockSize(b.NC, k.NC, n, k.NR),
 		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),

@@ -35,6 +35,7 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 	for ic := 0; ic < m; ic += x.mc {
 		x.rows(ic, min(ic+x.mc, m), n)
 	}
+	x.Tile = Tile[T]{} // holds the caller's memory no longer
 }
 
 func checkTile[T elem.Float](k *Kernel, t *Tile[T]) {

@@ -9,6 +9,7 @@ import "matmul/internal/elem"
 type Workspace[T elem.Float] struct {
 	blocks []T        // MR×NR blocks in the order in which jr and ir visit them
 	zero   []T        // one block that is never written: where sums start from
+	macro  macro[T]   // the one at work
 	a, b   scratch[T] // micro-panels of operands that are packed on the way
 }
 
