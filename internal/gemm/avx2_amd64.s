@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-280
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-288
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -16,6 +16,7 @@ TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-280
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
 	SHLQ $0x03, laterStep+272(FP)
+	SHLQ $0x03, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -80,7 +81,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -168,7 +170,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -365,7 +368,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -485,7 +489,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -724,7 +729,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -824,7 +830,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -1004,9 +1011,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-280
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-288
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -1016,6 +1023,7 @@ TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-280
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
 	SHLQ $0x03, laterStep+272(FP)
+	SHLQ $0x03, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -1093,7 +1101,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1209,7 +1218,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1473,7 +1483,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1621,7 +1632,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1928,7 +1940,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2060,7 +2073,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2453,9 +2467,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-280
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-288
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -2465,6 +2479,7 @@ TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-280
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
 	SHLQ $0x02, laterStep+272(FP)
+	SHLQ $0x02, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -2529,7 +2544,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2617,7 +2633,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2814,7 +2831,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -2934,7 +2952,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -3173,7 +3192,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3273,7 +3293,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3453,9 +3474,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-280
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-288
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -3465,6 +3486,7 @@ TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-280
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
 	SHLQ $0x02, laterStep+272(FP)
+	SHLQ $0x02, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -3542,7 +3564,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3658,7 +3681,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3922,7 +3946,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4070,7 +4095,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4377,7 +4403,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4509,7 +4536,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x08, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI

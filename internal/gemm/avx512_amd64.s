@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-280
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-288
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -16,6 +16,7 @@ TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-280
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
 	SHLQ $0x03, laterStep+272(FP)
+	SHLQ $0x03, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -86,7 +87,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -190,7 +192,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -425,7 +428,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -569,7 +573,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -856,7 +861,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -972,7 +978,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1182,9 +1189,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-280
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-288
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -1194,6 +1201,7 @@ TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-280
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
 	SHLQ $0x03, laterStep+272(FP)
+	SHLQ $0x03, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -1281,7 +1289,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1425,7 +1434,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1753,7 +1763,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -1937,7 +1948,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -2318,7 +2330,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2482,7 +2495,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2778,9 +2792,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int)
+// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-280
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-288
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -2790,6 +2804,7 @@ TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-280
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
 	SHLQ $0x03, laterStep+272(FP)
+	SHLQ $0x03, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -2894,7 +2909,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3078,7 +3094,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3499,7 +3516,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3723,7 +3741,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -4198,7 +4217,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4410,7 +4430,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4963,9 +4984,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-280
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-288
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -4975,6 +4996,7 @@ TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-280
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
 	SHLQ $0x02, laterStep+272(FP)
+	SHLQ $0x02, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -5045,7 +5067,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5149,7 +5172,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5384,7 +5408,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5528,7 +5553,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5815,7 +5841,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -5931,7 +5958,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -6141,9 +6169,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-280
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-288
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -6153,6 +6181,7 @@ TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-280
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
 	SHLQ $0x02, laterStep+272(FP)
+	SHLQ $0x02, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -6240,7 +6269,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6384,7 +6414,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6712,7 +6743,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -6896,7 +6928,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -7277,7 +7310,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7441,7 +7475,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7737,9 +7772,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int)
+// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-280
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-288
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -7749,6 +7784,7 @@ TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-280
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
 	SHLQ $0x02, laterStep+272(FP)
+	SHLQ $0x02, laterTurn+280(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -7853,7 +7889,8 @@ far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8037,7 +8074,8 @@ touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8458,7 +8496,8 @@ keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8682,7 +8721,8 @@ keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -9157,7 +9197,8 @@ keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -9369,7 +9410,8 @@ keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
 	PREFETCHT1   (R8)
-	ADDQ         $0x10, R8
+	PREFETCHT1   64(R8)
+	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)

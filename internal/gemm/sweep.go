@@ -67,7 +67,8 @@ type call[T elem.Float] struct {
 	aRow, aStep          int
 	keepA                []T
 	ahead, later         []T
-	aheadStep, laterStep int
+	aheadStep            int
+	laterStep, laterTurn int
 }
 
 // fetched moves on by the parts of n blocks.
@@ -95,7 +96,7 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
 	t.run(s.kc, n, c.a, c.aRow, c.aStep, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
-		c.ahead, c.aheadStep, c.later, c.laterStep)
+		c.ahead, c.aheadStep, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
 	if s.last && !direct {
 		s.store(acc, n, cols, i, rows, j)
@@ -121,7 +122,7 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 // comes next, and a share of the B block that comes next.
 func (s *sweep[T]) hints(i int) (c call[T]) {
 	c.ahead, c.aheadStep = s.nextA(i)
-	c.later, c.laterStep = s.nextB((i - s.i0) / s.mr)
+	s.nextB(&c, (i-s.i0)/s.mr)
 	return c
 }
 
@@ -147,27 +148,6 @@ func (s *sweep[T]) nextA(i int) (ahead []T, step int) {
 	}
 	ahead, _, _, _ = s.a.at(l, pc, kc)
 	return ahead, kc * s.mr / s.share
-}
-
-// nextB returns a share of the B block that follows this one: NC elements a
-// block, which is a row of it where it is stored. Row by row of this one, all
-// of it comes from memory at a steady rate, and not in a burst when it is due.
-func (s *sweep[T]) nextB(row int) (later []T, step int) {
-	j, pc := s.j1, s.pc
-	if j == s.J1-s.J0 {
-		j, pc = 0, s.pc+s.kc
-	}
-	depth, blocks := row*s.share, (s.j1-s.j0+s.nr-1)/s.nr
-	switch {
-	case pc == s.A.Packed.Depth || s.directB || pc+depth+blocks > s.A.Packed.Depth || depth >= s.kc:
-		return nil, 0
-	case s.B.Packed.Data != nil:
-		panel, at := depth*s.nc/(s.kc*s.nr), depth*s.nc%(s.kc*s.nr)
-		return s.B.Packed.panel(min(s.J0+j+panel*s.nr, s.B.Packed.Lanes-1), pc)[at:], s.nc
-	case s.B.Stored.LaneStride != 1:
-		return nil, 0
-	}
-	return s.B.Stored.from(s.J0+j, pc+depth), s.B.Stored.DepthStride
 }
 
 // nextKC is the number of depths in the next k-block.

@@ -31,10 +31,6 @@ const (
 	keepB    keeping = "keepB"
 )
 
-// laterTurns is the number of turns in which a block fetches as many elements
-// as the B block has columns: those of the usual KC.
-const laterTurns = 96
-
 // micro is a micro-kernel under construction. What the loops do not need in
 // registers lies on the stack, some of it in the arguments' own places.
 type micro struct {
@@ -57,7 +53,7 @@ type micro struct {
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep int)", s.typ()))
+		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
@@ -126,7 +122,7 @@ func argument(name string) Mem {
 // load turns counts of elements into bytes and loads what stays in registers.
 func (m *micro) load() {
 	shift := Imm(map[int]uint64{8: 3, 4: 2}[m.size])
-	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "laterStep"} {
+	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near = AllocLocal(8), AllocLocal(8)
@@ -242,7 +238,8 @@ func (m *micro) turn(touch bool, keep keeping) {
 	PREFETCHT0(Mem{Base: m.ahead})
 	ADDQ(Imm(uint64(unroll*m.mr*m.size/m.panels)), m.ahead)
 	PREFETCHT1(Mem{Base: m.later})
-	ADDQ(Imm(uint64(m.panels*m.nr*m.size/laterTurns)), m.later)
+	PREFETCHT1(Mem{Base: m.later, Disp: 64})
+	ADDQ(argument("laterTurn"), m.later)
 	for p := range unroll {
 		if touch && p == 1 {
 			m.touchRow()

@@ -1,0 +1,58 @@
+package gemm
+
+import "matmul/internal/elem"
+
+// turnSteps is the number of steps in which a micro-kernel fetches once ahead
+// and once for later, two lines.
+const (
+	turnSteps = 4
+	turnBytes = 128
+)
+
+// nextB sets what row number r of a sweep fetches of the B block that follows:
+// row by row all of it, so that it comes from memory at a steady rate, and not
+// in a burst when it is due.
+func (s *sweep[T]) nextB(c *call[T], r int) {
+	j, pc := s.j1, s.pc
+	if j == s.J1-s.J0 {
+		j, pc = 0, s.pc+s.kc
+	}
+	if pc == s.A.Packed.Depth || s.directB {
+		return
+	}
+	kc, nc := min(s.kc, s.A.Packed.Depth-pc), min(s.nc, s.J1-s.J0-j)
+	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
+	if s.B.Packed.Data != nil {
+		at := r * kc * nc / rows
+		panel := min(s.J0+j+at/(kc*s.nr)*s.nr, s.B.Packed.Lanes-1)
+		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, nc*turnSteps/s.kc)
+		return
+	}
+	src := &s.B.Stored
+	from := src.from(s.J0+j, pc)
+	if src.LaneStride == 1 {
+		c.fetchRows(from, src.DepthStride, kc, nc, s.kc, r, rows, (s.j1-s.j0+s.nr-1)/s.nr)
+	} else {
+		c.fetchRows(from, src.LaneStride, nc, kc, s.kc, r, rows, (s.j1-s.j0+s.nr-1)/s.nr)
+	}
+}
+
+func (c *call[T]) fetchLater(from []T, step, turn int) {
+	c.later, c.laterStep, c.laterTurn = from, step, turn
+}
+
+// fetchRows sets the share of sweep row r of so many, each of so many blocks of
+// depth kc, of n stored rows of length elements, stride apart: one stored row
+// for each block, or where blocks are too few for that, every turn of a block
+// two lines of another one.
+func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int) {
+	if rows*blocks >= n {
+		c.fetchLater(from[r*n/rows*stride:], stride, length*turnSteps/kc)
+		return
+	}
+	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()
+	across := (length-1)/wide + 1
+	part := r * ((n-1)/turns + 1) * across / rows
+	at := part/across*turns*stride + part%across*wide
+	c.fetchLater(from[min(at, len(from)):], wide, stride)
+}
