@@ -80,8 +80,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -169,8 +169,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -367,8 +367,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -488,8 +488,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -728,8 +728,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -829,8 +829,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -1100,8 +1100,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -1217,8 +1217,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -1482,8 +1482,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -1631,8 +1631,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -1939,8 +1939,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -2072,8 +2072,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -2543,8 +2543,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -2632,8 +2632,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -2830,8 +2830,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
@@ -2951,8 +2951,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
@@ -3191,8 +3191,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -3292,8 +3292,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -3563,8 +3563,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -3680,8 +3680,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -3945,8 +3945,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
@@ -4094,8 +4094,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
@@ -4402,8 +4402,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
@@ -4535,8 +4535,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x08, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)

@@ -86,8 +86,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -191,8 +191,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -427,8 +427,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
@@ -572,8 +572,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
@@ -860,8 +860,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -977,8 +977,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -1288,8 +1288,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -1433,8 +1433,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -1762,8 +1762,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -1947,8 +1947,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -2329,8 +2329,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -2494,8 +2494,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -2908,8 +2908,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -3093,8 +3093,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -3515,8 +3515,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -3740,8 +3740,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -4216,8 +4216,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -4429,8 +4429,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x20, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -5066,8 +5066,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -5171,8 +5171,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
@@ -5407,8 +5407,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
@@ -5552,8 +5552,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
@@ -5840,8 +5840,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -5957,8 +5957,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -6268,8 +6268,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -6413,8 +6413,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -6742,8 +6742,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -6927,8 +6927,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -7309,8 +7309,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -7474,8 +7474,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -7888,8 +7888,8 @@ block:
 far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -8073,8 +8073,8 @@ near:
 touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -8495,8 +8495,8 @@ keepA:
 keepA_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -8720,8 +8720,8 @@ keepA_near:
 keepA_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
@@ -9196,8 +9196,8 @@ keepB:
 keepB_far:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
@@ -9409,8 +9409,8 @@ keepB_near:
 keepB_touch:
 	PREFETCHT0   (DI)
 	ADDQ         $0x10, DI
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)

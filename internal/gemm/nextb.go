@@ -10,8 +10,8 @@ const (
 )
 
 // nextB sets what row number r of a sweep fetches of the B block that follows:
-// row by row all of it, so that it comes from memory at a steady rate, and not
-// in a burst when it is due.
+// all of it in the last rows, so that it comes from memory at a steady rate,
+// and not in a burst when it is due, and is not gone again by then.
 func (s *sweep[T]) nextB(c *call[T], r int) {
 	j, pc := s.j1, s.pc
 	if j == s.J1-s.J0 {
@@ -22,8 +22,12 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 	}
 	kc, nc := min(s.kc, s.A.Packed.Depth-pc), min(s.nc, s.J1-s.J0-j)
 	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
+	blocks := (s.j1 - s.j0 + s.nr - 1) / s.nr
 	if s.B.Packed.Data != nil {
-		at := r * kc * nc / rows
+		at := (r - rows + (kc-1)/blocks + 1) * blocks * nc
+		if at < 0 || at >= kc*nc {
+			return
+		}
 		panel := min(s.J0+j+at/(kc*s.nr)*s.nr, s.B.Packed.Lanes-1)
 		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, nc*turnSteps/s.kc)
 		return
@@ -31,9 +35,9 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 	src := &s.B.Stored
 	from := src.from(s.J0+j, pc)
 	if src.LaneStride == 1 {
-		c.fetchRows(from, src.DepthStride, kc, nc, s.kc, r, rows, (s.j1-s.j0+s.nr-1)/s.nr)
+		c.fetchRows(from, src.DepthStride, kc, nc, s.kc, r, rows, blocks)
 	} else {
-		c.fetchRows(from, src.LaneStride, nc, kc, s.kc, r, rows, (s.j1-s.j0+s.nr-1)/s.nr)
+		c.fetchRows(from, src.LaneStride, nc, kc, s.kc, r, rows, blocks)
 	}
 }
 
@@ -46,8 +50,10 @@ func (c *call[T]) fetchLater(from []T, step, turn int) {
 // for each block, or where blocks are too few for that, every turn of a block
 // two lines of another one.
 func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int) {
-	if rows*blocks >= n {
-		c.fetchLater(from[r*n/rows*stride:], stride, length*turnSteps/kc)
+	if last := (n-1)/blocks + 1; rows >= last {
+		if at := r - rows + last; at >= 0 {
+			c.fetchLater(from[min(at*blocks, n-1)*stride:], stride, length*turnSteps/kc)
+		}
 		return
 	}
 	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()

@@ -237,8 +237,8 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 func (m *micro) turn(touch bool, keep keeping) {
 	PREFETCHT0(Mem{Base: m.ahead})
 	ADDQ(Imm(uint64(unroll*m.mr*m.size/m.panels)), m.ahead)
-	PREFETCHT1(Mem{Base: m.later})
-	PREFETCHT1(Mem{Base: m.later, Disp: 64})
+	PREFETCHT0(Mem{Base: m.later})
+	PREFETCHT0(Mem{Base: m.later, Disp: 64})
 	ADDQ(argument("laterTurn"), m.later)
 	for p := range unroll {
 		if touch && p == 1 {
