@@ -81,7 +81,11 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	if small {
 		workers = sharers(pr, workers)
 	}
-	down, across := tiling.DefaultTiles(pr, mr, nr, workers)
+	shape := tiling.OfPanels
+	if !s.A.panels() && !s.B.panels() {
+		shape = tiling.OfStored
+	}
+	down, across := tiling.DefaultTiles(pr, shape, mr, nr, workers)
 	taper := workers > 1
 	if s.TileM > 0 && s.TileN > 0 {
 		taper = false

@@ -216,7 +216,7 @@ func TestDefaultTilesShareTheWorkEvenly(t *testing.T) {
 		{Problem{8192, 64, 8192}, 2, 1.02}, {Problem{1797, 1797, 64}, 8, 1.1}, {Problem{256, 256, 256}, 2, 1.1},
 		{Problem{64, 64, 65536}, 2, 1.6}, {Problem{20000, 20000, 20000}, 2, 1.02},
 	} {
-		down, across := DefaultTiles(c.p, 8, 24, int(c.workers))
+		down, across := DefaultTiles(c.p, OfPanels, 8, 24, int(c.workers))
 		rows, cols := edges(c.p.M, 8, down), edges(c.p.N, 24, across)
 		load := make([]int64, c.workers) // who has least takes the next tile
 		for j := range len(cols) - 1 {
@@ -231,7 +231,7 @@ func TestDefaultTilesShareTheWorkEvenly(t *testing.T) {
 		}
 	}
 	for _, p := range []Problem{{}, {0, 5, 5}, {1, 1, 0}, {1000000, 8, 8}, {1, 1000000, 1}} {
-		if down, across := DefaultTiles(p, 8, 24, 1024); down < 1 || across < 1 {
+		if down, across := DefaultTiles(p, OfStored, 8, 24, 1024); down < 1 || across < 1 {
 			t.Errorf("%+v: %d×%d tiles", p, down, across)
 		}
 	}

@@ -5,17 +5,24 @@ import "math"
 // Tiles returns into how many tiles of at most size a length is cut.
 func Tiles(length, size int64) int64 { return max(ceilDiv(length, size), 1) }
 
-// The sizes that DefaultTiles starts from. A worker that keeps its rows of C
-// walks along them in strips of columns: strips too narrow read A too often,
-// too wide ones leave less to choose from at the end.
+// Shape says which tiles suit the way in which operands are read. A worker that
+// keeps its rows of C walks along them in strips of columns: strips too narrow
+// read A too often, too wide ones leave less to choose from at the end.
+type Shape struct {
+	Side, Strip int64   // what a side keeps, since short ones cost speed; the longest row
+	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
+}
+
+// The shapes for operands that lie in panels, and for those that a tile packs
+// on the way, which it does once more for each row of tiles. A core takes a
+// fifth of a second for the one, and more than a second for the other, at most.
+var (
+	OfPanels = Shape{Side: 512, Strip: 2048, Flops: 1e10}
+	OfStored = Shape{Side: 1024, Strip: 4096, Flops: 7e10}
+)
+
 const (
-	leastRows = 32
-	strip     = 2048
-	// mostFlops bounds what is lost with a worker, and how seldom a tile is
-	// reported: a fifth of a second on a fast core. leastSide is what a tile
-	// keeps for that, since short sides cost speed.
-	mostFlops = 1e10
-	leastSide = 512
+	leastRows = 32 // of a worker
 	// leastFlops is what a tile should be worth, so that its message is not
 	// felt, if there are enough tiles.
 	leastFlops = 2e7
@@ -30,10 +37,14 @@ func rowGroups(m, n, nr, w int64) (groups int64) {
 	groups = 1
 	least := math.Inf(1)
 	for g := int64(1); g <= w; g++ {
-		if w%g != 0 || g > 1 && g > m/leastRows || w/g > max(1, n/(2*nr)) && g < m/leastRows && g < w {
+		if w%g != 0 || g > 1 && g*leastRows > m {
 			continue
 		}
-		if reads := float64(g)*float64(n) + float64(w/g)*float64(m); reads <= least {
+		reads := float64(g)*float64(n) + float64(w/g)*float64(m)
+		if w/g*2*nr > n && g < w {
+			reads = math.MaxFloat64 // too few columns: for want of a better one
+		}
+		if reads <= least {
 			groups, least = g, reads
 		}
 	}
@@ -43,14 +54,14 @@ func rowGroups(m, n, nr, w int64) (groups int64) {
 // DefaultTiles returns the numbers of tiles down and across C for a problem on
 // so many workers. Each worker gets as many tiles of equal size as the others
 // where the shape allows it.
-func DefaultTiles(p Problem, mr, nr int64, workers int) (down, across int64) {
+func DefaultTiles(p Problem, s Shape, mr, nr int64, workers int) (down, across int64) {
 	w := int64(workers)
 	m, n, k := max(p.M, 1), max(p.N, 1), float64(max(p.K, 1))
 	groups := rowGroups(m, n, nr, w)
-	side := func(other int64) int64 { return max(leastSide, int64(mostFlops/(2*k*float64(other)))) }
-	down = groups * ceilDiv(ceilDiv(m, groups), side(min(n, strip)))
+	side := func(other int64) int64 { return max(s.Side, int64(s.Flops/(2*k*float64(other)))) }
+	down = groups * ceilDiv(ceilDiv(m, groups), side(min(n, s.Strip)))
 	height := ceilDiv(m, down)
-	width := min(strip, side(height))
+	width := min(s.Strip, side(height))
 	width = max(width, int64(min(leastFlops/(2*k*float64(height)), float64(n))))
 	share := w / groups // workers that share a strip's rows
 	across = roundUp(max(ceilDiv(n, width), min(share, ceilDiv(n, 2*nr))), share)
