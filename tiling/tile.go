@@ -9,7 +9,8 @@ func Tiles(length, size int64) int64 { return max(ceilDiv(length, size), 1) }
 // keeps its rows of C walks along them in strips of columns: strips too narrow
 // read A too often, too wide ones leave less to choose from at the end.
 type Shape struct {
-	Side, Strip int64   // what a side keeps, since short ones cost speed; the longest row
+	Side        int64   // what a side keeps, since short ones cost speed
+	Rows, Strip int64   // rows and columns at most
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 }
 
@@ -17,8 +18,8 @@ type Shape struct {
 // on the way, which it does once more for each row of tiles. A core takes a
 // fifth of a second for the one, and more than a second for the other, at most.
 var (
-	OfPanels = Shape{Side: 512, Strip: 2048, Flops: 1e10}
-	OfStored = Shape{Side: 1024, Strip: 4096, Flops: 7e10}
+	OfPanels = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 1e10}
+	OfStored = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10}
 )
 
 const (
@@ -59,7 +60,7 @@ func DefaultTiles(p Problem, s Shape, mr, nr int64, workers int) (down, across i
 	m, n, k := max(p.M, 1), max(p.N, 1), float64(max(p.K, 1))
 	groups := rowGroups(m, n, nr, w)
 	side := func(other int64) int64 { return max(s.Side, int64(s.Flops/(2*k*float64(other)))) }
-	down = groups * ceilDiv(ceilDiv(m, groups), side(min(n, s.Strip)))
+	down = groups * ceilDiv(ceilDiv(m, groups), min(s.Rows, side(min(n, s.Strip))))
 	height := ceilDiv(m, down)
 	width := min(s.Strip, side(height))
 	width = max(width, int64(min(leastFlops/(2*k*float64(height)), float64(n))))

@@ -79,7 +79,7 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -168,7 +168,7 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -366,7 +366,7 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -487,7 +487,7 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -727,7 +727,7 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -828,7 +828,7 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -1099,7 +1099,7 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -1216,7 +1216,7 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -1481,7 +1481,7 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -1630,7 +1630,7 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -1938,7 +1938,7 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -2071,7 +2071,7 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         $0x08, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -2542,7 +2542,7 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -2631,7 +2631,7 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -2829,7 +2829,7 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -2950,7 +2950,7 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -3190,7 +3190,7 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -3291,7 +3291,7 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -3562,7 +3562,7 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -3679,7 +3679,7 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -3944,7 +3944,7 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -4093,7 +4093,7 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -4401,7 +4401,7 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8
@@ -4534,7 +4534,7 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	ADDQ         laterTurn+280(FP), R8

@@ -24,7 +24,7 @@ func assemblyKernels() []Kernel {
 	return []Kernel{
 		{
 			ISA: AVX2, Type: elem.Float64, MR: 6, NR: 8,
-			Blocking: Blocking{MC: 512, KC: 384, NC: 96},
+			Blocking: Blocking{MC: 2048, KC: 384, NC: 192},
 			routines: &routines[float64]{
 				tails: []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
 				packer: packer[float64]{
@@ -36,7 +36,7 @@ func assemblyKernels() []Kernel {
 		},
 		{
 			ISA: AVX2, Type: elem.Float32, MR: 6, NR: 16,
-			Blocking: Blocking{MC: 512, KC: 384, NC: 192},
+			Blocking: Blocking{MC: 2048, KC: 384, NC: 384},
 			routines: &routines[float32]{
 				tails: []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
 				packer: packer[float32]{

@@ -25,8 +25,8 @@ var isas = map[string][]shape{
 		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, panels: 8, group: 8},
 	},
 	"avx2": {
-		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, panels: 12, group: 4},
-		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, panels: 12, group: 4},
+		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, panels: 24, group: 4},
+		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, panels: 24, group: 4},
 	},
 }
 
