@@ -28,7 +28,12 @@ var processes = worker.NewProcesses()
 // pool starts as many pinned worker processes as the command would.
 func pool(b *testing.B) *master.Pool {
 	machine, limits := tune.Host().Detect()
-	n := limits.Workers(machine).N
+	return poolOf(b, limits.Workers(machine).N)
+}
+
+// poolOf is pool with n workers.
+func poolOf(b *testing.B, n int) *master.Pool {
+	machine, limits := tune.Host().Detect()
 	p, err := master.New(master.Config{
 		Workers: n, Starter: processes, Kind: shmmat.Memfd, Pins: limits.Pins(machine, n),
 		Spin: 50 * time.Microsecond, Yield: n >= len(limits.Affinity),

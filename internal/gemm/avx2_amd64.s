@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-288
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-296
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -15,8 +15,9 @@ TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-288
 	SHLQ $0x03, dstStep+200(FP)
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, laterStep+272(FP)
-	SHLQ $0x03, laterTurn+280(FP)
+	SHLQ $0x03, aheadTurn+248(FP)
+	SHLQ $0x03, laterStep+280(FP)
+	SHLQ $0x03, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -27,7 +28,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -79,10 +80,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -168,10 +169,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -366,10 +367,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -487,10 +488,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -727,10 +728,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -828,10 +829,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -1004,16 +1005,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-288
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-296
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -1022,8 +1023,9 @@ TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-288
 	SHLQ $0x03, dstStep+200(FP)
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, laterStep+272(FP)
-	SHLQ $0x03, laterTurn+280(FP)
+	SHLQ $0x03, aheadTurn+248(FP)
+	SHLQ $0x03, laterStep+280(FP)
+	SHLQ $0x03, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -1034,7 +1036,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -1099,10 +1101,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1216,10 +1218,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1481,10 +1483,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1630,10 +1632,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1938,10 +1940,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2071,10 +2073,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x08, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2307,8 +2309,8 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
@@ -2467,9 +2469,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-288
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-296
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -2478,8 +2480,9 @@ TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-288
 	SHLQ $0x02, dstStep+200(FP)
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, laterStep+272(FP)
-	SHLQ $0x02, laterTurn+280(FP)
+	SHLQ $0x02, aheadTurn+248(FP)
+	SHLQ $0x02, laterStep+280(FP)
+	SHLQ $0x02, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -2490,7 +2493,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -2542,10 +2545,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2631,10 +2634,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2829,10 +2832,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -2950,10 +2953,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -3190,10 +3193,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3291,10 +3294,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3467,16 +3470,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-288
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-296
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -3485,8 +3488,9 @@ TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-288
 	SHLQ $0x02, dstStep+200(FP)
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, laterStep+272(FP)
-	SHLQ $0x02, laterTurn+280(FP)
+	SHLQ $0x02, aheadTurn+248(FP)
+	SHLQ $0x02, laterStep+280(FP)
+	SHLQ $0x02, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -3497,7 +3501,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -3562,10 +3566,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3679,10 +3683,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3944,10 +3948,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4093,10 +4097,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4401,10 +4405,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4534,10 +4538,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x04, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4770,8 +4774,8 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER

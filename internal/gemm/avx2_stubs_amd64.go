@@ -31,7 +31,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX2x8 is
 //
@@ -60,7 +60,7 @@ func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []floa
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX2 is
 //
@@ -131,7 +131,7 @@ func peak64AVX2(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX2x16 is
 //
@@ -160,7 +160,7 @@ func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []floa
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX2 is
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-288
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-296
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -15,8 +15,9 @@ TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-288
 	SHLQ $0x03, dstStep+200(FP)
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, laterStep+272(FP)
-	SHLQ $0x03, laterTurn+280(FP)
+	SHLQ $0x03, aheadTurn+248(FP)
+	SHLQ $0x03, laterStep+280(FP)
+	SHLQ $0x03, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -27,7 +28,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -85,10 +86,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -190,10 +191,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -426,10 +427,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -571,10 +572,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -859,10 +860,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -976,10 +977,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1182,16 +1183,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-288
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-296
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -1200,8 +1201,9 @@ TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-288
 	SHLQ $0x03, dstStep+200(FP)
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, laterStep+272(FP)
-	SHLQ $0x03, laterTurn+280(FP)
+	SHLQ $0x03, aheadTurn+248(FP)
+	SHLQ $0x03, laterStep+280(FP)
+	SHLQ $0x03, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -1212,7 +1214,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -1287,10 +1289,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1432,10 +1434,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1761,10 +1763,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -1946,10 +1948,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -2328,10 +2330,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2493,10 +2495,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2785,16 +2787,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-288
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-296
 	SHLQ $0x03, aRow+40(FP)
 	SHLQ $0x03, aStep+48(FP)
 	SHLQ $0x03, bRow+80(FP)
@@ -2803,8 +2805,9 @@ TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-288
 	SHLQ $0x03, dstStep+200(FP)
 	SHLQ $0x03, ldd+208(FP)
 	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, laterStep+272(FP)
-	SHLQ $0x03, laterTurn+280(FP)
+	SHLQ $0x03, aheadTurn+248(FP)
+	SHLQ $0x03, laterStep+280(FP)
+	SHLQ $0x03, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -2815,7 +2818,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -2907,10 +2910,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3092,10 +3095,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3514,10 +3517,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3739,10 +3742,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -4215,10 +4218,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4428,10 +4431,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x20, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4806,8 +4809,8 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
@@ -4984,9 +4987,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-288
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-296
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -4995,8 +4998,9 @@ TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-288
 	SHLQ $0x02, dstStep+200(FP)
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, laterStep+272(FP)
-	SHLQ $0x02, laterTurn+280(FP)
+	SHLQ $0x02, aheadTurn+248(FP)
+	SHLQ $0x02, laterStep+280(FP)
+	SHLQ $0x02, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -5007,7 +5011,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -5065,10 +5069,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5170,10 +5174,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5406,10 +5410,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5551,10 +5555,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5839,10 +5843,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -5956,10 +5960,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -6162,16 +6166,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-288
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-296
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -6180,8 +6184,9 @@ TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-288
 	SHLQ $0x02, dstStep+200(FP)
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, laterStep+272(FP)
-	SHLQ $0x02, laterTurn+280(FP)
+	SHLQ $0x02, aheadTurn+248(FP)
+	SHLQ $0x02, laterStep+280(FP)
+	SHLQ $0x02, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -6192,7 +6197,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -6267,10 +6272,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6412,10 +6417,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6741,10 +6746,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -6926,10 +6931,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -7308,10 +7313,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7473,10 +7478,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7765,16 +7770,16 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-288
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-296
 	SHLQ $0x02, aRow+40(FP)
 	SHLQ $0x02, aStep+48(FP)
 	SHLQ $0x02, bRow+80(FP)
@@ -7783,8 +7788,9 @@ TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-288
 	SHLQ $0x02, dstStep+200(FP)
 	SHLQ $0x02, ldd+208(FP)
 	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, laterStep+272(FP)
-	SHLQ $0x02, laterTurn+280(FP)
+	SHLQ $0x02, aheadTurn+248(FP)
+	SHLQ $0x02, laterStep+280(FP)
+	SHLQ $0x02, laterTurn+288(FP)
 	MOVQ aRow+40(FP), R12
 	MOVQ aStep+48(FP), R13
 	MOVQ bRow+80(FP), R14
@@ -7795,7 +7801,7 @@ block:
 	MOVQ         a_base+16(FP), AX
 	MOVQ         b_base+56(FP), CX
 	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+248(FP), R8
+	MOVQ         later_base+256(FP), R8
 	MOVQ         dst_base+176(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -7887,10 +7893,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8072,10 +8078,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8494,10 +8500,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8719,10 +8725,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -9195,10 +9201,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -9408,10 +9414,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         $0x10, DI
+	ADDQ         aheadTurn+248(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+280(FP), R8
+	ADDQ         laterTurn+288(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -9786,8 +9792,8 @@ done:
 	ADDQ R9, dst_base+176(FP)
 	MOVQ aheadStep+240(FP), R9
 	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+272(FP), R9
-	ADDQ R9, later_base+248(FP)
+	MOVQ laterStep+280(FP), R9
+	ADDQ R9, later_base+256(FP)
 	DECQ blocks+8(FP)
 	JNZ  block
 	VZEROUPPER

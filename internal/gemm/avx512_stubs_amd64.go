@@ -31,7 +31,7 @@ package gemm
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x16 is
 //
@@ -60,7 +60,7 @@ func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []fl
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x24 is
 //
@@ -89,7 +89,7 @@ func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX512 is
 //
@@ -160,7 +160,7 @@ func peak64AVX512(n int)
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x32 is
 //
@@ -189,7 +189,7 @@ func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x48 is
 //
@@ -218,7 +218,7 @@ func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []f
 // for k and blocks of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX512 is
 //

@@ -65,12 +65,12 @@ type routines[T elem.Float] struct {
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls will
-// read of A, one part for each block, aheadStep apart, of any length: a hint.
-// So is later, for what will be read of B in a while: laterStep elements apart
-// for each block, and laterTurn for every four steps of it.
+// read of A, one part for each block, aheadStep elements apart, of which every
+// four steps fetch one line, aheadTurn apart: a hint, of any length. So is
+// later, of which two lines are fetched, for what will be read of B in a while.
 // Where a block of src or b would follow the last one it may be fetched, but is
 // not read.
-type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep int, later []T, laterStep, laterTurn int)
+type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep, aheadTurn int, later []T, laterStep, laterTurn int)
 
 // A tail is a micro-kernel for the first cols columns of a B micro-panel.
 type tail[T elem.Float] struct {

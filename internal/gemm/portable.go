@@ -17,7 +17,7 @@ const (
 type portableBlock[T elem.Float] = [portableMR * portableNR]T
 
 // portable64 is the micro-kernel in plain Go: what every other one must equal.
-func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _ int, _ []float64, _, _ int) {
+func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _, _ int, _ []float64, _, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float64](src[q*srcStep:])
 		accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
@@ -32,7 +32,7 @@ func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, 
 }
 
 // portable32 is portable64 for float32.
-func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _ int, _ []float32, _, _ int) {
+func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _, _ int, _ []float32, _, _ int) {
 	for q := range blocks {
 		acc := portableBlock[float32](src[q*srcStep:])
 		accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)

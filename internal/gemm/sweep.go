@@ -39,11 +39,11 @@ func (s *sweep[T]) row(i, rows int) {
 	whole, j := (s.j1-s.j0)/s.nr, s.j0
 	c := s.hints(i)
 	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
-		if s.keepB || whole == 0 || rows < s.mr || !s.a.readable(s.A.Stored.DepthStride) {
+		if s.keepB || whole == 0 || rows < s.mr || s.A.Scale != 1 {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
 			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
-			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, 1, keep
+			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, s.A.Stored.DepthStride, keep
 			s.blocks(1, s.nr, &c, i, rows, j)
 			whole, j = whole-1, j+s.nr
 		}
@@ -67,7 +67,7 @@ type call[T elem.Float] struct {
 	aRow, aStep          int
 	keepA                []T
 	ahead, later         []T
-	aheadStep            int
+	aheadStep, aheadTurn int
 	laterStep, laterTurn int
 }
 
@@ -96,7 +96,7 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
 	t.run(s.kc, n, c.a, c.aRow, c.aStep, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
-		c.ahead, c.aheadStep, c.later, c.laterStep, c.laterTurn)
+		c.ahead, c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
 	if s.last && !direct {
 		s.store(acc, n, cols, i, rows, j)
@@ -121,33 +121,37 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 // hints returns what the blocks of row i fetch: the micro-panel of A that
 // comes next, and a share of the B block that comes next.
 func (s *sweep[T]) hints(i int) (c call[T]) {
-	c.ahead, c.aheadStep = s.nextA(i)
+	s.nextA(&c, i)
 	s.nextB(&c, (i-s.i0)/s.mr)
 	return c
 }
 
-// nextA returns the micro-panel of A that follows row i: the next of these
-// rows, or their first one again for the next NC columns, or the first of the
-// next k-block. A block fetches a row of one that is not packed yet.
-func (s *sweep[T]) nextA(i int) (ahead []T, step int) {
+// nextA sets what the blocks of row i fetch of the micro-panel of A that follows
+// it: the next of these rows, or their first one again for the next NC columns,
+// or the first of the next k-block. One that is not packed yet is fetched row
+// by row as it is stored, or, where depths are rows, in parts that overlap.
+func (s *sweep[T]) nextA(c *call[T], i int) {
 	l, pc, kc, packed := s.I0+i+s.mr, s.pc, s.kc, s.j0 > 0
 	switch {
 	case i+s.mr < s.i1:
 	case s.j1 < s.J1-s.J0:
 		l, packed = s.I0+s.i0, true
 	case s.last:
-		return nil, 0
+		return
 	default:
 		l, pc, kc, packed = s.I0+s.i0, s.pc+s.kc, s.nextKC(), false
 	}
-	if s.A.Packed.Data == nil && (!packed || l < s.a.from) {
-		if s.A.Stored.DepthStride != 1 {
-			return nil, 0
-		}
-		return s.A.Stored.from(l, pc), s.A.Stored.LaneStride
+	c.aheadTurn = turnSteps * s.mr / s.share
+	src := &s.A.Stored
+	switch {
+	case s.A.Packed.Data != nil || packed && l >= s.a.from:
+		c.ahead, _, _, _ = s.a.at(l, pc, kc)
+		c.aheadStep = kc * s.mr / s.share
+	case src.DepthStride == 1:
+		c.ahead, c.aheadStep = src.from(l, pc), src.LaneStride
+	default:
+		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/s.share*src.DepthStride, src.DepthStride
 	}
-	ahead, _, _, _ = s.a.at(l, pc, kc)
-	return ahead, kc * s.mr / s.share
 }
 
 // nextKC is the number of depths in the next k-block.

@@ -53,7 +53,7 @@ type micro struct {
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
+		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
@@ -122,7 +122,7 @@ func argument(name string) Mem {
 // load turns counts of elements into bytes and loads what stays in registers.
 func (m *micro) load() {
 	shift := Imm(map[int]uint64{8: 3, 4: 2}[m.size])
-	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "laterStep", "laterTurn"} {
+	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "aheadTurn", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near = AllocLocal(8), AllocLocal(8)
@@ -236,7 +236,7 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 // turn is unroll steps, with a share of the prefetches.
 func (m *micro) turn(touch bool, keep keeping) {
 	PREFETCHT0(Mem{Base: m.ahead})
-	ADDQ(Imm(uint64(unroll*m.mr*m.size/m.panels)), m.ahead)
+	ADDQ(argument("aheadTurn"), m.ahead)
 	PREFETCHT0(Mem{Base: m.later})
 	PREFETCHT0(Mem{Base: m.later, Disp: 64})
 	ADDQ(argument("laterTurn"), m.later)

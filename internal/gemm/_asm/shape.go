@@ -15,18 +15,17 @@ type shape struct {
 	size   int    // of an element, in bytes
 	vector int    // of a vector register, in bytes
 	mr, nr int
-	panels int // B micro-panels of a default block: while they pass, the next of A is prefetched
 	group  int // lanes that are transposed together
 }
 
 var isas = map[string][]shape{
 	"avx512": {
-		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, panels: 8, group: 8},
-		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, panels: 8, group: 8},
+		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, group: 8},
+		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, group: 8},
 	},
 	"avx2": {
-		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, panels: 24, group: 4},
-		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, panels: 24, group: 4},
+		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, group: 4},
+		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, group: 4},
 	},
 }
 
