@@ -97,11 +97,28 @@ func (x *macro[T]) rows(i0, i1, n int) {
 // block is left as it is: nothing that is stored depends on it.
 func (x *macro[T]) startBlocks(at, i0, i1, j0, j1 int) {
 	for i := i0; i < i1; i += x.mr {
-		for j := j0; j < j1; j += x.nr {
+		for j := j0; j < j1; j += x.width(j1 - j) {
 			for r := range min(x.mr, i1-i) {
-				x.startRow(x.ws.blocks[at+r*x.nr:][:min(x.nr, j1-j)], i+r, j)
+				x.startRow(x.ws.blocks[at+r*x.nr:][:x.width(j1-j)], i+r, j)
 			}
 			at += x.mr * x.nr
 		}
 	}
+}
+
+// halves reports whether the last of so many columns are two blocks of equal
+// width instead of a whole one and the narrowest tail, which has not enough to
+// do to hide its loads. Micro-panels do not allow it.
+func (x *macro[T]) halves(cols int) bool {
+	narrow := x.tails[0].cols
+	half := (x.nr + narrow) / 2
+	return x.directB && cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half
+}
+
+// width returns the width of the next block where so many columns are left.
+func (x *macro[T]) width(left int) int {
+	if left < 2*x.nr && x.halves(left) {
+		return left / 2
+	}
+	return min(x.nr, left)
 }

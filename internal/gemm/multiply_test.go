@@ -91,6 +91,29 @@ func testDepths[T elem.Float](t *testing.T) {
 	}
 }
 
+// How a row of blocks ends depends on its width, on what is packed, and on
+// whether sums begin with C0.
+func TestMultiplyEqualsTheDefinitionAtEveryWidth(t *testing.T) {
+	t.Run("float64", testWidths[float64])
+	t.Run("float32", testWidths[float32])
+}
+
+func testWidths[T elem.Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 0))
+	ws := new(Workspace[T])
+	for n := range 200 {
+		for _, transA := range []bool{false, true} {
+			x := newTrial[T](r, 13, n, 9)
+			x.transA, x.alpha, x.blocking, x.tileM, x.tileN = transA, 1, Blocking{KC: 4}, 0, 0
+			x.fillOperands(r, flavours[0])
+			want := x.reference()
+			for _, k := range kernels[T](t) {
+				x.multiply(t, k, ws, want)
+			}
+		}
+	}
+}
+
 func TestMultiplyNeverReadsC0UnderNilAndKeepsNaN(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 0))
 	ws := new(Workspace[float64])

@@ -39,7 +39,7 @@ func (s *sweep[T]) row(i, rows int) {
 	whole, j := (s.j1-s.j0)/s.nr, s.j0
 	c := s.hints(i)
 	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
-		if s.keepB || whole == 0 || rows < s.mr || s.A.Scale != 1 {
+		if s.keepB || whole == 0 || whole == 1 && s.halves(s.j1-j) || rows < s.mr || s.A.Scale != 1 {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
 			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
@@ -50,13 +50,18 @@ func (s *sweep[T]) row(i, rows int) {
 	}
 	c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 	c.keepA = nil
+	if s.halves(s.j1 - j) {
+		whole--
+	}
 	for whole > 0 {
 		n := min(whole, max(1, maxSteps/s.kc))
 		s.blocks(n, s.nr, &c, i, rows, j)
 		whole, j = whole-n, j+n*s.nr
 	}
-	if j < s.j1 {
-		s.blocks(1, s.j1-j, &c, i, rows, j)
+	for j < s.j1 {
+		cols := s.width(s.j1 - j)
+		s.blocks(1, cols, &c, i, rows, j)
+		j += cols
 	}
 }
 
