@@ -36,7 +36,7 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 	if a, ok := plan.files(j.id); ok {
 		p.announce(a)
 	}
-	if !j.alone() {
+	if !j.isAlone() {
 		p.board.Publish(j.record)
 	}
 	return j, nil
@@ -52,19 +52,14 @@ func (j *Job) Close() {
 	}
 }
 
-// View returns the job's regions as the master sees them: to fill operands
-// that are handed over in memory before Run, and to read C after it. It is
-// valid until the next Prepare or Close of the pool.
-func (j *Job) View() (*shmmat.View, error) {
-	j.p.mu.Lock()
-	defer j.p.mu.Unlock()
-	return j.p.dataView()
-}
-
-// Elements returns the memory of a region of the job as elements: the whole
-// region, which is longer than the matrix by up to a page.
-func Elements[T elem.Float](j *Job, r shmmat.Region) ([]T, error) {
-	v, err := j.View()
+// Elements returns the memory of a region of the data segment as elements: to
+// fill operands that are handed over in memory between Prepare (or Reserve) and
+// Run, and to read C after it. It is the whole region, which is longer than the
+// matrix. It is valid until the next Prepare that needs more, or Close.
+func Elements[T elem.Float](p *Pool, r shmmat.Region) ([]T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, err := p.dataView()
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +84,8 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer release()
-	if j.alone() {
-		return j.runAlone()
+	if j.isAlone() {
+		return j.p.alone(&j.record)
 	}
 	r := newRun(j)
 	deaths := j.p.deaths

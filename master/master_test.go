@@ -126,7 +126,7 @@ func (p *product[T]) inMemory(t *testing.T, ctx context.Context, pool *master.Po
 		if r == shmmat.InitC && p.beta == 0 {
 			continue
 		}
-		mem, err := master.Elements[T](j, r)
+		mem, err := master.Elements[T](pool, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func (p *product[T]) inMemory(t *testing.T, ctx context.Context, pool *master.Po
 	if _, err := j.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	c, err := master.Elements[T](j, shmmat.C)
+	c, err := master.Elements[T](pool, shmmat.C)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,4 +297,29 @@ func TestCancellingDoesNotWaitForALongTask(t *testing.T) {
 	}
 	small := random[float64](61, 101, 75, 1, 0, false, false)
 	same(t, small.inMemory(t, limited(t), pool, small.spec(t, gemm.Auto)), small.want)
+}
+
+func TestDoGivesTheBitsOfTheDefinitionForSmallAndLargeJobs(t *testing.T) {
+	pool := open(t, engine{"", processes, shmmat.Memfd}, 2)
+	ctx := limited(t)
+	for _, n := range []int{0, 1, 7, 64, 65, 150, 300, 3} { // alone, with a worker; growing, then in what is there
+		p := random[float64](n, n+1, n+2, 1, 0.7, n%2 == 0, n%3 == 0)
+		s := p.spec(t, gemm.Auto)
+		prepare(t, ctx, pool, s) // makes the room
+		for r, data := range map[shmmat.Region][]float64{shmmat.RowsA: p.a, shmmat.RowsB: p.b, shmmat.InitC: p.c0} {
+			mem, err := master.Elements[float64](pool, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(mem, data)
+		}
+		if _, err := pool.Do(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		c, err := master.Elements[float64](pool, shmmat.C)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, c[:p.m*p.n], p.want)
+	}
 }

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -62,18 +63,62 @@ func (p *Pool) seatHere() int {
 	return max(0, slices.Index(p.cfg.Pins[:p.cfg.Workers], sys.Processor()))
 }
 
-// alone reports whether the master does all of the job.
-func (j *Job) alone() bool { return j.Small && j.Tasks() == 1 }
+// Do plans, prepares and runs a job: what NewPlan, Prepare and Run do one after
+// the other. A small one whose operands fit the segment that is there costs
+// next to nothing besides its product. The result is in the data segment; see
+// Pool.Elements.
+func (p *Pool) Do(ctx context.Context, s Spec) (Report, error) {
+	if rep, ok, err := p.doAlone(ctx, &s); ok || err != nil {
+		return rep, err
+	}
+	plan, err := NewPlan(s, p.cfg.Workers)
+	if err != nil {
+		return Report{}, err
+	}
+	j, err := p.Prepare(ctx, plan)
+	if err != nil {
+		return Report{}, err
+	}
+	defer j.Close()
+	return j.Run(ctx)
+}
 
-// runAlone does a job of one tile.
-func (j *Job) runAlone() (Report, error) {
+// doAlone does a job here that needs no plan and no other memory; ok is false
+// if it does.
+func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err error) {
+	pl := Plan{Spec: *s, Plan: &tiling.Plan{}}
+	pr := &pl.Params.Problem
+	*pr = tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}
+	if s.Alpha == 0 || s.A.Packed || s.B.Packed || s.TileM > 0 || pr.Check() != nil ||
+		!s.small(*pr) || sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
+		return rep, false, nil
+	}
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return rep, false, err
+	}
+	defer release()
+	if pl.Layout, err = pl.layout(); err != nil || !p.data.fits(pl.Layout) {
+		return rep, false, err
+	}
+	pl.Blocking = s.Kernel.Blocking
+	record := pl.record(0, p.data.number)
+	rep, err = p.alone(&record)
+	return rep, true, err
+}
+
+// isAlone reports whether the master does all of the job.
+func (j *Job) isAlone() bool { return j.Small && j.Tasks() == 1 }
+
+// alone does a job as one tile.
+func (p *Pool) alone(j *shmmat.Job) (Report, error) {
 	start := sys.Monotonic()
 	rep := Report{Tasks: 1}
-	v, err := j.p.dataView()
+	v, err := p.dataView()
 	if err != nil {
 		return rep, err
 	}
-	err = j.p.own.multiply(&j.record, v, j.Rect(0))
+	err = p.own.multiply(j, v, tiling.Rect{R1: j.M, C1: j.N})
 	rep.Wall = time.Duration(sys.Monotonic() - start)
 	rep.Busy[tiling.Multiply] = rep.Wall
 	rep.Span[tiling.Multiply][1] = rep.Wall

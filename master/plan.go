@@ -13,7 +13,7 @@ import (
 // Operand is op(A), op(B) or C₀: what it looks like as the product uses it
 // (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
 // One in memory lies in its region of the data segment, in the element type of
-// the job, and is there for the caller to fill before Run (see Job.View).
+// the job, and is there for the caller to fill before Run (see Elements).
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -24,7 +24,7 @@ type Operand struct {
 func (o Operand) panels() bool { return o.File != nil || o.Packed }
 
 // Output is where C goes: a file, m×n row-major in the element type of the job
-// from Offset on. Without one, C stays in the segment (see Job.View).
+// from Offset on. Without one, C stays in the segment (see Elements).
 type Output struct {
 	File   *os.File
 	Offset int64
@@ -62,11 +62,8 @@ type Plan struct {
 // shapes do not fit together, or wrap tiling.ErrTooLarge.
 func NewPlan(s Spec, workers int) (*Plan, error) {
 	pr := tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}
-	if s.B.Rows != pr.K {
-		return nil, fmt.Errorf("op(A) is %d×%d and op(B) is %d×%d: inner dimensions differ", s.A.Rows, s.A.Cols, s.B.Rows, s.B.Cols)
-	}
-	if s.Beta != 0 && (s.C0.Rows != pr.M || s.C0.Cols != pr.N) {
-		return nil, fmt.Errorf("C0 is %d×%d, C is %d×%d", s.C0.Rows, s.C0.Cols, pr.M, pr.N)
+	if err := s.fit(pr); err != nil {
+		return nil, err
 	}
 	if s.Alpha == 0 {
 		pr.K = 0
@@ -107,6 +104,17 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	p := &Plan{Spec: s, Plan: tp, Small: small}
 	p.Layout, err = p.layout()
 	return p, err
+}
+
+// fit returns an error unless the operands fit together in a product.
+func (s *Spec) fit(pr tiling.Problem) error {
+	if s.B.Rows != pr.K {
+		return fmt.Errorf("op(A) is %d×%d and op(B) is %d×%d: inner dimensions differ", s.A.Rows, s.A.Cols, s.B.Rows, s.B.Cols)
+	}
+	if s.Beta != 0 && (s.C0.Rows != pr.M || s.C0.Cols != pr.N) {
+		return fmt.Errorf("C0 is %d×%d, C is %d×%d", s.C0.Rows, s.C0.Cols, pr.M, pr.N)
+	}
+	return nil
 }
 
 // stored says how an operand lies that is packed along lanes: rows of A, which

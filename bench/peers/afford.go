@@ -53,14 +53,14 @@ func (o *options) need(c *contender) (int64, error) {
 // needOfMatmul adds up what each region of the segment must have for the size
 // that needs it most.
 func (o *options) needOfMatmul() (int64, error) {
-	longest := shmmat.Lengths{}
-	for _, s := range o.sizes {
-		p, err := planFor(o.kernel, s, o.workers)
-		if err != nil {
-			return 0, err
-		}
+	plans, err := plansFor(o.kernel, o.sizes, o.workers)
+	if err != nil {
+		return 0, err
+	}
+	var longest shmmat.Lengths
+	for _, p := range plans {
 		for r, e := range p.Layout.At {
-			longest[shmmat.Region(r)] = max(longest[shmmat.Region(r)], e.Len)
+			longest[r] = max(longest[r], e.Len)
 		}
 	}
 	l, err := shmmat.NewLayout(longest)

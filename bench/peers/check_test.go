@@ -2,7 +2,6 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"matmul/internal/elem"
 )
@@ -15,11 +14,11 @@ type crooked[T elem.Float] struct {
 
 func (e *crooked[T]) about() string { return "" }
 
-func (e *crooked[T]) multiply(s size) (time.Duration, error) {
+func (e *crooked[T]) multiply(s size) error {
 	c := plainProduct(s, e.ops)
 	e.spoil(s, c)
 	copy(e.ops.c, c)
-	return 0, nil
+	return nil
 }
 
 func TestChecks(t *testing.T) {

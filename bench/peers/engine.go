@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"time"
 
 	"matmul/internal/elem"
 )
@@ -20,9 +19,8 @@ type engine[T elem.Float] interface {
 	// operands returns the memory that multiply works on. It stays what it is
 	// until the next call of multiply.
 	operands() (operands[T], error)
-	// multiply computes C = A·B once. packed is how long of that packed panels
-	// were multiplied; 0 if the engine does not know.
-	multiply(s size) (packed time.Duration, err error)
+	// multiply computes C = A·B once.
+	multiply(s size) error
 	// limit measures the FMA limit in flop/s.
 	limit() (float64, error)
 	// about says what the engine is in its own words.

@@ -9,7 +9,6 @@ import (
 	"matmul/internal/gemm"
 	"matmul/master"
 	"matmul/shmmat"
-	"matmul/tiling"
 	"matmul/tune"
 	"matmul/worker"
 )
@@ -26,7 +25,6 @@ const (
 type ours[T elem.Float] struct {
 	pool   *master.Pool
 	kernel *gemm.Kernel
-	job    *master.Job // the last one
 }
 
 // openMatmul starts the pool as `matmul bench` does.
@@ -53,29 +51,43 @@ func openMatmul[T elem.Float](s setup) (engine[T], error) {
 
 // reserve makes memory that all sizes take turns in.
 func (e *ours[T]) reserve(sizes []size) error {
-	var plans []*master.Plan
-	for _, s := range sizes {
-		p, err := planFor(e.kernel, s, e.pool.Workers())
+	plans, err := plansFor(e.kernel, sizes, e.pool.Workers())
+	if err != nil {
+		return err
+	}
+	if err := e.pool.Reserve(context.Background(), plans...); err != nil {
+		return err
+	}
+	for i, r := range []shmmat.Region{shmmat.PanelsA, shmmat.PanelsB} {
+		panels, err := master.Elements[T](e.pool, r)
 		if err != nil {
 			return err
 		}
-		plans = append(plans, p)
+		fillRandom(panels, uint32(3+i))
 	}
-	ctx := context.Background()
-	if err := e.pool.Reserve(ctx, plans...); err != nil {
-		return err
-	}
-	var err error
-	e.job, err = e.pool.Prepare(ctx, plans[0])
-	return err
+	return nil
 }
 
-// planFor plans a product of row-major matrices in shared memory.
-func planFor(k *gemm.Kernel, s size, workers int) (*master.Plan, error) {
-	m := func(rows, cols int64) master.Operand {
-		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: k.Type}}
+// plansFor plans the products of each size, of operands as they are and packed.
+func plansFor(k *gemm.Kernel, sizes []size, workers int) (plans []*master.Plan, err error) {
+	for _, s := range sizes {
+		for _, packed := range []bool{false, true} {
+			p, err := master.NewPlan(specFor(k, s, packed), workers)
+			if err != nil {
+				return nil, err
+			}
+			plans = append(plans, p)
+		}
 	}
-	return master.NewPlan(master.Spec{Type: k.Type, Alpha: 1, Kernel: k, Priority: priority, A: m(s.M, s.K), B: m(s.K, s.N)}, workers)
+	return plans, nil
+}
+
+// specFor is a product of row-major matrices in shared memory, or of panels.
+func specFor(k *gemm.Kernel, s size, packed bool) master.Spec {
+	m := func(rows, cols int64) master.Operand {
+		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: k.Type}, Packed: packed}
+	}
+	return master.Spec{Type: k.Type, Alpha: 1, Kernel: k, Priority: priority, A: m(s.M, s.K), B: m(s.K, s.N)}
 }
 
 func (e *ours[T]) operands() (o operands[T], err error) {
@@ -83,7 +95,7 @@ func (e *ours[T]) operands() (o operands[T], err error) {
 		region shmmat.Region
 		dst    *[]T
 	}{{shmmat.RowsA, &o.a}, {shmmat.RowsB, &o.b}, {shmmat.C, &o.c}} {
-		if *r.dst, err = master.Elements[T](e.job, r.region); err != nil {
+		if *r.dst, err = master.Elements[T](e.pool, r.region); err != nil {
 			return o, err
 		}
 	}
@@ -92,18 +104,14 @@ func (e *ours[T]) operands() (o operands[T], err error) {
 
 // multiply goes the whole way from handing in the job: planning, packing,
 // messages, multiplying.
-func (e *ours[T]) multiply(s size) (packed time.Duration, err error) {
-	plan, err := planFor(e.kernel, s, e.pool.Workers())
-	if err != nil {
-		return 0, err
-	}
-	ctx := context.Background()
-	if e.job, err = e.pool.Prepare(ctx, plan); err != nil {
-		return 0, err
-	}
-	report, err := e.job.Run(ctx)
-	span := report.Span[tiling.Multiply]
-	return span[1] - span[0], err
+func (e *ours[T]) multiply(s size) error {
+	_, err := e.pool.Do(context.Background(), specFor(e.kernel, s, false))
+	return err
+}
+
+func (e *ours[T]) packed(s size) error {
+	_, err := e.pool.Do(context.Background(), specFor(e.kernel, s, true))
+	return err
 }
 
 func (e *ours[T]) limit() (float64, error) {

@@ -51,6 +51,6 @@ type reply struct {
 	About   string  // setup: what the library says that it is
 	Pids    []int   // setup: the child's processes
 	Seconds float64 // turn: per product
-	Packed  float64 // turn: of these, in the multiplication of packed panels; 0 if unknown
+	Packed  float64 // turn: per product of panels that were packed before; 0 for others
 	Rate    float64 // limit: flop/s
 }

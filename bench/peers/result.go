@@ -30,8 +30,8 @@ type row struct {
 	GFLOPS    float64   `json:"gflops"`
 	Limit     float64   `json:"limit_gflops"`
 	Share     float64   `json:"share"`
-	Packed    float64   `json:"packed_s,omitempty"`     // matmul: from the first MULTIPLY to the last
-	Alone     float64   `json:"packed_share,omitempty"` // matmul: share of the limit in that time
+	Packed    float64   `json:"packed_s,omitempty"`     // matmul: of operands that were packed before
+	Alone     float64   `json:"packed_share,omitempty"` // matmul: its share of the limit
 	Best      string    `json:"best_peer,omitempty"`    // matmul: the fastest of the libraries
 	Seconds   []float64 `json:"seconds"`                // by round
 

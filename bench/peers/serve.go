@@ -88,23 +88,34 @@ func answer[T elem.Float](e engine[T], q request, r *reply) (err error) {
 	return fmt.Errorf("unknown verb %q", q.Verb)
 }
 
+// A packer can multiply operands that were packed before the clock starts, of
+// the same size, with numbers that are as good as any.
+type packer interface{ packed(s size) error }
+
 // takeTurn takes the time of a product, as the mean of a few if it is short.
 func takeTurn[T elem.Float](e engine[T], q request, r *reply) error {
 	if q.Warm {
-		if _, err := e.multiply(q.Size); err != nil {
+		if err := e.multiply(q.Size); err != nil {
 			return err
 		}
 	}
-	var packed time.Duration
 	start := time.Now()
 	for range q.Repeat {
-		p, err := e.multiply(q.Size)
-		if err != nil {
+		if err := e.multiply(q.Size); err != nil {
 			return err
 		}
-		packed += p
 	}
 	r.Seconds = time.Since(start).Seconds() / float64(q.Repeat)
-	r.Packed = packed.Seconds() / float64(q.Repeat)
+	p, ok := e.(packer)
+	if !ok {
+		return nil
+	}
+	start = time.Now()
+	for range q.Repeat {
+		if err := p.packed(q.Size); err != nil {
+			return err
+		}
+	}
+	r.Packed = time.Since(start).Seconds() / float64(q.Repeat)
 	return nil
 }

@@ -105,7 +105,7 @@ func (f *benchFlags) plans(k *gemm.Kernel, t elem.Type, workers int) (all []*ser
 		} else {
 			return nil, usagef("--sizes %q: want N or MxNxK", text)
 		}
-		if s.plan, err = s.newPlan(k, t, workers); err != nil {
+		if s.plan, err = master.NewPlan(s.spec(k, t), workers); err != nil {
 			return nil, err
 		}
 		all = append(all, s)
@@ -116,12 +116,12 @@ func (f *benchFlags) plans(k *gemm.Kernel, t elem.Type, workers int) (all []*ser
 	return all, nil
 }
 
-// newPlan plans a product of row-major matrices in memory.
-func (s *series) newPlan(k *gemm.Kernel, t elem.Type, workers int) (*master.Plan, error) {
+// spec is a product of row-major matrices in memory.
+func (s *series) spec(k *gemm.Kernel, t elem.Type) master.Spec {
 	m := func(rows, cols int64) master.Operand {
 		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: t}}
 	}
-	return master.NewPlan(master.Spec{Type: t, Alpha: 1, Kernel: k, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)}, workers)
+	return master.Spec{Type: t, Alpha: 1, Kernel: k, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)}
 }
 
 // affordAll checks the memory of the largest series.
@@ -166,40 +166,28 @@ func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int,
 // once does the product once and returns the time it took.
 func (s *series) once(ctx context.Context, pool *master.Pool, t elem.Type, fill bool) (float64, error) {
 	if fill {
-		job, err := pool.Prepare(ctx, s.plan)
-		if err != nil {
-			return 0, err
-		}
-		if err := fillOperands(job, t); err != nil {
+		if err := fillOperands(pool, t); err != nil {
 			return 0, err
 		}
 	}
 	start := time.Now()
-	plan, err := s.newPlan(s.plan.Kernel, t, pool.Workers())
-	if err != nil {
-		return 0, err
-	}
-	job, err := pool.Prepare(ctx, plan)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := job.Run(ctx); err != nil {
+	if _, err := pool.Do(ctx, s.spec(s.plan.Kernel, t)); err != nil {
 		return 0, err
 	}
 	return time.Since(start).Seconds(), nil
 }
 
 // fillOperands writes numbers between −1 and 1 into A and B.
-func fillOperands(job *master.Job, t elem.Type) error {
+func fillOperands(pool *master.Pool, t elem.Type) error {
 	if t == elem.Float32 {
-		return fillAs[float32](job)
+		return fillAs[float32](pool)
 	}
-	return fillAs[float64](job)
+	return fillAs[float64](pool)
 }
 
-func fillAs[T elem.Float](job *master.Job) error {
+func fillAs[T elem.Float](pool *master.Pool) error {
 	for _, r := range []shmmat.Region{shmmat.RowsA, shmmat.RowsB} {
-		s, err := master.Elements[T](job, r)
+		s, err := master.Elements[T](pool, r)
 		if err != nil {
 			return err
 		}

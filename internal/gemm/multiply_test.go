@@ -104,7 +104,11 @@ func testWidths[T elem.Float](t *testing.T) {
 	for n := range 200 {
 		for _, transA := range []bool{false, true} {
 			x := newTrial[T](r, 13, n, 9)
-			x.transA, x.alpha, x.blocking, x.tileM, x.tileN = transA, 1, Blocking{KC: 4}, 0, 0
+			x.transA, x.transB, x.alpha, x.blocking, x.tileM, x.tileN = transA, false, 1, Blocking{KC: 4}, 0, 0
+			if x.beta, x.withC0 = T(n%2)/2, n%4 > 1; x.withC0 {
+				x.beta = 0.7
+			}
+			x.nanC0 = !x.withC0
 			x.fillOperands(r, flavours[0])
 			want := x.reference()
 			for _, k := range kernels[T](t) {
