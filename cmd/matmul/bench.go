@@ -124,10 +124,14 @@ func (s *series) spec(k *gemm.Kernel, t elem.Type) master.Spec {
 	return master.Spec{Type: t, Alpha: 1, Kernel: k, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)}
 }
 
+// perTile is what a worker takes on top for a tile whose operands it packs
+// itself: the sums of a tile of tiling.OfStored, and a block of A.
+const perTile = 40 << 20
+
 // affordAll checks the memory of the largest series.
 func (c *crew) affordAll(all []*series) error {
 	for _, s := range all {
-		if err := c.afford(s.plan, 0, ""); err != nil {
+		if err := c.afford(s.plan, int64(c.workers)*perTile, "packing and sums"); err != nil {
 			return err
 		}
 	}

@@ -45,8 +45,12 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 		}
 	}
 	ws.reserve(x.mc/x.mr*((n-1)/x.nr+1), x.mr*x.nr)
-	x.a.block = ws.a.reserve(x.mc * x.kc)
-	x.b.block = ws.b.reserve(x.nc * x.kc)
+	if t.A.Packed.Data == nil {
+		x.a.block = ws.a.reserve(x.mc * x.kc)
+	}
+	if t.B.Packed.Data == nil {
+		x.b.block = ws.b.reserve(x.nc * x.kc)
+	}
 	return x
 }
 
