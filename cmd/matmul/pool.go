@@ -18,6 +18,7 @@ const maxWorkers = 1024
 
 // poolFlags are the flags that say who computes.
 type poolFlags struct {
+	cacheFlags
 	workers int
 	isa     string
 	segment string
@@ -28,6 +29,7 @@ func (p *poolFlags) register(cmd *cobra.Command) {
 	f.IntVar(&p.workers, "workers", 0, "worker processes, 1 to 1024 (default: physical cores that may be used)")
 	f.StringVar(&p.isa, "isa", "auto", "instruction set: auto, generic, avx2 or avx512")
 	f.StringVar(&p.segment, "segment", "memfd", "shared memory: memfd, posix, sysv or file")
+	p.cacheFlags.register(cmd)
 	complete(cmd, "isa", "auto", "generic", "avx2", "avx512")
 	complete(cmd, "segment", "memfd", "posix", "sysv", "file")
 }
@@ -61,7 +63,11 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 	if c.kind, err = shmmat.ParseKind(p.segment); err != nil {
 		return c, flagError("segment", err)
 	}
-	c.machine, c.limits = tune.Host().Detect()
+	system, err := p.system()
+	if err != nil {
+		return c, err
+	}
+	c.machine, c.limits = system.Detect()
 	if c.workers = p.workers; c.workers == 0 {
 		n := c.limits.Workers(c.machine)
 		c.workers, c.why = min(n.N, maxWorkers), n.Why
