@@ -118,7 +118,7 @@ func (c *Comparison) sum(sizes []tiling.Problem) {
 	c.Ratio, c.Error = math.Exp(log/n), math.Sqrt(square)/n
 }
 
-// confirm lets the leader of the races compete with the incumbent afresh, and
+// confirm lets the best of the races compete with the incumbent afresh, and
 // then what stays with the untuned choice, for the record.
 func (s *Search) confirm(ctx context.Context, o *Outcome) (err error) {
 	untuned := Untuned(s.Kernels[0], s.Share)
@@ -126,8 +126,8 @@ func (s *Search) confirm(ctx context.Context, o *Outcome) (err error) {
 	if s.Incumbent != untuned {
 		until = s.fraction((1 + untilPool) / 2)
 	}
-	if s.leader.Choice != s.Incumbent {
-		if o.Confirmed, err = s.compare(ctx, s.leader.Choice, s.Incumbent, until); err != nil {
+	if c := s.challenger(); c != nil {
+		if o.Confirmed, err = s.compare(ctx, c.Choice, s.Incumbent, until); err != nil {
 			return err
 		}
 		if o.Replaced = o.Confirmed.wins(); o.Replaced {

@@ -41,17 +41,12 @@ func Guess(k *gemm.Kernel, share CacheSizes) gemm.Blocking {
 // than a tile has rows are of no use.
 const mostMC = 4096
 
-// Traffic returns the bytes of a product's operands that come from beyond level
-// 2, by the model of [Guess], for tiles of m×n and depth k. Its quotient with
-// 2·m·n·k is the arithmetic intensity that a roofline is drawn over (Williams,
-// Waterman and Patterson, CACM 52(4), 2009).
-func Traffic(size int, b gemm.Blocking, m, n, k int64) float64 {
-	s, mnk := float64(size), float64(m)*float64(n)*float64(k)
-	rows := math.Min(float64(b.MC), float64(m))
-	cols := math.Min(float64(b.NC), float64(n))
-	depth := math.Min(float64(b.KC), float64(k))
-	a := mnk * s / cols
-	bb := mnk * s / rows
-	sums := 2 * mnk * s / depth
-	return a + bb + sums
+// MemoryTraffic returns the bytes that a tile of m×n and depth k moves from and
+// to memory: its rows of A once, its columns of B once for each MC rows, and C
+// out and back. Its quotient with 2·m·n·k is the arithmetic intensity that a
+// roofline is drawn over (Williams, Waterman and Patterson, CACM 52(4), 2009).
+func MemoryTraffic(size int, b gemm.Blocking, m, n, k int64) float64 {
+	passes := float64(ceilDiv(m, int64(max(b.MC, 1))))
+	a, bb, c := float64(m)*float64(k), float64(k)*float64(n)*passes, 2*float64(m)*float64(n)
+	return float64(size) * (a + bb + c)
 }

@@ -9,6 +9,7 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
+	"matmul/tiling"
 )
 
 // ProfileVersion is what this program writes and reads. It goes up whenever an
@@ -59,6 +60,9 @@ type Measured struct {
 	// Ratio is the time by that of the untuned choice, measured in turns.
 	Ratio float64 `json:"time_by_untuned"`
 }
+
+// Problem returns the size of the product.
+func (m Measured) Problem() tiling.Problem { return tiling.Problem{M: m.M, N: m.N, K: m.K} }
 
 // maxProfile bounds what is read: a profile has about a kilobyte.
 const maxProfile = 64 << 10

@@ -1,6 +1,9 @@
 package tune
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"time"
 
 	"matmul/internal/gemm"
@@ -16,21 +19,22 @@ const (
 // what was found before, and a grid around the guess. Kernels other than the
 // usual one come in with what is best for them by the model.
 func (s *Search) blocks(best Choice) (arms []Candidate) {
+	add := func(c Choice, why string) { arms = append(arms, Candidate{Choice: c, Why: why}) }
 	for i, k := range s.Kernels {
 		untuned := Untuned(k, s.Share)
 		untuned.HugePages, untuned.Spin = best.HugePages, best.Spin
-		guess := Guess(k, s.Share)
-		arms = append(arms, Candidate{Choice: untuned, Why: "untuned"}, Candidate{Choice: with(untuned, guess), Why: "model"})
-		if i > 0 {
-			continue
+		if add(untuned, "untuned"); i == 0 {
+			add(with(untuned, Guess(k, s.Share)), "model")
 		}
-		if s.Found != nil {
-			arms = append(arms, Candidate{Choice: *s.Found, Why: "found before"})
-		}
-		arms = append(arms, Candidate{Choice: with(untuned, limited(Low(k, s.Levels), guess, k)), Why: "model of Low et al."})
-		for _, b := range around(guess, k) {
-			arms = append(arms, Candidate{Choice: with(untuned, b), Why: "blocks"})
-		}
+	}
+	if s.Found != nil {
+		add(*s.Found, "found before")
+	}
+	k := s.Kernels[0]
+	untuned, guess := arms[0].Choice, Guess(k, s.Share)
+	add(with(untuned, limited(Low(k, s.Levels), guess, k)), "model of Low et al.")
+	for _, b := range around(guess, k) {
+		add(with(untuned, b), "blocks")
 	}
 	return arms
 }
@@ -40,14 +44,23 @@ func with(c Choice, b gemm.Blocking) Choice {
 	return c
 }
 
-// around returns a grid of blocks about a guess.
+// around returns a grid of blocks about a guess, the nearest first.
 func around(guess gemm.Blocking, k *gemm.Kernel) (all []gemm.Blocking) {
-	for _, kc := range []float64{0.5, 0.75, 1.0625, 1.5, 2} {
+	type point struct{ mc, kc, nc float64 }
+	var points []point
+	for _, kc := range []float64{0.5, 0.71, 1, 1.41, 2} {
 		for _, nc := range []float64{0.5, 1, 2} {
-			for _, mc := range []float64{0.25, 0.75} {
-				all = append(all, scaled(guess, mc, kc, nc, k))
+			for _, mc := range []float64{0.25, 1} {
+				points = append(points, point{mc, kc, nc})
 			}
 		}
+	}
+	far := func(p point) float64 {
+		return math.Abs(math.Log2(p.mc))/2 + math.Abs(math.Log2(p.kc)) + math.Abs(math.Log2(p.nc))
+	}
+	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(far(a), far(b)) })
+	for _, p := range points {
+		all = append(all, scaled(guess, p.mc, p.kc, p.nc, k))
 	}
 	return all
 }

@@ -137,7 +137,7 @@ func (r *race) note(times map[*Candidate][]float64) {
 			a.seconds[r.indices[i]] = append(a.seconds[r.indices[i]], t)
 		}
 		a.logs = append(a.logs, sum/float64(len(ts)))
-		a.Rounds = len(a.logs)
+		a.Rounds++
 		a.Ratio, a.Spread = math.Exp(Median(a.logs)), Spread(a.logs)
 	}
 }
@@ -172,11 +172,13 @@ func (r *race) drop() {
 	}
 }
 
-// halve drops the slower half if there is no time for those that are left to
-// run as often as they should.
+// halve drops the slower half after rounds 1, 3 and 7 if there is no time for
+// those that are left to run as often as they should: successive halving
+// (Jamieson and Talwalkar, AISTATS 2016), in which each step takes about as long
+// as the one before.
 func (r *race) halve(round int) {
 	left := r.active()
-	if round < minRounds-1 || len(left) <= 3 {
+	if round&(round+1) != 0 || len(left) <= 3 {
 		return
 	}
 	wanted := r.roundTime * time.Duration(r.maxRounds-round)

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -128,23 +129,35 @@ func (s *Search) warmUp(ctx context.Context) error {
 
 // race races the leader, the incumbent and what a stage proposes.
 func (s *Search) race(ctx context.Context, end time.Time, proposed []Candidate) error {
-	arms := s.line(proposed)
-	if len(arms) == 1 || !s.Now().Before(end) {
+	arms, left := s.line(proposed), end.Sub(s.Now())
+	arms = arms[:enough(len(arms), s.cheapest(), left)]
+	if len(arms) == 1 || left <= 0 {
 		return nil
 	}
 	r := &race{
 		measure: s.Measure, arms: arms, now: s.Now, end: end, maxRounds: 12,
 		shuffle: rand.New(rand.NewPCG(1, uint64(len(s.tried)))), report: s.progress,
 	}
-	r.indices = s.affordable(len(arms), end.Sub(s.Now()))
+	r.indices = s.affordable(len(arms), left)
 	for _, i := range r.indices {
 		r.sizes = append(r.sizes, s.Sizes[i])
 	}
 	err := r.run(ctx)
-	if rounds := slices.MaxFunc(arms, func(a, b *Candidate) int { return a.Rounds - b.Rounds }).Rounds; rounds > 0 {
-		s.leader = r.best()
+	if best := r.best(); len(best.logs) >= minRounds {
+		s.leader = best // what ran less often is not to be believed
 	}
 	return err
+}
+
+// enough returns how many of the arms, of which the first are the most
+// promising, can race in a time: halved again and again until few are left,
+// each step takes as long as the first.
+func enough(arms int, round, d time.Duration) int {
+	n := arms
+	for n > 4 && time.Duration(float64(n)*math.Log2(float64(n)))*round > d {
+		n--
+	}
+	return n
 }
 
 // line returns the arms of a race: the incumbent, the leader and what is
@@ -186,6 +199,14 @@ func (s *Search) affordable(arms int, d time.Duration) (indices []int) {
 	return indices
 }
 
+// cheapest is what one arm takes for a round of the two cheapest sizes.
+func (s *Search) cheapest() (d time.Duration) {
+	for _, cost := range s.costs[:min(2, len(s.costs))] {
+		d += cost
+	}
+	return d
+}
+
 func (s *Search) progress() {
 	if s.Progress != nil {
 		best := *s.leader
@@ -210,8 +231,8 @@ func (s *Search) speeds(c *Candidate) []float64 {
 	return v
 }
 
-// ranking returns all candidates that were measured: those that were not
-// dropped first, then by speed.
+// ranking returns all candidates that were measured, by speed; those that were
+// measured too seldom to be believed come last.
 func (s *Search) ranking() (all []*Candidate) {
 	for _, c := range s.tried {
 		if c.GFLOPS = s.speeds(c); slices.Max(c.GFLOPS) > 0 {
@@ -219,7 +240,51 @@ func (s *Search) ranking() (all []*Candidate) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *Candidate) int {
-		return int(math.Copysign(1, a.Ratio-b.Ratio))
+		if few := b2i(a.Rounds < minRounds) - b2i(b.Rounds < minRounds); few != 0 {
+			return few
+		}
+		return cmp.Compare(a.Ratio, b.Ratio)
 	})
 	return all
+}
+
+// Speeds returns what the choice reached at each size, for a profile: as it was
+// compared with the untuned one, or in the races.
+func (o *Outcome) Speeds() (all []Measured) {
+	for i, p := range o.Sizes {
+		m := Measured{M: p.M, N: p.N, K: p.K, Ratio: 1}
+		for _, c := range o.Candidates {
+			if c.Choice == o.Choice {
+				m.GFLOPS = c.GFLOPS[i]
+			}
+		}
+		if u := o.Untuned; u != nil && u.Rounds > 0 {
+			m.GFLOPS, m.Ratio = u.GFLOPS[i], u.Ratios[i]
+		}
+		if m.GFLOPS > 0 {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// challenger returns what the incumbent is compared with: the leader or, if the
+// incumbent leads itself, the best of the others.
+func (s *Search) challenger() *Candidate {
+	if s.leader.Choice != s.Incumbent {
+		return s.leader
+	}
+	for _, c := range s.ranking() {
+		if c.Choice != s.Incumbent && c.Rounds >= minRounds {
+			return c
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"matmul"
+	"matmul/internal/ipc"
 )
 
 // quickExit keeps programs that are built with the race detector from sleeping
@@ -16,6 +17,7 @@ const quickExit = "atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
 	matmul.Main() // the workers are this program, too
+	ipc.Main()
 	os.Setenv("GORACE", quickExit)
 	testscript.Main(m, map[string]func(){"matmul": main})
 }
