@@ -118,11 +118,11 @@ func (s *Search) fraction(f float64) time.Time {
 func (s *Search) warmUp(ctx context.Context) error {
 	s.costs = nil
 	for _, p := range s.Sizes {
-		start := s.Now()
-		if _, err := s.Measure(ctx, p, s.Incumbent); err != nil {
+		seconds, err := s.Measure(ctx, p, s.Incumbent)
+		if err != nil {
 			return firstOf(context.Cause(ctx), fmt.Errorf("measure the incumbent: %w", err))
 		}
-		s.costs = append(s.costs, max(s.Now().Sub(start), 1))
+		s.costs = append(s.costs, max(time.Duration(seconds*float64(time.Second)), 1))
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (l *lab) bench(ctx context.Context, c tune.Choice) (*bench, error) {
 }
 
 // newBench starts a pool, in the place of the one that was not used for longest
-// if there are many, and does each product once, which touches all memory.
+// if there are many, with operands that are filled.
 func (l *lab) newBench(ctx context.Context, c tune.Choice) (*bench, error) {
 	if len(l.pools) == l.most {
 		l.pools[l.most-1].pool.Close()
@@ -134,24 +134,23 @@ func (l *lab) newBench(ctx context.Context, c tune.Choice) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []*series
 	var plans []*master.Plan
 	for _, p := range l.sizes {
 		s := l.series(p, usual)
 		if s.plan, err = s.newPlan(); err != nil {
 			return nil, err
 		}
-		all, plans = append(all, s), append(plans, s.plan)
+		plans = append(plans, s.plan)
 	}
 	if err := pool.Reserve(ctx, plans...); err != nil {
 		return nil, err
 	}
-	for _, s := range all {
-		if _, err := s.once(ctx, pool, true); err != nil {
-			return nil, err
-		}
+	// All products share the regions of A and B, from their first element on.
+	job, err := pool.Prepare(ctx, plans[0])
+	if err != nil {
+		return nil, err
 	}
-	return l.pools[0], nil
+	return l.pools[0], fillOperands(job, l.t)
 }
 
 // limit measures the FMA limit in GFLOP/s.

@@ -93,7 +93,7 @@ func (f *tuneFlags) run(cmd *cobra.Command) error {
 	}
 	if f.plot != "" {
 		if f.plotFile, err = plots.Create(f.plot); err != nil {
-			return inputf(f.plot, "cannot be drawn to: %v", err)
+			return inputf(f.plot, "cannot be drawn to: %v", reason(err))
 		}
 		defer f.plotFile.Abort()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ func (c *crew) tuned(t elem.Type) (tuned, error) {
 		return usual, err
 	}
 	p, err := c.store.Load(c.key(t))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return usual, nil
 	}
 	path := c.store.Path(c.key(t))

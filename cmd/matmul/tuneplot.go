@@ -108,7 +108,7 @@ func (x *tuning) tile(s speedPoint) [2]int64 {
 // curves shows the best speed for each tile, with what caches hold.
 func (x *tuning) curves(all []speedPoint, limit float64, chosen tune.Choice) plots.Panel {
 	c := &plots.Curves{
-		Title: "speed against the tile, " + x.about(), X: "side of the tile, √(rows·columns) (elements, logarithmic)",
+		Title: "speed against the tile, " + x.about(), X: "tile, √(rows × columns) (elements, logarithmic)",
 		Y: "speed (GFLOP/s)", Limit: limit, LimitName: fmt.Sprintf("FMA limit, %.1f", limit),
 	}
 	for _, p := range x.lab.sizes {
@@ -130,12 +130,12 @@ func (x *tuning) curves(all []speedPoint, limit float64, chosen tune.Choice) plo
 	for level, bytes := range []int64{share.L1, share.L2, share.L3} {
 		if bytes > 0 {
 			c.Marks = append(c.Marks, plots.Mark{At: float64(tune.SquareTile(bytes, size)),
-				Name: fmt.Sprintf("3 tiles fill L%d, %s", level+1, tune.FormatBytes(bytes))})
+				Name: fmt.Sprintf("model: 3 tiles fill L%d, %s", level+1, tune.FormatBytes(bytes))})
 		}
 	}
 	p := x.lab.sizes[len(x.lab.sizes)-1]
 	if t := x.tile(speedPoint{p, chosen, 0}); t[0] > 0 {
-		c.Marks = append(c.Marks, plots.Mark{At: math.Sqrt(float64(t[0] * t[1])), Name: fmt.Sprintf("chosen, n = %s", sizeText(p))})
+		c.Marks = append(c.Marks, plots.Mark{At: math.Sqrt(float64(t[0] * t[1])), Name: fmt.Sprintf("default or chosen, n = %s", sizeText(p))})
 	}
 	return c
 }
@@ -145,7 +145,7 @@ func (x *tuning) roofline(all []speedPoint, limit float64) plots.Panel {
 	bandwidth := ipc.ReadBandwidth(x.crew.workers, x.crew.limits.Pins(x.crew.machine, x.crew.workers))
 	r := &plots.Roofline{
 		Title: fmt.Sprintf("roofline, %s; memory is read at %.1f GB/s", x.about(), bandwidth/1e9),
-		X:     "arithmetic intensity of a tile (flop per byte from or to memory, logarithmic)",
+		X:     "intensity of a tile (flop per byte of memory, logarithmic)",
 		Limit: limit, Bandwidth: bandwidth / 1e9,
 	}
 	for _, p := range x.lab.sizes {

@@ -40,10 +40,10 @@ func (r *tuneReport) print(out io.Writer, asJSON bool) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s, %d worker(s), %d candidates, FMA limit %.1f GFLOP/s\n", r.Kernel, r.DType, r.Workers, len(r.Candidates), r.Limit)
-	fmt.Fprintf(&text, "%s  %-12s  %-*s  candidate\n", r.heading(), "time by", barWidth, "GFLOP/s of the limit")
+	fmt.Fprintf(&text, "%s  rounds  %-12s  %-*s  candidate\n", r.heading(), "time ratio", barWidth, "GFLOP/s of the limit")
 	for i, c := range r.Candidates {
 		if i < mostShown || c.Why == "incumbent" || c.Why == "model" {
-			fmt.Fprintf(&text, "%s  %5.3f ±%5.3f  %s  %s (%s)\n", r.speeds(c.GFLOPS), c.Ratio, c.Spread, barOf(overall(c.GFLOPS), r.Limit), c.Choice, c.Why)
+			fmt.Fprintf(&text, "%s  %6d  %5.3f ±%5.3f  %s  %s (%s)\n", r.speeds(c.GFLOPS), c.Rounds, c.Ratio, c.Spread, barOf(overall(c.GFLOPS), r.Limit), c.Choice, c.Why)
 		}
 	}
 	if rest := len(r.Candidates) - mostShown; rest > 0 {

@@ -60,12 +60,12 @@ func (x *tuning) reportSweep(ctx context.Context, all []tune.Record, usual tune.
 	if err != nil {
 		return err
 	}
-	out, measured := x.cmd.OutOrStdout(), false
+	out, measured, points := x.cmd.OutOrStdout(), false, len(tune.Points(x.axes, usual))
 	for size, p := range x.lab.sizes {
 		best := bestRecords(all, size)
 		measured = measured || len(best) > 0
 		if !x.asJSON {
-			fmt.Fprintf(out, "%s, %s: the best of %d points\n", sizeText(p), x.t, len(x.lab.sizes))
+			fmt.Fprintf(out, "%s, %s: the best of %d points\n", sizeText(p), x.t, points)
 		}
 		for _, r := range best {
 			if !x.asJSON {
