@@ -57,14 +57,18 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
 			return err
 		}
 	}
-	seg, err := shmmat.Create(p.cfg.Kind, l, p.cfg.Dir)
+	create := shmmat.Create
+	if p.cfg.Small {
+		create = shmmat.CreateSmall
+	}
+	seg, err := create(p.cfg.Kind, l, p.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	p.data.seg, p.data.kept = seg, keep
 	p.data.number++
 	h, file := seg.Handle()
-	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg, Settle: keep}
+	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg, Settle: keep && !p.cfg.Small}
 	p.announce(announcement{msg, present(file)})
 	if keep {
 		return p.drive(ctx, idle{}) // every worker has it before the first job

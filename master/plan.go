@@ -42,6 +42,7 @@ type Spec struct {
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
 	TileM, TileN int64         // at most; zero: chosen for the problem
+	ByColumns    bool          // order of the tiles; see tiling.Params
 	Slice        int64         // elements that a PACK task reads; zero: a default
 }
 
@@ -92,7 +93,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		s.Slice = defaultSlice
 	}
 	tp, err := tiling.New(tiling.Params{
-		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, Slice: s.Slice,
+		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,

@@ -20,6 +20,7 @@ type Config struct {
 	Pins    []int          // processor of each worker; nil to pin none
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
 	Yield   bool           // workers fill all processors: offer them while looking
+	Small   bool           // leave segments in pages of the usual size
 }
 
 // Pool is a set of workers that are started once and used for many jobs.

@@ -31,18 +31,24 @@ func TestAMemfdIsZeroAndWholeWhateverItsPagesAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := create(t, Memfd, l)
-	var file unix.Stat_t
-	if err := unix.Fstat(int(s.file.Fd()), &file); err != nil {
+	small, err := CreateSmall(Memfd, l, "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if set := file.Blocks * 512; set < l.Bytes() {
-		t.Errorf("%d bytes are set aside of %d", set, l.Bytes())
-	}
-	v := view(t, s, All(false))
-	for _, r := range []Region{PanelsA, C} {
-		if i := slices.IndexFunc(v.Bytes(r), func(b byte) bool { return b != 0 }); i >= 0 {
-			t.Errorf("byte %d of %s is not zero", i, r)
+	t.Cleanup(func() { small.Close() })
+	for what, s := range map[string]*Segment{"usual": create(t, Memfd, l), "small pages": small} {
+		var file unix.Stat_t
+		if err := unix.Fstat(int(s.file.Fd()), &file); err != nil {
+			t.Fatal(err)
+		}
+		if set := file.Blocks * 512; set < l.Bytes() {
+			t.Errorf("%s: %d bytes are set aside of %d", what, set, l.Bytes())
+		}
+		v := view(t, s, All(false))
+		for _, r := range []Region{PanelsA, C} {
+			if i := slices.IndexFunc(v.Bytes(r), func(b byte) bool { return b != 0 }); i >= 0 {
+				t.Errorf("%s: byte %d of %s is not zero", what, i, r)
+			}
 		}
 	}
 }

@@ -23,6 +23,7 @@ type Segment struct {
 	id     int      // SysV
 	keep   *View    // SysV: the attachment that keeps a removed segment alive
 	heap   []byte   // Heap
+	small  bool     // no huge pages are wanted
 }
 
 // Handle is what another process needs to attach: the size, and the System V
@@ -41,10 +42,20 @@ type Handle struct {
 // segment: asking for more than that brings on the kernel's OOM killer, not an
 // error. The caller looks at the limits first.
 func Create(k Kind, l Layout, dir string) (*Segment, error) {
+	return setAside(&Segment{Kind: k, Layout: l}, dir)
+}
+
+// CreateSmall is Create, except that it asks for no huge pages.
+func CreateSmall(k Kind, l Layout, dir string) (*Segment, error) {
+	return setAside(&Segment{Kind: k, Layout: l, small: true}, dir)
+}
+
+// setAside checks a segment's layout and takes its memory.
+func setAside(s *Segment, dir string) (*Segment, error) {
+	k, l := s.Kind, s.Layout
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	s := &Segment{Kind: k, Layout: l}
 	if err := s.create(dir); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%w: %s segment of %d bytes: %w", ErrUnavailable, k, l.Bytes(), err)
@@ -88,7 +99,7 @@ func (s *Segment) allocateFile() error {
 	if err := s.file.Truncate(s.Layout.Size); err != nil {
 		return err
 	}
-	if s.Kind == Memfd {
+	if s.Kind == Memfd && !s.small {
 		// A posix segment that is too large must be refused before any of it
 		// is taken, and a file on disk has no huge pages.
 		s.allocateHuge()

@@ -4,13 +4,18 @@ package tiling
 // must be read whole before the first tile; the other one is read a band at a
 // time, each band just before the tiles that need it, so that its reading
 // overlaps with multiplying. Along a band the tiles go back and forth: the
-// panels used last are used next.
+// panels used last are used next. By columns, the bands of the first column
+// are read as its tiles need them.
 func (pl *Plan) order() {
 	pl.packWhole(PackB, pl.GridB, pl.B.Stored == DepthMajor)
 	next := int32(0)
 	if pl.A.Stored == DepthMajor {
 		pl.packWhole(PackA, pl.GridA, true)
 		next = int32(pl.blocks(pl.GridA, 0))
+	}
+	if pl.ByColumns {
+		pl.orderColumns(next)
+		return
 	}
 	for i := range int32(pl.TileRows()) {
 		next = pl.packUpTo(PackA, pl.GridA, next, pl.rows[i+1])
@@ -25,6 +30,29 @@ func (pl *Plan) order() {
 		}
 		if pl.Params.Store {
 			pl.add(Store, i, 0)
+		}
+	}
+}
+
+// orderColumns lists the tiles along columns, back and forth; lane blocks of A
+// before next are listed already.
+func (pl *Plan) orderColumns(next int32) {
+	last := int32(pl.TileCols()) - 1
+	for j := range last + 1 {
+		for i := range int32(pl.TileRows()) {
+			if j%2 == 1 {
+				i = int32(pl.TileRows()) - 1 - i
+			}
+			if j == 0 {
+				next = pl.packUpTo(PackA, pl.GridA, next, pl.rows[i+1])
+			}
+			if j == 0 && pl.LoadC0 {
+				pl.add(LoadC0, i, 0)
+			}
+			pl.add(Multiply, i, j)
+			if j == last && pl.Params.Store {
+				pl.add(Store, i, 0)
+			}
 		}
 	}
 }

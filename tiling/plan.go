@@ -44,6 +44,7 @@ type Params struct {
 	MR, NR       int64 // widths of A's and B's micro-panels
 	Down, Across int64 // tiles down and across C, at most; see Tiles
 	Taper        bool  // cut the last tiles smaller, so that all workers end together
+	ByColumns    bool  // hand tiles out along columns of them, and not along rows
 	Slice        int64 // elements that one PACK task reads, about
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks

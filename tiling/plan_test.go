@@ -19,9 +19,12 @@ func draw(t *rapid.T) Params {
 		Down:    rapid.Int64Range(1, 9).Draw(t, "down"),
 		Across:  rapid.Int64Range(1, 9).Draw(t, "across"),
 		Taper:   rapid.Bool().Draw(t, "taper"),
-		Slice:   rapid.Int64Range(1, 5000).Draw(t, "slice"),
-		LoadC0:  rapid.Bool().Draw(t, "c0"),
-		Store:   rapid.Bool().Draw(t, "store"),
+
+		ByColumns: rapid.Bool().Draw(t, "by columns"),
+
+		Slice:  rapid.Int64Range(1, 5000).Draw(t, "slice"),
+		LoadC0: rapid.Bool().Draw(t, "c0"),
+		Store:  rapid.Bool().Draw(t, "store"),
 	}
 	stored := rapid.SampledFrom([]Storage{LaneMajor, DepthMajor})
 	p.A = Operand{Pack: rapid.Bool().Draw(t, "packA"), Stored: stored.Draw(t, "A")}

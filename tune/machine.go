@@ -39,7 +39,7 @@ func (s System) Machine() *Machine {
 	m.place()
 	m.Caches = t.caches(m, id)
 	m.Warnings = t.said()
-	return m
+	return m.Override(s.Caches)
 }
 
 // online returns the logical processors that run; at least one.

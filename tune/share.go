@@ -1,6 +1,9 @@
 package tune
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // CacheSizes are capacities of the data caches by level, in bytes. As an
 // override (--l1, --l2, --l3) 0 means: as found. As an answer L1 and L2 are
@@ -9,6 +12,17 @@ type CacheSizes struct {
 	L1 int64 `json:"l1_bytes"`
 	L2 int64 `json:"l2_bytes"`
 	L3 int64 `json:"l3_bytes"`
+}
+
+// Check returns an error unless every size that is given is one that a cache
+// can have.
+func (s CacheSizes) Check() error {
+	for level := 1; level <= 3; level++ {
+		if size := s.level(level); size != 0 && plausible(size) == 0 {
+			return fmt.Errorf("level %d cache of %s: want %s to %s", level, FormatBytes(size), FormatBytes(minCacheSize), FormatBytes(maxCacheSize))
+		}
+	}
+	return nil
 }
 
 func (s CacheSizes) level(level int) int64 {

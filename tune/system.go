@@ -29,6 +29,8 @@ type System struct {
 	RAM func() (total, free int64, err error)
 	// SharedMemory returns the free bytes of /dev/shm, or math.MaxInt64.
 	SharedMemory func() (int64, error)
+	// Caches are sizes that count instead of those found (--l1, --l2, --l3).
+	Caches CacheSizes
 }
 
 // CPUID is what a processor says of itself, without help from the kernel. What

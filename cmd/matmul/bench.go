@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"matmul/internal/elem"
-	"matmul/internal/gemm"
 	"matmul/master"
 	"matmul/shmmat"
 )
@@ -55,6 +54,10 @@ the FMA limit is measured in the same turns.`,
 // A series is the measurements of one size.
 type series struct {
 	m, n, k int64
+	crew    *crew
+	tuned   tuned
+	t       elem.Type
+	job     master.Spec
 	plan    *master.Plan
 	seconds []float64
 	peaks   []float64 // GFLOP/s
@@ -72,40 +75,36 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	kernel, err := gemm.Lookup(c.isa, t)
+	u, err := c.tuned(t)
 	if err != nil {
-		return flagError("isa", err)
+		return err
 	}
-	all, err := f.plans(kernel, t, c.workers)
+	all, err := plans(f.sizes, &c, u, t)
 	if err != nil {
 		return err
 	}
 	if err := c.affordAll(all); err != nil {
 		return err
 	}
-	pool, err := c.open(os.TempDir())
+	pool, err := c.open(os.TempDir(), u.choice)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if err := measureAll(cmd.Context(), pool, all, f.reps, t); err != nil {
+	if err := measureAll(cmd.Context(), pool, all, f.reps); err != nil {
 		return err
 	}
-	return f.print(cmd, c, kernel, all)
+	return f.print(cmd, c, u, all)
 }
 
 // plans parses the sizes.
-func (f *benchFlags) plans(k *gemm.Kernel, t elem.Type, workers int) (all []*series, err error) {
-	for _, text := range f.sizes {
-		s := &series{}
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
-			s.m, s.n, s.k = n, n, n
-		} else if v, err := parseSizes(text, 3); err == nil {
-			s.m, s.n, s.k = v[0], v[1], v[2]
-		} else {
-			return nil, usagef("--sizes %q: want N or MxNxK", text)
+func plans(sizes []string, c *crew, u tuned, t elem.Type) (all []*series, err error) {
+	for _, text := range sizes {
+		s := &series{crew: c, tuned: u, t: t}
+		if s.m, s.n, s.k, err = parseProblem(text); err != nil {
+			return nil, err
 		}
-		if s.plan, err = master.NewPlan(s.spec(k, t), workers); err != nil {
+		if err := s.settle(); err != nil {
 			return nil, err
 		}
 		all = append(all, s)
@@ -116,12 +115,25 @@ func (f *benchFlags) plans(k *gemm.Kernel, t elem.Type, workers int) (all []*ser
 	return all, nil
 }
 
-// spec is a product of row-major matrices in memory.
-func (s *series) spec(k *gemm.Kernel, t elem.Type) master.Spec {
-	m := func(rows, cols int64) master.Operand {
-		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: t}}
+// parseProblem reads the size of a product, N or MxNxK.
+func parseProblem(text string) (m, n, k int64, err error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
+		return n, n, n, nil
 	}
-	return master.Spec{Type: t, Alpha: 1, Kernel: k, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)}
+	v, err := parseSizes(text, 3)
+	if err != nil {
+		return 0, 0, 0, usagef("--sizes %q: want N or MxNxK", text)
+	}
+	return v[0], v[1], v[2], nil
+}
+
+// settle plans a product of row-major matrices in memory, done as chosen.
+func (s *series) settle() (err error) {
+	m := func(rows, cols int64) master.Operand {
+		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: s.t}}
+	}
+	s.job, s.plan, err = s.crew.plan(s.tuned, master.Spec{Type: s.t, Alpha: 1, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)})
+	return err
 }
 
 // perTile is what a worker takes on top for a tile whose operands it packs
@@ -139,7 +151,7 @@ func (c *crew) affordAll(all []*series) error {
 }
 
 // measureAll lets the sizes take turns, after one turn that is not counted.
-func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int, t elem.Type) error {
+func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int) error {
 	plans := make([]*master.Plan, len(all))
 	for i, s := range all {
 		plans[i] = s.plan
@@ -150,7 +162,7 @@ func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int,
 	for rep := range reps + 1 {
 		for _, s := range all {
 			fill := rep == 0
-			seconds, err := s.once(ctx, pool, t, fill)
+			seconds, err := s.once(ctx, pool, fill)
 			if err != nil {
 				return err
 			}
@@ -168,14 +180,14 @@ func measureAll(ctx context.Context, pool *master.Pool, all []*series, reps int,
 }
 
 // once does the product once and returns the time it took.
-func (s *series) once(ctx context.Context, pool *master.Pool, t elem.Type, fill bool) (float64, error) {
+func (s *series) once(ctx context.Context, pool *master.Pool, fill bool) (float64, error) {
 	if fill {
-		if err := fillOperands(pool, t); err != nil {
+		if err := fillOperands(pool, s.t); err != nil {
 			return 0, err
 		}
 	}
 	start := time.Now()
-	if _, err := pool.Do(ctx, s.spec(s.plan.Kernel, t)); err != nil {
+	if _, err := pool.Do(ctx, s.job); err != nil {
 		return 0, err
 	}
 	return time.Since(start).Seconds(), nil
@@ -215,6 +227,7 @@ type benchResult struct {
 	Kernel  string  `json:"kernel"`
 	TileM   int64   `json:"tile_m"`
 	TileN   int64   `json:"tile_n"`
+	Profile string  `json:"profile"`
 	Reps    int     `json:"reps"`
 	Median  float64 `json:"median_s"`
 	Best    float64 `json:"best_s"`
@@ -223,9 +236,10 @@ type benchResult struct {
 	Share   float64 `json:"share"`
 }
 
-func (s *series) result(f *benchFlags, c crew, k *gemm.Kernel) benchResult {
+func (s *series) result(f *benchFlags, c crew, u tuned) benchResult {
+	k := u.kernel
 	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
-		TileM: s.plan.TileM, TileN: s.plan.TileN, Reps: f.reps,
+		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Reps: f.reps,
 		Median: median(s.seconds), Best: slices.Min(s.seconds), Peak: median(s.peaks)}
 	r.GFLOPS = s.plan.Flops() / r.Median / 1e9
 	r.Share = r.GFLOPS / r.Peak
@@ -239,14 +253,14 @@ func median(v []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-func (f *benchFlags) print(cmd *cobra.Command, c crew, k *gemm.Kernel, all []*series) error {
+func (f *benchFlags) print(cmd *cobra.Command, c crew, u tuned, all []*series) error {
 	out := cmd.OutOrStdout()
 	if !f.asJSON {
-		fmt.Fprintf(out, "%s, %s, %d worker(s)\n", k, f.dtype, c.workers)
+		fmt.Fprintf(out, "%s, %s, %d worker(s)%s\n", u.kernel, f.dtype, c.workers, map[bool]string{true: ", tuned"}[u.path != ""])
 		fmt.Fprintf(out, "%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
 	}
 	for _, s := range all {
-		r := s.result(f, c, k)
+		r := s.result(f, c, u)
 		if f.asJSON {
 			if err := json.NewEncoder(out).Encode(r); err != nil {
 				return err

@@ -23,6 +23,7 @@ const (
 	exitInput    = 4
 	exitResource = 5
 	exitWorkers  = 6
+	exitResume   = 75
 	exitSignal   = 128 // plus the signal's number
 )
 
@@ -79,6 +80,11 @@ type signalError struct{ sig syscall.Signal }
 
 func (e signalError) Error() string { return fmt.Sprintf("ended by signal: %v", e.sig) }
 
+// resumeError is work that was stopped and can be resumed.
+type resumeError struct{ error }
+
+func (e resumeError) Unwrap() error { return e.error }
+
 // resultError is a result that could not be printed.
 type resultError struct{ error }
 
@@ -91,6 +97,7 @@ func exitCode(err error) int {
 		wrong    wrongError
 		resource resourceError
 		signal   signalError
+		resume   resumeError
 		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
@@ -98,6 +105,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &resume):
+		return exitResume
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):

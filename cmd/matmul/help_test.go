@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -11,17 +12,14 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/he
 
 // TestHelpIsAsInTheGoldenFiles: run with -update after a change of a text.
 func TestHelpIsAsInTheGoldenFiles(t *testing.T) {
-	for _, name := range []string{"", "run", "verify", "bench", "gen", "info", "version", "man", "exit-codes", "completion", "help"} {
+	for _, name := range []string{"", "run", "verify", "bench", "tune", "tune show", "tune export", "tune import", "tune reset", "ipc", "gen", "info", "version", "man", "exit-codes", "completion", "help"} {
 		t.Run("matmul "+name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--help"}
-			if name != "" {
-				args = []string{name, "--help"}
-			}
+			args := append(strings.Fields(name), "--help")
 			got := runCommand(t, "", args...)
 			golden := filepath.Join("testdata", "help", "matmul.txt")
 			if name != "" {
-				golden = filepath.Join("testdata", "help", name+".txt")
+				golden = filepath.Join("testdata", "help", strings.ReplaceAll(name, " ", "-")+".txt")
 			}
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o666); err != nil {

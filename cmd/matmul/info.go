@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,14 +35,20 @@ type segmentInfo struct {
 
 func newInfo() *cobra.Command {
 	var asJSON bool
+	var caches cacheFlags
 	cmd := &cobra.Command{
 		Use:   "info",
 		Short: "Show what this machine has and what may be used",
 		Args:  arguments(),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	caches.register(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, out := newInfoReport(), cmd.OutOrStdout()
+		system, err := caches.system()
+		if err != nil {
+			return err
+		}
+		r, out := newInfoReport(system), cmd.OutOrStdout()
 		if !asJSON {
 			r.print(out)
 			return nil
@@ -53,8 +60,8 @@ func newInfo() *cobra.Command {
 	return cmd
 }
 
-func newInfoReport() infoReport {
-	r := infoReport{Version: version, Info: tune.Host().Info()}
+func newInfoReport(system tune.System) infoReport {
+	r := infoReport{Version: version, Info: system.Info()}
 	for _, isa := range gemm.Supported() {
 		r.ISAs = append(r.ISAs, isa.String())
 	}
@@ -100,6 +107,8 @@ func (r *infoReport) print(out io.Writer) {
 		fmt.Fprintf(out, "cache         %s\n", line)
 	}
 	fmt.Fprintf(out, "workers       %d by default: %s\n", r.Workers.N, r.Workers.Why)
+	fmt.Fprintf(out, "per worker    %s of L1, %s of L2, %s of L3\n",
+		tune.FormatBytes(r.PerWorker.L1), tune.FormatBytes(r.PerWorker.L2), tune.FormatBytes(r.PerWorker.L3))
 	for i, line := range r.Memory.Why {
 		fmt.Fprintf(out, "%-13s %s\n", map[bool]string{true: "memory"}[i == 0], line)
 	}
@@ -114,7 +123,7 @@ func (r *infoReport) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "huge pages    private: %s, shared: %s, of %s\n", r.HugePages.Enabled, r.HugePages.Shmem, tune.FormatBytes(r.HugePages.Size))
-	for _, w := range r.Limits.Warnings {
+	for _, w := range slices.Concat(m.Warnings, r.Limits.Warnings) {
 		fmt.Fprintf(out, "warning       %s\n", w)
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"os"
 
 	"matmul"
+	"matmul/internal/ipc"
 )
 
 func main() {
 	matmul.Main()
+	ipc.Main()
 	os.Exit(run(os.Args[1:]))
 }
 

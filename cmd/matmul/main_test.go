@@ -3,11 +3,13 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"matmul"
+	"matmul/internal/ipc"
 )
 
 // quickExit keeps programs that are built with the race detector from sleeping
@@ -16,7 +18,11 @@ const quickExit = "atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
 	matmul.Main() // the workers are this program, too
+	ipc.Main()
 	os.Setenv("GORACE", quickExit)
+	if filepath.Base(os.Args[0]) != "matmul" { // not the command itself, which scripts give a place
+		os.Setenv("XDG_CONFIG_HOME", "/dev/null") // no profiles of who runs the tests
+	}
 	testscript.Main(m, map[string]func(){"matmul": main})
 }
 

@@ -41,7 +41,7 @@ func TestCDependsOnTheInputsAlone(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 8} {
 		for _, kind := range shmmat.Shared() {
 			t.Run(fmt.Sprintf("%d/%s", workers, kind), func(t *testing.T) {
-				pool, err := master.New(master.Config{Workers: workers, Starter: starter, Kind: kind, Dir: dir, Spin: spin, Yield: true})
+				pool, err := master.New(master.Config{Workers: workers, Starter: starter, Kind: kind, Dir: dir, Spin: tune.DefaultSpin, Yield: true})
 				if err != nil {
 					t.Fatal(err)
 				}

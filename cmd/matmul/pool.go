@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +17,11 @@ const maxWorkers = 1024
 
 // poolFlags are the flags that say who computes.
 type poolFlags struct {
+	cacheFlags
 	workers int
 	isa     string
 	segment string
+	profile string
 }
 
 func (p *poolFlags) register(cmd *cobra.Command) {
@@ -28,6 +29,8 @@ func (p *poolFlags) register(cmd *cobra.Command) {
 	f.IntVar(&p.workers, "workers", 0, "worker processes, 1 to 1024 (default: physical cores that may be used)")
 	f.StringVar(&p.isa, "isa", "auto", "instruction set: auto, generic, avx2 or avx512")
 	f.StringVar(&p.segment, "segment", "memfd", "shared memory: memfd, posix, sysv or file")
+	p.registerProfile(cmd)
+	p.cacheFlags.register(cmd)
 	complete(cmd, "isa", "auto", "generic", "avx2", "avx512")
 	complete(cmd, "segment", "memfd", "posix", "sysv", "file")
 }
@@ -48,6 +51,9 @@ type crew struct {
 	kind    shmmat.Kind
 	machine *tune.Machine
 	limits  *tune.Limits
+
+	store    tune.Store // of profiles, if
+	profiles bool       // they are to be used
 }
 
 // resolve turns the flags into a crew.
@@ -61,7 +67,12 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 	if c.kind, err = shmmat.ParseKind(p.segment); err != nil {
 		return c, flagError("segment", err)
 	}
-	c.machine, c.limits = tune.Host().Detect()
+	system, err := p.system()
+	if err != nil {
+		return c, err
+	}
+	c.machine, c.limits = system.Detect()
+	c.store, c.profiles = p.store()
 	if c.workers = p.workers; c.workers == 0 {
 		n := c.limits.Workers(c.machine)
 		c.workers, c.why = min(n.N, maxWorkers), n.Why
@@ -69,15 +80,12 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 	return c, nil
 }
 
-// spin is how long idle processes look for work before they sleep.
-const spin = 50 * time.Microsecond
-
-// open starts the pool. dir is where a segment of kind file lies.
-func (c *crew) open(dir string) (*master.Pool, error) {
+// open starts the pool as chosen. dir is where a segment of kind file lies.
+func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
-		Pins: c.limits.Pins(c.machine, c.workers), Spin: spin,
-		Yield: c.workers >= len(c.limits.Affinity),
+		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
+		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity),
 	})
 }
 

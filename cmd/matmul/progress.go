@@ -62,6 +62,7 @@ const (
 // A meter follows one piece of work.
 type meter struct {
 	done, total atomic.Int64
+	note        atomic.Pointer[string] // what is said beside the name
 	stop        chan struct{}
 	finished    sync.WaitGroup
 }
@@ -70,6 +71,17 @@ type meter struct {
 func (m *meter) set(done, total int64) {
 	m.total.Store(total)
 	m.done.Store(done)
+}
+
+// say puts a few words beside the name. Any goroutine may call it.
+func (m *meter) say(note string) { m.note.Store(&note) }
+
+// label returns the name with what is said beside it.
+func (m *meter) label(name string) string {
+	if note := m.note.Load(); note != nil && *note != "" {
+		return name + ", " + *note
+	}
+	return name
 }
 
 // end takes the bar away.
@@ -112,6 +124,7 @@ func (p progress) bar(name string, m *meter, poll func(*meter)) {
 	defer bar.Finish()
 	for {
 		poll(m)
+		bar.Set("name", m.label(name))
 		bar.SetTotal(m.total.Load())
 		bar.SetCurrent(m.done.Load())
 		select {
@@ -138,6 +151,6 @@ func (p progress) lines(name string, m *meter, poll func(*meter)) {
 			continue
 		}
 		last = done
-		fmt.Fprintf(p.w, "%s: %d %% after %s\n", name, 100*done/total, time.Since(begin).Round(time.Second))
+		fmt.Fprintf(p.w, "%s: %d %% after %s\n", m.label(name), 100*done/total, time.Since(begin).Round(time.Second))
 	}
 }

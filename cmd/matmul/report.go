@@ -14,19 +14,21 @@ import (
 
 // report is what run prints.
 type report struct {
-	A       string  `json:"a"`
-	B       string  `json:"b"`
-	Out     string  `json:"out"`
-	M       int64   `json:"m"`
-	N       int64   `json:"n"`
-	K       int64   `json:"k"`
-	DType   string  `json:"dtype"`
-	Workers int     `json:"workers"`
-	ISA     string  `json:"isa"`
-	Kernel  string  `json:"kernel"`
-	TileM   int64   `json:"tile_m"`
-	TileN   int64   `json:"tile_n"`
-	Segment string  `json:"segment"`
+	A       string `json:"a"`
+	B       string `json:"b"`
+	Out     string `json:"out"`
+	M       int64  `json:"m"`
+	N       int64  `json:"n"`
+	K       int64  `json:"k"`
+	DType   string `json:"dtype"`
+	Workers int    `json:"workers"`
+	ISA     string `json:"isa"`
+	Kernel  string `json:"kernel"`
+	TileM   int64  `json:"tile_m"`
+	TileN   int64  `json:"tile_n"`
+	Segment string `json:"segment"`
+	// Profile is the tuner's file that chose the sizes; "" if there is none.
+	Profile string  `json:"profile"`
 	Bytes   int64   `json:"segment_bytes"`
 	Tasks   int     `json:"tasks"`
 	Deaths  int     `json:"worker_deaths"`
@@ -56,7 +58,7 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Tasks: r.Tasks, Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
+		Profile: p.tuned.path, Tasks: r.Tasks, Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
 	}
 	if rep.Seconds.Multiply > 0 {
 		rep.GFLOPS = p.plan.Flops() / rep.Seconds.Multiply / 1e9
@@ -102,6 +104,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	line("%s: %d×%d %s = %d×%d times %d×%d", oneLine(r.Out), r.M, r.N, r.DType, r.M, r.K, r.K, r.N)
 	line("  workers   %d, kernel %s, tile %d×%d, %s segment of %s",
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
+	if r.Profile != "" {
+		line("  profile   %s", oneLine(r.Profile))
+	}
 	line("  pack      %s", duration(r.Seconds.Pack))
 	line("  multiply  %s  %s", duration(r.Seconds.Multiply), r.rate())
 	line("  store     %s", duration(r.Seconds.Store))

@@ -29,18 +29,26 @@ func newRoot(stdout io.Writer) (root *cobra.Command, began *bool) {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newVerify(), newBench(), newGen(), newInfo(), newVersion(), newMan(), newExitCodes())
+	root.AddCommand(newRun(), newVerify(), newBench(), newTune(), newIPC(), newGen(), newInfo(), newVersion(), newMan(), newExitCodes())
 	addCompletion(root)
 	began = new(bool)
 	for _, cmd := range root.Commands() {
-		if work := cmd.RunE; work != nil {
-			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				*began = true
-				return work(cmd, args)
-			}
-		}
+		noteBegin(cmd, began)
 	}
 	return root, began
+}
+
+// noteBegin makes a command and those below it tell when their work begins.
+func noteBegin(cmd *cobra.Command, began *bool) {
+	if work := cmd.RunE; work != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return work(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteBegin(sub, began)
+	}
 }
 
 // noSuchCommand refuses arguments of the root: they are no command's name.

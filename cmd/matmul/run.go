@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"matmul/internal/elem"
-	"matmul/internal/gemm"
 	"matmul/internal/matfile"
 	"matmul/internal/verify"
 	"matmul/master"
@@ -67,6 +66,7 @@ type product struct {
 	method verify.Method // "" for none
 	show   progress
 	in     inputs
+	tuned  tuned
 	plan   *master.Plan
 	rep    report
 }
@@ -140,12 +140,11 @@ func (p *product) makePlan() error {
 	if err != nil {
 		return err
 	}
-	k, err := gemm.Lookup(p.crew.isa, t)
-	if err != nil {
-		return flagError("isa", err)
+	if p.tuned, err = p.crew.tuned(t); err != nil {
+		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Kernel: k, Priority: defaultPriority,
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority,
 		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
 	}
@@ -160,7 +159,7 @@ func (p *product) makePlan() error {
 		s.TileM, s.TileN = sizes[0], sizes[1]
 	}
 	s.Out.File = p.in.a.File // stands for the output, which is created after all checks
-	if p.plan, err = master.NewPlan(s, p.crew.workers); err != nil {
+	if _, p.plan, err = p.crew.plan(p.tuned, s); err != nil {
 		return err
 	}
 	return p.crew.afford(p.plan, 0, "")
@@ -171,7 +170,7 @@ const defaultPriority = 5
 
 // compute runs the job into the output file.
 func (p *product) compute(ctx context.Context, out *matfile.Output) error {
-	pool, err := p.crew.open(filepath.Dir(p.out))
+	pool, err := p.crew.open(filepath.Dir(p.out), p.tuned.choice)
 	if err != nil {
 		return err
 	}
