@@ -239,3 +239,22 @@ func TestDefaultTilesShareTheWorkEvenly(t *testing.T) {
 		}
 	}
 }
+
+func TestTilesAreHandedOutByRowsOrByColumns(t *testing.T) {
+	for byColumns, want := range map[bool][][2]int64{
+		false: {{0, 0}, {0, 2}, {2, 2}, {2, 0}, {4, 0}, {4, 2}},
+		true:  {{0, 0}, {2, 0}, {4, 0}, {4, 2}, {2, 2}, {0, 2}},
+	} {
+		pl, err := New(Params{Problem: Problem{6, 4, 3}, MR: 2, NR: 2, Down: 3, Across: 2, Slice: 100, ByColumns: byColumns})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [][2]int64
+		for id := range pl.Tasks() {
+			got = append(got, [2]int64{pl.Rect(id).R0, pl.Rect(id).C0})
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("by columns %v: %v, want %v", byColumns, got, want)
+		}
+	}
+}
