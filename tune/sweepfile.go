@@ -60,34 +60,22 @@ func OpenSweep(path string, h SweepHeader) (*SweepFile, error) {
 const maxSweep = 1 << 30
 
 func (s *SweepFile) begin(h SweepHeader) error {
-	st, err := s.f.Stat()
-	switch {
-	case err != nil:
-		return err
-	case !st.Mode().IsRegular():
-		return fmt.Errorf("%w: not a regular file", ErrSweep)
-	case st.Size() > maxSweep:
-		return fmt.Errorf("%w: longer than %s", ErrSweep, FormatBytes(maxSweep))
-	}
-	if err := sys.TryLock(s.f); err != nil {
-		return fmt.Errorf("%w: another sweep is writing it (%w)", ErrSweep, err)
-	}
-	data, err := io.ReadAll(s.f)
+	data, err := s.lockAndRead()
 	if err != nil {
 		return err
 	}
-	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	first, rest, _ := bytes.Cut(whole, []byte("\n"))
 	mine, err := json.Marshal(h)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode header: %w", err)
 	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
 	if len(whole) == 0 {
-		if len(data) > 0 && !bytes.HasPrefix(mine, data) && !bytes.HasPrefix(data, mine) {
+		if !bytes.HasPrefix(mine, data) { // an empty file, or what a kill left of a header
 			return fmt.Errorf("%w: not a sweep's file", ErrSweep)
 		}
 		return s.restart(mine)
 	}
+	first, rest, _ := bytes.Cut(whole, []byte("\n"))
 	if err := sameSweep(first, mine, h); err != nil {
 		return err
 	}
@@ -95,6 +83,24 @@ func (s *SweepFile) begin(h SweepHeader) error {
 		return err
 	}
 	return s.cut(int64(len(whole)))
+}
+
+// lockAndRead returns what the file holds, after making sure that it may be a
+// sweep's and is nobody else's.
+func (s *SweepFile) lockAndRead() ([]byte, error) {
+	st, err := s.f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: not a regular file", ErrSweep)
+	case st.Size() > maxSweep:
+		return nil, fmt.Errorf("%w: longer than %s", ErrSweep, FormatBytes(maxSweep))
+	}
+	if err := sys.TryLock(s.f); err != nil {
+		return nil, fmt.Errorf("%w: another sweep is writing it (%w)", ErrSweep, err)
+	}
+	return io.ReadAll(s.f)
 }
 
 // restart writes the header to a file that has none, or half of one.

@@ -23,7 +23,7 @@ type tuneReport struct {
 	Profile string  `json:"profile"`
 }
 
-func (x *tuning) newTuneReport(o *tune.Outcome, s *tune.Search) *tuneReport {
+func (x *tuning) newTuneReport(o *tune.Outcome) *tuneReport {
 	r := &tuneReport{Outcome: o, DType: x.t.String(), ISA: x.crew.isa.String(), Workers: x.crew.workers, Budget: x.budget.Seconds()}
 	if u, err := x.lab.tuned(o.Choice); err == nil {
 		r.Kernel = u.kernel.String()

@@ -97,33 +97,50 @@ func newTuneExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := s.All()
+			lines, err := exported(s)
 			if err != nil {
-				return inputf(s.Dir, "%v", reason(err))
-			}
-			var lines bytes.Buffer
-			for _, e := range all {
-				if e.Err != nil {
-					warn("%s is left out: %v", e.Path, e.Err)
-				} else if err := json.NewEncoder(&lines).Encode(e.Profile); err != nil {
-					return err
-				}
-			}
-			if output == "" {
-				_, err := cmd.OutOrStdout().Write(lines.Bytes())
 				return err
 			}
-			f, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return inputf(output, "cannot be created: %v", reason(err))
+			if output == "" {
+				_, err := cmd.OutOrStdout().Write(lines)
+				return err
 			}
-			_, err = f.Write(lines.Bytes())
-			return errors.Join(err, f.Close())
+			return writeNew(output, lines)
 		},
 	}
 	p.registerProfile(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "new `FILE` to write to (default: standard output)")
 	return cmd
+}
+
+// exported returns the usable profiles of a store, one a line.
+func exported(s tune.Store) ([]byte, error) {
+	all, err := s.All()
+	if err != nil {
+		return nil, inputf(s.Dir, "%v", reason(err))
+	}
+	var lines bytes.Buffer
+	for _, e := range all {
+		if e.Err != nil {
+			warn("%s is left out: %v", e.Path, e.Err)
+		} else if err := json.NewEncoder(&lines).Encode(e.Profile); err != nil {
+			return nil, err
+		}
+	}
+	return lines.Bytes(), nil
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return inputf(path, "cannot be created: %v", reason(err))
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(path) // half of it is of no use
+	}
+	return err
 }
 
 func newTuneImport() *cobra.Command {

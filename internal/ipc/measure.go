@@ -33,7 +33,8 @@ const From = 4 << 10
 type Options struct {
 	// CPUs are the processors of sender and receiver; nil for any.
 	CPUs []int
-	// Effort scales the number of measurements; 1 takes about ten seconds.
+	// Effort scales the number of measurements; 1 takes about ten seconds, 0
+	// measures everything as little as possible.
 	Effort float64
 	// Progress is told how far the work is; it may be nil.
 	Progress func(done, total int64)
@@ -92,8 +93,9 @@ func (l *link) measureAll(ctx context.Context, o Options) (times, error) {
 	for _, w := range Ways() {
 		all[w] = map[int64][]float64{}
 	}
-	done, total := int64(0), int64(passes*len(Sizes())*len(Ways()))
-	for range passes {
+	rounds := max(int(passes*o.Effort), 1)
+	done, total := int64(0), int64(rounds*len(Sizes())*len(Ways()))
+	for range rounds {
 		for _, n := range Sizes() {
 			for _, w := range Ways() {
 				got, err := l.measure(ctx, w, n, o.Effort)

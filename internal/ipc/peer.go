@@ -54,19 +54,10 @@ func serve(value string) error {
 			return err
 		}
 	}
-	l, err := layout()
+	view, err := attach(os.NewFile(3, "segment"))
 	if err != nil {
 		return err
 	}
-	seg, err := shmmat.Attach(shmmat.Handle{Kind: shmmat.Memfd, Size: l.Size}, os.NewFile(3, "segment"))
-	if err != nil {
-		return err
-	}
-	view, err := seg.Map(shmmat.All(true))
-	if err != nil {
-		return err
-	}
-	view.Settle()
 	board, err := shmmat.OpenBoard(view.Bytes(shmmat.Control), 1)
 	if err != nil {
 		return err
@@ -75,8 +66,25 @@ func serve(value string) error {
 		end: board.Worker(0, epoch), shared: view.Bytes(shmmat.C), private: make([]byte, maxBytes),
 		socket: os.NewFile(4, "socket"), pipe: os.NewFile(5, "pipe"), parent: os.Getppid(),
 	}
-	clear(p.private) // present
+	fill(p.private, 0) // present
 	return p.loop()
+}
+
+// attach maps the segment.
+func attach(file *os.File) (*shmmat.View, error) {
+	l, err := layout()
+	if err != nil {
+		return nil, err
+	}
+	seg, err := shmmat.Attach(shmmat.Handle{Kind: shmmat.Memfd, Size: l.Size}, file)
+	if err != nil {
+		return nil, err
+	}
+	view, err := seg.Map(shmmat.All(true))
+	if err == nil {
+		view.Settle()
+	}
+	return view, err
 }
 
 // loop does tasks until the parent says Quit or is gone.

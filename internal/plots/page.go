@@ -66,9 +66,9 @@ func CheckName(path string) error {
 
 func extension(path string) string { return strings.ToLower(filepath.Ext(path)) }
 
-// Abort removes the file again, unless it was written.
+// Abort removes the file again, unless it was written. A nil File is none.
 func (f *File) Abort() {
-	if f.part != nil {
+	if f != nil && f.part != nil {
 		f.part.Close()
 		os.Remove(f.part.Name())
 	}
