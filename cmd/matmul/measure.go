@@ -86,7 +86,11 @@ func (l *lab) measure(ctx context.Context, p tiling.Problem, c tune.Choice) (flo
 	if err != nil {
 		return 0, err
 	}
-	return l.series(p, u).once(ctx, b.pool, false)
+	s := l.series(p, u)
+	if err := s.settle(); err != nil {
+		return 0, err
+	}
+	return s.once(ctx, b.pool, false)
 }
 
 // tuned returns the kernel of a choice. The choice counts as it is.

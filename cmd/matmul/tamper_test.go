@@ -12,7 +12,7 @@ import (
 // TestAWrongResultIsNotWritten spoils C under the hands of a run, between the
 // store and the check: as a faulty machine might.
 func TestAWrongResultIsNotWritten(t *testing.T) {
-	dir := operands(t, 300)
+	dir := operands(t, 600) // the check takes long enough to be met
 	r := start(t, dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--verify", "exact", "--workers", "1")
 	for len(r.ended) == 0 {
 		spoil(r.pid(), dir)
