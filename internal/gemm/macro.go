@@ -26,6 +26,12 @@ type macro[T elem.Float] struct {
 // garbage collection.
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
+	if t.A.Packed.Data != nil && t.B.Packed.Data != nil {
+		b.MC = min(max(b.MC, 0), packedMC)
+		if b.MC == 0 {
+			b.MC = min(k.MC, packedMC)
+		}
+	}
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
@@ -61,6 +67,11 @@ const (
 	fewPanels = 16
 	nearBytes = 512 << 10
 )
+
+// packedMC is the most rows at a time of operands that lie in panels: these
+// cost little to read once more, and the sums of more rows take memory that a
+// job whose operands come from files was not asked for.
+const packedMC = 512
 
 // blockSize splits total into the fewest blocks of at most want, or else
 // usual, elements, all about the same size and multiples of unit: a short last
