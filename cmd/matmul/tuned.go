@@ -93,17 +93,18 @@ const smallJob = 1e9
 // plan plans a job as chosen; what s says already, its tile, stays. A choice
 // that cannot be planned gives way to the untuned one. Returned is the job as
 // it was planned, too.
-func (c *crew) plan(u tuned, s master.Spec) (master.Spec, *master.Plan, error) {
+func (c *crew) plan(u tuned, given master.Spec) (master.Spec, *master.Plan, error) {
+	s := given
 	u.apply(&s, c.workers)
 	p, err := master.NewPlan(s, c.workers)
 	if err == nil || u.path == "" {
 		return s, p, err
 	}
-	usual, lookup := c.untuned(s.Type)
+	usual, lookup := c.untuned(given.Type)
 	if lookup != nil {
 		return s, nil, err
 	}
-	s.TileM, s.TileN = 0, 0
+	s = given
 	usual.apply(&s, c.workers)
 	p, err = master.NewPlan(s, c.workers)
 	return s, p, err
