@@ -66,7 +66,7 @@ func (p *Pool) seatHere() int {
 // Do plans, prepares and runs a job: what NewPlan, Prepare and Run do one after
 // the other. A small one whose operands fit the segment that is there costs
 // next to nothing besides its product. The result is in the data segment; see
-// Pool.Elements.
+// Elements.
 func (p *Pool) Do(ctx context.Context, s Spec) (Report, error) {
 	if rep, ok, err := p.doAlone(ctx, &s); ok || err != nil {
 		return rep, err
@@ -101,7 +101,7 @@ func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err e
 	if pl.Layout, err = pl.layout(); err != nil || !p.data.fits(pl.Layout) {
 		return rep, false, err
 	}
-	pl.Blocking = s.Kernel.Blocking
+	pl.Blocking = s.blocking()
 	record := pl.record(0, p.data.number)
 	rep, err = p.alone(&record)
 	return rep, true, err

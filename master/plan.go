@@ -72,9 +72,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	if err := pr.Check(); err != nil {
 		return nil, err
 	}
-	if s.Blocking == (gemm.Blocking{}) {
-		s.Blocking = s.Kernel.Blocking
-	}
+	s.Blocking = s.blocking()
 	mr, nr, small := int64(s.Kernel.MR), int64(s.Kernel.NR), s.small(pr)
 	if small {
 		workers = sharers(pr, workers)
@@ -105,6 +103,14 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	p := &Plan{Spec: s, Plan: tp, Small: small}
 	p.Layout, err = p.layout()
 	return p, err
+}
+
+// blocking returns the sizes that were given, or else the kernel's own.
+func (s *Spec) blocking() gemm.Blocking {
+	if s.Blocking == (gemm.Blocking{}) {
+		return s.Kernel.Blocking
+	}
+	return s.Blocking
 }
 
 // fit returns an error unless the operands fit together in a product.

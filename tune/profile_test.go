@@ -86,7 +86,7 @@ func TestAProfileThatDoesNotFitSaysWhy(t *testing.T) {
 		"another kernel":         {func(p *Profile, _ *Key, _ *CacheSizes) { p.Kernel = "avx3 9x9" }, "kernel \"avx3 9x9\""},
 		"a kernel not here":      {func(p *Profile, _ *Key, _ *CacheSizes) { p.Choice.ISA = "neon" }, "unknown instruction set"},
 		"any kernel":             {func(p *Profile, _ *Key, _ *CacheSizes) { p.Choice.ISA = "auto" }, "chooses auto"},
-		"a kernel not asked for": {func(_ *Profile, k *Key, _ *CacheSizes) { k.ISA = "generic" }, "generic"},
+		"a kernel not asked for": {func(p *Profile, k *Key, _ *CacheSizes) { p.Choice.ISA, k.ISA = "avx512", "generic" }, "it chooses avx512, not generic"},
 		"KC of nothing":          {func(p *Profile, _ *Key, _ *CacheSizes) { p.Choice.KC = 0 }, "KC 0"},
 		"a negative MC":          {func(p *Profile, _ *Key, _ *CacheSizes) { p.Choice.MC = -8 }, "MC -8"},
 		"NC of a million":        {func(p *Profile, _ *Key, _ *CacheSizes) { p.Choice.NC = 1 << 20 }, "NC 1048576"},

@@ -26,17 +26,15 @@ type macro[T elem.Float] struct {
 // garbage collection.
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
+	usualMC := k.MC
 	if t.A.Packed.Data != nil && t.B.Packed.Data != nil {
-		b.MC = min(max(b.MC, 0), packedMC)
-		if b.MC == 0 {
-			b.MC = min(k.MC, packedMC)
-		}
+		b.MC, usualMC = min(b.MC, packedMC), min(usualMC, packedMC)
 	}
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: blockSize(b.MC, k.MC, m, k.MR),
+		mc: blockSize(b.MC, usualMC, m, k.MR),
 		nc: blockSize(b.NC, k.NC, n, k.NR),
 		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),
 	}
