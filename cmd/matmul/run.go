@@ -18,7 +18,7 @@ type runFlags struct {
 	problemFlags
 	poolFlags
 	out, dtype, tile, verify string
-	force, asJSON            bool
+	force, asJSON, dryRun    bool
 	progress                 *string
 }
 
@@ -48,6 +48,7 @@ widest element type of the operands, unless --dtype says otherwise.`,
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	f.progress = progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
@@ -86,6 +87,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	if err := p.makePlan(); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return p.outline()
 	}
 	out, err := matfile.Create(f.out, p.plan.M, p.plan.N, p.plan.Type, f.force)
 	if err != nil {
@@ -162,7 +166,11 @@ func (p *product) makePlan() error {
 	if _, p.plan, err = p.crew.plan(p.tuned, s); err != nil {
 		return err
 	}
-	return p.crew.afford(p.plan, 0, "")
+	n, err := p.needs()
+	if err != nil {
+		return err
+	}
+	return n.afford(p.crew.limits)
 }
 
 // defaultPriority is that of a job that does not say.
