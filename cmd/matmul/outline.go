@@ -59,8 +59,8 @@ type outline struct {
 // was concluded from.
 type expectation struct {
 	Multiply float64 `json:"multiply_seconds"`
-	GFLOPS   float64 `json:"gflops"` // of all workers together
-	Read     float64 `json:"read_seconds"` // of one reader
+	GFLOPS   float64 `json:"gflops"`                // of all workers together
+	Read     float64 `json:"read_seconds"`          // of one reader
 	ReadRate float64 `json:"read_bytes_per_second"` // 0 if nothing is read
 }
 
