@@ -64,9 +64,15 @@ func list(dir string) (names []string) {
 // start starts the command in dir, as the leader of a process group.
 func start(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, cmd: command(dir, args...), dir: dir, before: look(dir), ended: make(chan error, 1)}
+	return startWith(t, command(dir, args...), (*exec.Cmd).Start)
+}
+
+// startWith starts cmd, which is or becomes the command, by begin.
+func startWith(t *testing.T, cmd *exec.Cmd, begin func(*exec.Cmd) error) *running {
+	t.Helper()
+	r := &running{t: t, cmd: cmd, dir: cmd.Dir, before: look(cmd.Dir), ended: make(chan error, 1)}
 	r.cmd.Stderr = &r.stderr
-	if err := r.cmd.Start(); err != nil {
+	if err := begin(r.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() { r.ended <- r.cmd.Wait() }()

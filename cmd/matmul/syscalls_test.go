@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,14 +110,11 @@ func (c *callTest) sum() string {
 // fail.
 func (c *callTest) run(calls []int, what string, decide func(inject.Call) syscall.Errno) (r *running, code int) {
 	c.t.Helper()
-	r = &running{t: c.t, cmd: command(c.dir, c.args...), dir: c.dir, before: look(c.dir), ended: make(chan error, 1)}
-	r.cmd.Stderr = &r.stderr
-	ended, err := inject.Start(r.cmd, calls, decide)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	go func() { r.ended <- r.cmd.Wait() }()
-	c.t.Cleanup(func() { syscall.Kill(-r.pid(), syscall.SIGKILL) })
+	var ended <-chan struct{}
+	r = startWith(c.t, command(c.dir, c.args...), func(cmd *exec.Cmd) (err error) {
+		ended, err = inject.Start(cmd, calls, decide)
+		return err
+	})
 	hangs := time.AfterFunc(testPatience*9/10, func() { c.t.Logf("%s: the run that makes fail %s takes long", c.name, what) })
 	defer hangs.Stop()
 	code = r.wait()
