@@ -217,6 +217,9 @@ func (c *callTest) try(f fault) (outcome string) {
 	if hit.From == "nobody" && code != 0 {
 		complain("failed without a fault")
 	}
+	if f.kind.Runtime && code != 0 && c.old != "" {
+		c.removePart() // a crash while names are swapped may leave one
+	}
 	if got == "" {
 		r.left(testPatience)
 	} else {
@@ -238,6 +241,14 @@ func allWarnings(said string) bool {
 		}
 	}
 	return true
+}
+
+// removePart removes the name of an output that was about to replace another.
+func (c *callTest) removePart() {
+	parts, _ := filepath.Glob(filepath.Join(c.dir, ".matmul-*.part"))
+	for _, part := range parts {
+		os.Remove(part)
+	}
 }
 
 // isNamed reports whether a run ended with one line and the status of a
