@@ -77,7 +77,7 @@ func (k *Kernel) most(b Blocking, packed bool) Blocking {
 // a block lie so near to each other that they stay in L2, or are used once.
 const (
 	fewPanels = 16
-	nearBytes = 512 << 10
+	nearBytes = 832 << 10
 )
 
 // packedMC is the most rows at a time of operands that lie in panels: these
