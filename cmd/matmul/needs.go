@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"matmul/internal/sys"
+	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tune"
@@ -138,6 +139,24 @@ func (n *needs) affordMemory(limits []tune.MemoryLimit) error {
 		}
 	}
 	return nil
+}
+
+// affordCheck returns an error if verification takes more memory than is to be
+// had.
+func affordCheck(limits []tune.MemoryLimit, bytes int64) error {
+	for _, limit := range limits {
+		if bytes > limit.Free() {
+			return resourceError{fmt.Errorf("not enough memory: verification needs %s, and %s", tune.FormatBytes(bytes), limit)}
+		}
+	}
+	return nil
+}
+
+// checkMemory returns the bytes that verification takes: Go's collector lets as
+// much lie around as is in use.
+func checkMemory(m verify.Method, p *verify.Problem, o verify.Options) (int64, error) {
+	bytes, err := verify.Memory(m, p, o)
+	return 2 * bytes, err
 }
 
 // affordFiles compares with the limit of a file's size.

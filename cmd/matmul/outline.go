@@ -76,11 +76,9 @@ func (p *product) needs() (*needs, error) {
 	n.output, n.outDir = size, dir
 	if p.method != "" {
 		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
-		bytes, err := verify.Memory(p.method, p.problem(p.in, c), verify.Options{})
-		if err != nil {
+		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
 			return nil, err
 		}
-		n.check = 2 * bytes // the collector lets as much lie around
 	}
 	return n, nil
 }

@@ -207,7 +207,7 @@ func (c *callTest) try(f fault) (outcome string) {
 	switch {
 	case code == 0 && got != c.right:
 		complain("C has the SHA-256 %q, want %q", got, c.right)
-	case code == 0 && !allWarnings(said):
+	case code == 0 && !f.kind.Runtime && !allWarnings(said):
 		complain("standard error says more than warnings")
 	case code != 0 && !f.kind.Runtime && !isNamed(code, said):
 		complain("standard error is not one line with a documented status")
@@ -275,6 +275,18 @@ func lastLine(said string) bool {
 func TestEveryCallThatFails(t *testing.T) {
 	from, to := runs(t, 2, faultParts)
 	dir := operands(t, 20)
+	version := command(dir, "version")
+	ended, err := inject.Start(version, nil, func(inject.Call) syscall.Errno { return 0 })
+	switch {
+	case errors.Is(err, inject.ErrUnavailable) && !campaign:
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	if err := version.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
 	runCommand(t, dir, "gen", "-o", "c0.npy", "--rows", "20", "--cols", "20", "--seed", "3")
 	setups := make([]*callTest, len(callSetups))
 	for i := range setups {
