@@ -76,7 +76,12 @@ func (t *Tile[T]) startRow(dst []T, i, j int) {
 		clear(dst)
 		return
 	}
-	for q, c := range t.C0[i*t.LDC0+j:][:len(dst)] {
+	src := t.C0[i*t.LDC0+j:][:len(dst)]
+	if t.Beta == 1 {
+		copy(dst, src)
+		return
+	}
+	for q, c := range src {
 		dst[q] = T(t.Beta * c)
 	}
 }
