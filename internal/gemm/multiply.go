@@ -16,8 +16,9 @@ type Tile[T elem.Float] struct {
 
 // Multiply computes a tile of C: round(Beta·C0), or zero if Beta is 0 or C0 is
 // nil, and then one fused multiply-add per depth in ascending order. It writes
-// C[I0:I1, J0:J1] and nothing else, and reads nothing of C. C must not alias
-// C0. A zero size in b stands for the kernel's own.
+// C[I0:I1, J0:J1] and nothing else, and reads nothing of C. C may be C0 itself,
+// at the same place with the same distance of rows; otherwise they must not
+// overlap. A zero size in b stands for the kernel's own.
 func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) {
 	if t.Beta == 0 {
 		t.C0 = nil
