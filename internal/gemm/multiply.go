@@ -32,6 +32,10 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 		t.start()
 		return
 	}
+	if t.isTiny() {
+		t.byLoops()
+		return
+	}
 	x := newMacro(k, b, ws, &t)
 	for ic := 0; ic < m; ic += x.mc {
 		x.rows(ic, min(ic+x.mc, m), n)
