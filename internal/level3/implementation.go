@@ -28,7 +28,7 @@ func New(dgemm Gemm[float64], sgemm Gemm[float32]) *Implementation {
 
 // The sizes up to which blocks on the diagonal are not cut any further.
 const (
-	leaf   = 8
+	leaf   = 16
 	square = 128
 )
 
