@@ -2,6 +2,7 @@ package matmul
 
 import (
 	"context"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas"
 
@@ -75,15 +76,29 @@ func multiply[T float32 | float64](ctx context.Context, p *Pool, x gemm.Tile[T])
 		p.count.small.Add(1)
 		return nil
 	}
+	return divide(ctx, p, x)
+}
+
+// divide has the workers do a product.
+func divide[T float32 | float64](ctx context.Context, p *Pool, x gemm.Tile[T]) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
 	defer p.end()
-	if err := threads.Multiply(ctx, p.team, ar.kernel, ar.blocking, x); err != nil {
-		return err
+	did, err := byProcesses(ctx, p, &x)
+	if did {
+		return counted(&p.count.processes, err)
 	}
-	p.count.threads.Add(1)
-	return nil
+	ar := arithmeticOf[T](p)
+	return counted(&p.count.threads, threads.Multiply(ctx, p.team, ar.kernel, ar.blocking, x))
+}
+
+// counted adds one to a counter unless there is an error.
+func counted(c *atomic.Uint64, err error) error {
+	if err == nil {
+		c.Add(1)
+	}
+	return err
 }
 
 // The texts of gonum's panics.

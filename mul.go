@@ -54,21 +54,3 @@ func rawOf(x mat.Matrix, dst blas64.General) (raw blas64.General, t blas.Transpo
 	}
 	return raw, t
 }
-
-// NewDense returns a zero r×c matrix whose memory the pool keeps until it is
-// released, or the pool closed. The panics are those of mat.NewDense.
-func (p *Pool) NewDense(r, c int) (*mat.Dense, error) {
-	if err := p.begin(); err != nil {
-		return nil, err
-	}
-	defer p.end()
-	return mat.NewDense(r, c, nil), nil
-}
-
-// Release gives back the memory of a matrix that NewDense made, and leaves it
-// empty. Nothing may use the memory any more, by way of slices and views of the
-// matrix neither.
-func (p *Pool) Release(m *mat.Dense) error {
-	m.Reset()
-	return nil
-}

@@ -31,18 +31,18 @@ type own struct {
 	f32 tile.Engine[float32]
 }
 
-func (o *own) multiply(j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+func (o *own) multiply(j *shmmat.Job, m *tile.Memory, r tiling.Rect) error {
 	if j.Type == elem.Float32 {
-		return multiply(&o.f32, j, v, r)
+		return multiply(&o.f32, j, m, r)
 	}
-	return multiply(&o.f64, j, v, r)
+	return multiply(&o.f64, j, m, r)
 }
 
-func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, m *tile.Memory, r tiling.Rect) error {
 	if err := e.Use(j); err != nil {
 		return err
 	}
-	return e.Multiply(j, v, r)
+	return e.Multiply(j, m, r)
 }
 
 // seatHere returns the seat whose worker has the processor that the master
@@ -105,11 +105,11 @@ func (j *Job) isAlone() bool { return j.Small && j.Tasks() == 1 }
 func (p *Pool) alone(j *shmmat.Job) (Report, error) {
 	start := sys.Monotonic()
 	rep := Report{Tasks: 1}
-	v, err := p.dataView()
+	m, err := p.memory()
 	if err != nil {
 		return rep, err
 	}
-	err = p.own.multiply(j, v, tiling.Rect{R1: j.M, C1: j.N})
+	err = p.own.multiply(j, m, tiling.Rect{R1: j.M, C1: j.N})
 	rep.Wall = time.Duration(sys.Monotonic() - start)
 	rep.Busy[tiling.Multiply] = rep.Wall
 	rep.Span[tiling.Multiply][1] = rep.Wall
@@ -125,12 +125,12 @@ func (r *run) own() (did bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	v, err := r.j.p.dataView()
+	m, err := r.j.p.memory()
 	if err != nil {
 		return false, err
 	}
 	a := shmmat.Answer{Begin: sys.Monotonic()}
-	if err := r.j.p.own.multiply(&r.j.record, v, r.j.Rect(id)); err != nil {
+	if err := r.j.p.own.multiply(&r.j.record, m, r.j.Rect(id)); err != nil {
 		return false, fmt.Errorf("multiply: %w", err)
 	}
 	a.End = sys.Monotonic()

@@ -1,5 +1,0 @@
-package matmul
-
-import "matmul/worker"
-
-func serveIfWorker() { worker.Main() }
