@@ -10,23 +10,22 @@ import (
 // to gonum: arguments that it panics at, so that its checks and texts are the
 // only ones, and results for which no product is needed.
 
-// least is the number of multiply-adds of a square product from which one that
-// is blocked, or made whole, is faster than gonum's own.
-const least = 4096
-
-// pays reports whether a product of m×n×k is worth it. None of them is 0.
-func pays(m, n, k int) bool { return float64(m)*float64(n)*float64(k) >= least }
+// pays reports whether a product of m×n×k, none of them 0, is worth making
+// matrices whole for.
+func (e *engine[T]) pays(m, n, k int) bool {
+	return float64(m)*float64(n)*float64(k) >= float64(e.least)
+}
 
 // symmComputes reports whether a Symm is a product of operands in order.
-func symmComputes[T elem.Float](s blas.Side, ul blas.Uplo, m, n int, alpha T, a []T, lda int, b []T, ldb int, c []T, ldc int) bool {
+func (e *engine[T]) symmComputes(s blas.Side, ul blas.Uplo, m, n int, alpha T, a []T, lda int, b []T, ldb int, c []T, ldc int) bool {
 	k := order(s, m, n)
-	return validSide(s) && validUplo(ul) && min(m, n) > 0 && alpha != 0 && pays(m, n, k) &&
+	return validSide(s) && validUplo(ul) && min(m, n) > 0 && alpha != 0 && e.pays(m, n, k) &&
 		fits(k, k, lda, len(a)) && fits(m, n, ldb, len(b)) && fits(m, n, ldc, len(c))
 }
 
 // syrkComputes reports whether a Syrk or Syr2k is a product, and C in order.
-func syrkComputes[T elem.Float](ul blas.Uplo, t blas.Transpose, n, k int, alpha T, c []T, ldc int) bool {
-	return validUplo(ul) && validTranspose(t) && min(n, k) > 0 && alpha != 0 && pays(n, n, k) && fits(n, n, ldc, len(c))
+func (e *engine[T]) syrkComputes(ul blas.Uplo, t blas.Transpose, n, k int, alpha T, c []T, ldc int) bool {
+	return validUplo(ul) && validTranspose(t) && min(n, k) > 0 && alpha != 0 && e.pays(n, n, k) && fits(n, n, ldc, len(c))
 }
 
 // lanesFit reports whether op(A) is n×k.

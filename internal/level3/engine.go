@@ -22,6 +22,7 @@ type engine[T elem.Float] struct {
 	trmm, trsm triangular[T] // gonum's own
 	leaf       int           // order up to which a triangle is gonum's
 	square     int           // order up to which a symmetric block is made whole
+	least      int           // multiply-adds from which a symmetric product is not gonum's
 	squares    sync.Pool     // of *[]T, square² long
 }
 

@@ -21,15 +21,17 @@ var (
 func New(dgemm Gemm[float64], sgemm Gemm[float32]) *Implementation {
 	var own gonum.Implementation
 	return &Implementation{
-		f64: engine[float64]{gemm: dgemm, trmm: own.Dtrmm, trsm: own.Dtrsm, leaf: leaf, square: square},
-		f32: engine[float32]{gemm: sgemm, trmm: own.Strmm, trsm: own.Strsm, leaf: leaf, square: square},
+		f64: engine[float64]{gemm: dgemm, trmm: own.Dtrmm, trsm: own.Dtrsm, leaf: leaf, square: square, least: least},
+		f32: engine[float32]{gemm: sgemm, trmm: own.Strmm, trsm: own.Strsm, leaf: leaf, square: square, least: least},
 	}
 }
 
-// The sizes up to which blocks on the diagonal are not cut any further.
+// Measured on two cores: where blocking over products is not slower than what
+// gonum does by itself.
 const (
 	leaf   = 16
 	square = 128
+	least  = 4096
 )
 
 // Dgemm computes C = alpha·op(A)·op(B) + beta·C by the engine.
@@ -44,7 +46,7 @@ func (x *Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32
 
 // Dsymm computes C = alpha·A·B + beta·C or C = alpha·B·A + beta·C, A symmetric.
 func (x *Implementation) Dsymm(s blas.Side, ul blas.Uplo, m, n int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	if !symmComputes(s, ul, m, n, alpha, a, lda, b, ldb, c, ldc) {
+	if !x.f64.symmComputes(s, ul, m, n, alpha, a, lda, b, ldb, c, ldc) {
 		x.Implementation.Dsymm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
@@ -53,7 +55,7 @@ func (x *Implementation) Dsymm(s blas.Side, ul blas.Uplo, m, n int, alpha float6
 
 // Ssymm is Dsymm for float32.
 func (x *Implementation) Ssymm(s blas.Side, ul blas.Uplo, m, n int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	if !symmComputes(s, ul, m, n, alpha, a, lda, b, ldb, c, ldc) {
+	if !x.f32.symmComputes(s, ul, m, n, alpha, a, lda, b, ldb, c, ldc) {
 		x.Implementation.Ssymm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
@@ -62,7 +64,7 @@ func (x *Implementation) Ssymm(s blas.Side, ul blas.Uplo, m, n int, alpha float3
 
 // Dsyrk computes a triangle of C = alpha·op(A)·op(A)ᵀ + beta·C.
 func (x *Implementation) Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int) {
-	if !syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) {
+	if !x.f64.syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) {
 		x.Implementation.Dsyrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
 		return
 	}
@@ -71,7 +73,7 @@ func (x *Implementation) Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha f
 
 // Ssyrk is Dsyrk for float32.
 func (x *Implementation) Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int) {
-	if !syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) {
+	if !x.f32.syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) {
 		x.Implementation.Ssyrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
 		return
 	}
@@ -80,7 +82,7 @@ func (x *Implementation) Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha f
 
 // Dsyr2k computes a triangle of C = alpha·op(A)·op(B)ᵀ + alpha·op(B)·op(A)ᵀ + beta·C.
 func (x *Implementation) Dsyr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	if !syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) || !lanesFit(t, n, k, b, ldb) {
+	if !x.f64.syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) || !lanesFit(t, n, k, b, ldb) {
 		x.Implementation.Dsyr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
@@ -89,7 +91,7 @@ func (x *Implementation) Dsyr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha 
 
 // Ssyr2k is Dsyr2k for float32.
 func (x *Implementation) Ssyr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	if !syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) || !lanesFit(t, n, k, b, ldb) {
+	if !x.f32.syrkComputes(ul, t, n, k, alpha, c, ldc) || !lanesFit(t, n, k, a, lda) || !lanesFit(t, n, k, b, ldb) {
 		x.Implementation.Ssyr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
