@@ -1,6 +1,7 @@
 package matmul_test
 
 import (
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/lapack/gonum"
@@ -55,9 +56,16 @@ var suites = map[string]func(*testing.T, gonum.Implementation){
 	"Dtrtrs":  func(t *testing.T, l gonum.Implementation) { testlapack.DtrtrsTest(t, l) },
 }
 
+// long are the suites that a short run leaves out: they take seconds each, and
+// what they call of Level 3 others call, too.
+var long = []string{"Dgeev", "Dgesvd", "Dormbr", "Dlaqr04", "Dlaqr23", "Dgerqf", "Dgels", "Dormlq"}
+
 func TestBLASCarriesGonumsLAPACK(t *testing.T) {
 	underBackend(t, func() {
 		for name, suite := range suites {
+			if testing.Short() && slices.Contains(long, name) {
+				continue
+			}
 			t.Run(name, func(t *testing.T) { suite(t, gonum.Implementation{}) })
 		}
 	})
