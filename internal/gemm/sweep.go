@@ -27,8 +27,28 @@ func (s *sweep[T]) run() {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
 	for i := s.together(); i < s.i1; i += s.mr {
-		s.row(i, min(s.mr, s.i1-i))
+		rows := min(s.mr, s.i1-i)
+		if s.once {
+			s.at = 0
+		}
+		if s.pc == 0 && s.C0 != nil {
+			s.startBlocks(i, rows)
+		}
+		s.row(i, rows)
 		s.keepB = false
+	}
+}
+
+// startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
+// i on. What pads a block is left as it is: nothing that is stored depends on
+// it.
+func (s *sweep[T]) startBlocks(i, rows int) {
+	at := s.at
+	for j := s.j0; j < s.j1; j += s.width(s.j1 - j) {
+		for r := range rows {
+			s.startRow(s.ws.blocks[at+r*s.nr:][:s.width(s.j1-j)], i+r, j)
+		}
+		at += s.mr * s.nr
 	}
 }
 
@@ -42,6 +62,7 @@ func (s *sweep[T]) together() int {
 	}
 	i := s.i0
 	for end := i + whole*s.mr; i < end; {
+		s.at = 0
 		c := call[T]{later: s.ws.zero}
 		c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 		c.aPanel = s.mr * c.aRow
