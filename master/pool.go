@@ -21,6 +21,7 @@ type Config struct {
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
 	Yield   bool           // workers fill all processors: offer them while looking
 	Small   bool           // leave segments in pages of the usual size
+	Own     bool           // this process is there for the pool alone: its threads may be scheduled to suit it
 }
 
 // Pool is a set of workers that are started once and used for many jobs.
@@ -39,7 +40,9 @@ type Pool struct {
 	closed bool
 	jobs   uint32 // id of the last job
 	data   dataSegment
-	news   []announcement // what a new worker must be told
+	kept   map[uint32]kept // matrices that their owners keep, by number
+	keeps  uint32          // number of the last one
+	news   []announcement  // what a new worker must be told
 
 	own own
 
@@ -58,14 +61,16 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Workers < 1 || cfg.Pins != nil && len(cfg.Pins) < cfg.Workers {
 		panic(fmt.Sprintf("master: %d workers with %d pins", cfg.Workers, len(cfg.Pins)))
 	}
-	p := &Pool{cfg: cfg, events: make(chan event, 4*cfg.Workers)}
+	p := &Pool{cfg: cfg, kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers)}
 	p.alive, p.die = context.WithCancel(context.Background())
 	if err := p.openBoard(); err != nil {
 		p.closeBoard()
 		return nil, err
 	}
-	sys.CalmMonitor()
-	sys.SetSlice(slice)
+	if cfg.Own {
+		sys.CalmMonitor()
+		sys.SetSlice(slice)
+	}
 	for i := range cfg.Workers {
 		m := &member{index: i}
 		p.members = append(p.members, m)
@@ -136,7 +141,7 @@ func (p *Pool) Close() error {
 	}
 	p.closed = true
 	p.dismiss()
-	err := p.data.close()
+	err := errors.Join(p.data.close(), p.dropAll())
 	return errors.Join(err, p.closeBoard())
 }
 

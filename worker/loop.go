@@ -12,6 +12,7 @@ import (
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
 	"matmul/internal/sys"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -123,7 +124,7 @@ func task[T elem.Float](w *worker, t shmmat.Task) error {
 	case tiling.LoadC0:
 		return a.loadC0(t.Rect)
 	case tiling.Multiply:
-		return a.Multiply(&w.job, w.mult, t.Rect)
+		return a.Multiply(&w.job, &tile.Memory{Data: w.mult, Kept: w}, t.Rect)
 	case tiling.Store:
 		return a.store(t.Rect)
 	}
@@ -164,7 +165,11 @@ func (w *worker) fault(t shmmat.Task, r any) error {
 
 // place says which part of the segment an address lies in.
 func (w *worker) place(addr uintptr) string {
-	for _, v := range []*shmmat.View{w.pack, w.mult, w.control} {
+	views := []*shmmat.View{w.pack, w.mult, w.control}
+	for _, k := range w.kept {
+		views = append(views, k.Read, k.Write)
+	}
+	for _, v := range views {
 		if v == nil {
 			continue
 		}

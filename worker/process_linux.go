@@ -24,11 +24,14 @@ const (
 	exitFailed = 1
 )
 
+// Started reports whether this process was started as a worker.
+func Started() bool { return os.Getenv(mark) != "" }
+
 // Main turns this process into a worker and does not return if it was started
 // as one; otherwise it returns at once. It must be called first thing in main:
 // what the program does before, each worker does too.
 func Main() {
-	if os.Getenv(mark) == "" {
+	if !Started() {
 		return
 	}
 	// Terminals and schedulers signal every process of a job. What to do is

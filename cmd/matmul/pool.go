@@ -83,6 +83,6 @@ func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
 		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
-		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity),
+		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
 	})
 }
