@@ -2,6 +2,7 @@ package shmmat
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"matmul/internal/sys"
 	"matmul/tiling"
@@ -51,6 +52,7 @@ type MasterEnd struct {
 	tasks   ring[taskPayload]
 	answers ring[answerPayload]
 	bell    Bell
+	steps   *atomic.Uint64
 }
 
 // Master returns the master's end of seat i for an epoch, which must be
@@ -61,6 +63,7 @@ func (b *Board) Master(i int, epoch uint32) *MasterEnd {
 		tasks:   ring[taskPayload]{slots: &s.tasks, epoch: epoch},
 		answers: ring[answerPayload]{slots: &s.answers, epoch: epoch},
 		bell:    Bell{&s.bell},
+		steps:   &s.steps,
 	}
 }
 
@@ -79,6 +82,11 @@ func (m *MasterEnd) Take() (Answer, bool) {
 	p, ok := m.answers.take()
 	return p.Answer, ok
 }
+
+// Steps returns a number that changes while the worker gets on with a task. It
+// means nothing but that: a worker that is not to be believed may write what it
+// likes, and passes for one that works.
+func (m *MasterEnd) Steps() uint64 { return m.steps.Load() }
 
 // A WorkerEnd is the worker's side of its mailbox and its part of the
 // scoreboard.
@@ -110,6 +118,10 @@ func (w *WorkerEnd) Take() (Task, bool) {
 	p, ok := w.tasks.take()
 	return p.task(), ok
 }
+
+// Step tells the master that the worker gets on with its task. It must be
+// called many times in a task that takes long.
+func (w *WorkerEnd) Step() { add(&w.seat.steps, 1) }
 
 // Begin notes on the scoreboard that the worker starts on t, and returns the
 // time. Only tasks of jobs are counted.

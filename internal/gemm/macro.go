@@ -102,6 +102,9 @@ func (x *macro[T]) rows(i0, i1, n int) {
 				x.startBlocks(s.at, i0, i1, s.j0, s.j1)
 			}
 			s.run()
+			if x.Step != nil {
+				x.Step()
+			}
 		}
 	}
 }
