@@ -55,11 +55,18 @@ func newSample(t *testing.T, rng *rand.Rand, dir string, side int, isa gemm.ISA)
 	t.Helper()
 	var betas = []float64{0, 0.7}
 	p := random(1+rng.IntN(side), 1+rng.IntN(side), 1+rng.IntN(side), 1.3, betas[rng.IntN(2)], rng.IntN(2) == 0, rng.IntN(2) == 0)
-	s := &sample{spec: p.spec(t, isa), size: int64(8 * len(p.want)), want: sha256.Sum256(elem.Bytes(p.want))}
-	s.spec.TileM, s.spec.TileN, s.spec.Slice = int64(8*(1+rng.IntN(3))), int64(24*(1+rng.IntN(2))), int64(200+rng.IntN(2000))
+	s := p.spec(t, isa)
+	s.TileM, s.TileN, s.Slice = int64(8*(1+rng.IntN(3))), int64(24*(1+rng.IntN(2))), int64(200+rng.IntN(2000))
+	return toFiles(t, dir, p, s)
+}
+
+// toFiles writes the operands of a product to files.
+func toFiles[T elem.Float](t *testing.T, dir string, p *product[T], spec master.Spec) *sample {
+	t.Helper()
+	s := &sample{spec: spec, size: int64(len(elem.Bytes(p.want))), want: sha256.Sum256(elem.Bytes(p.want))}
 	for _, f := range []struct {
 		name string
-		data []float64
+		data []T
 		to   **os.File
 	}{{"a", p.a, &s.spec.A.File}, {"b", p.b, &s.spec.B.File}, {"c0", p.c0, &s.spec.C0.File}, {"c", p.want, &s.spec.Out.File}} {
 		path := filepath.Join(dir, f.name)
@@ -92,19 +99,28 @@ func (s *sample) run(t *testing.T, ctx context.Context, pool *master.Pool) {
 	if _, err := s.out.WriteAt(junk, 0); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := master.NewPlan(s.spec, pool.Workers())
+	do(t, ctx, pool, s.spec, nil)
+	s.check(t)
+}
+
+// do does a job; fill, if there is one, fills the operands in memory.
+func do(t *testing.T, ctx context.Context, pool *master.Pool, s master.Spec, fill func()) {
+	t.Helper()
+	plan, err := master.NewPlan(s, pool.Workers())
 	if err != nil {
 		t.Fatal(err)
 	}
 	j, err := pool.Prepare(ctx, plan)
 	if err == nil {
+		defer j.Close()
+		if fill != nil {
+			fill()
+		}
 		_, err = j.Run(ctx)
-		j.Close()
 	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, describe(pool))
+		t.Fatalf("%d×%d×%d: %v\n%s", plan.M, plan.N, plan.K, err, describe(pool))
 	}
-	s.check(t)
 }
 
 // check compares the file with the definition.

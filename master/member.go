@@ -209,15 +209,16 @@ func (p *Pool) announce(a announcement) {
 	}
 }
 
-// retract takes back, for workers to come, what was announced under a verb and
-// number, and tells the others so.
+// retract takes back what was announced under a verb and number: it is told to
+// nobody any more, and those who may have been told are told so.
 func (p *Pool) retract(verb shmmat.Verb, number uint32, m shmmat.Message) {
-	p.news = slices.DeleteFunc(p.news, func(a announcement) bool {
-		return a.m.Verb == verb && a.m.Number == number
-	})
+	without := func(as []announcement) []announcement {
+		return slices.DeleteFunc(as, func(a announcement) bool { return a.m.Verb == verb && a.m.Number == number })
+	}
+	p.news = without(p.news)
 	for _, member := range p.members {
 		if member.state == ready {
-			member.todo = append(member.todo, announcement{m: m})
+			member.todo = append(without(member.todo), announcement{m: m})
 		}
 	}
 }
