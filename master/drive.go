@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"matmul/internal/failpoint"
 	"matmul/shmmat"
 )
 
@@ -170,7 +169,7 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		}
 		p.heard(m)
 		m.held = m.held[1:]
-		failpoint.Hit("master.answer")
+		reached("master.answer", t)
 		if t.Kind != shmmat.Attend && p.loss.deaths > 0 {
 			p.loss = loss{}
 		}
@@ -181,7 +180,7 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		if t.Kind != shmmat.Attend {
 			w.done(m, t, a)
 		}
-		failpoint.Hit("master.noted")
+		reached("master.noted", t)
 	}
 	return err
 }

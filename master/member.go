@@ -157,9 +157,16 @@ func (m *member) send(t shmmat.Task) {
 		m.silent = 0
 	}
 	m.held = append(m.held, t)
-	failpoint.Hit("master.send")
+	reached("master.send", t)
 	m.end.Send(t)
-	failpoint.Hit("master.sent")
+	reached("master.sent", t)
+}
+
+// reached is a failpoint between the steps of a task, if it is a job's.
+func reached(name string, t shmmat.Task) {
+	if t.OfJob() {
+		failpoint.Hit(name)
+	}
 }
 
 // inform tells the worker what is still to be told, as far as there is room.

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"matmul/internal/sys"
-	"matmul/tiling"
 )
 
 // Bell returns the bell that the master sleeps at.
@@ -128,7 +127,7 @@ func (w *WorkerEnd) Step() { add(&w.seat.steps, 1) }
 func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 	now := sys.Monotonic()
 	w.seat.now.set(Activity{Job: t.Job, Kind: t.Kind, Task: t.ID, Begin: now})
-	if t.Kind <= tiling.Store {
+	if t.OfJob() {
 		w.seat.score.begin(priority % Priorities)
 	}
 	return now
@@ -136,7 +135,7 @@ func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 
 // End notes on the scoreboard that t is over, and answers.
 func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
-	if t.Kind <= tiling.Store {
+	if t.OfJob() {
 		w.seat.score.end(priority % Priorities)
 	}
 	w.seat.now.set(Activity{Begin: a.End})

@@ -175,7 +175,11 @@ func (a *arith[T]) store(r tiling.Rect) error {
 	for len(c) > 0 {
 		n := min(len(c), blockElems)
 		out := a.canonical(c[:n])
-		if _, err := f.WriteAt(elem.Bytes(out), off); err != nil {
+		err := failpoint.Hit("worker.write")
+		if err == nil {
+			_, err = f.WriteAt(elem.Bytes(out), off)
+		}
+		if err != nil {
 			status := shmmat.Failed
 			if noSpace(err) {
 				status = shmmat.NoSpace

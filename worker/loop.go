@@ -67,7 +67,7 @@ func (w *worker) do(t shmmat.Task) error {
 	if err := w.recall(t); err != nil {
 		return err
 	}
-	hit("worker.taken", t)
+	reached("worker.taken", t)
 	begin := w.end.Begin(t, w.job.Priority)
 	value, err := w.execute(t)
 	a := shmmat.Answer{Job: t.Job, ID: t.ID, Begin: begin, End: sys.Monotonic(), Value: value}
@@ -82,15 +82,15 @@ func (w *worker) do(t shmmat.Task) error {
 			return err
 		}
 	}
-	hit("worker.done", t)
+	reached("worker.done", t)
 	w.end.End(t, a, w.job.Priority)
-	hit("worker.answered", t)
+	reached("worker.answered", t)
 	return nil
 }
 
 // recall makes w.job the record of the task's job.
 func (w *worker) recall(t shmmat.Task) (err error) {
-	if t.Kind <= tiling.Store && t.Job != w.job.ID {
+	if t.OfJob() && t.Job != w.job.ID {
 		w.job, err = w.board.Job(t.Job)
 	}
 	return err
@@ -170,9 +170,9 @@ func (w *worker) step() {
 	failpoint.Hit("worker.step")
 }
 
-// hit is a failpoint between the parts of a job's task.
-func hit(name string, t shmmat.Task) {
-	if t.Kind <= tiling.Store {
+// reached is a failpoint between the steps of a task, if it is a job's.
+func reached(name string, t shmmat.Task) {
+	if t.OfJob() {
 		failpoint.Hit(name)
 	}
 }
