@@ -21,6 +21,9 @@ type Task struct {
 	Rect tiling.Rect // what it covers; see tiling.Plan.Rect
 }
 
+// OfJob reports whether the task is a job's, and not the pool's.
+func (t Task) OfJob() bool { return t.Kind <= tiling.Store }
+
 // taskPayload is a Task as a slot holds it.
 type taskPayload struct {
 	job, kind      uint32

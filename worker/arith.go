@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"matmul/internal/elem"
+	"matmul/internal/failpoint"
 	"matmul/internal/gemm"
 	"matmul/internal/tile"
 	"matmul/shmmat"
@@ -33,7 +34,7 @@ func (a *arith[T]) use(w *worker) (err error) {
 		return fmt.Errorf("job %d lives in data segment %d, this worker sees %d", w.job.ID, w.job.Data, w.data)
 	}
 	if a.block == nil {
-		a.block = make([]T, blockElems)
+		a.block, a.Step = make([]T, blockElems), w.step
 	}
 	return a.Use(&w.job)
 }
@@ -91,8 +92,12 @@ func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, align int64, r tili
 			s := tiling.Rect{R0: i, R1: min(i+rows, r.R1), C0: j, C1: min(j+cols, r.C1)}
 			data, ld, err := a.read(f, m, s)
 			if err == nil {
+				err = failpoint.Hit("worker.read")
+			}
+			if err == nil {
 				err = use(s, data, ld)
 			}
+			a.w.step()
 			if err != nil {
 				return &problem{status: shmmat.BadInput, role: role, err: err}
 			}
@@ -170,7 +175,11 @@ func (a *arith[T]) store(r tiling.Rect) error {
 	for len(c) > 0 {
 		n := min(len(c), blockElems)
 		out := a.canonical(c[:n])
-		if _, err := f.WriteAt(elem.Bytes(out), off); err != nil {
+		err := failpoint.Hit("worker.write")
+		if err == nil {
+			_, err = f.WriteAt(elem.Bytes(out), off)
+		}
+		if err != nil {
 			status := shmmat.Failed
 			if noSpace(err) {
 				status = shmmat.NoSpace
@@ -178,6 +187,7 @@ func (a *arith[T]) store(r tiling.Rect) error {
 			return &problem{status: status, role: shmmat.FileOut, err: err}
 		}
 		c, off = c[n:], off+int64(len(elem.Bytes(out)))
+		a.w.step()
 	}
 	return nil
 }
