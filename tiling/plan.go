@@ -49,6 +49,10 @@ type Params struct {
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks
 	Store        bool // C is written by tasks
+	// Kept are rectangles of C that are stored already, by another plan of the
+	// same problem. Rows of tiles that they cover whole become no task, nor does
+	// what only those rows need.
+	Kept []Rect
 }
 
 // maxTasks bounds the task table (about 30 bytes a task).
@@ -61,6 +65,7 @@ type Plan struct {
 	tileM, tileN int64 // rows and columns of the largest tile
 	GridA, GridB Grid
 	rows, cols   []int64 // edges of the tiles
+	kept         []bool  // rows of tiles that are no task; nil if all are
 	tasks        []entry
 	one          struct { // what they point to where there is one task: small jobs come by the million
 		rows, cols [2]int64
@@ -105,6 +110,7 @@ func New(p Params) (*Plan, error) {
 	if p.Taper {
 		pl.cols = taper(pl.cols, p.NR)
 	}
+	pl.keep()
 	pl.order()
 	return pl, nil
 }
