@@ -5,17 +5,33 @@ import (
 	"slices"
 )
 
-// keep notes which rows of tiles are covered by what is stored already.
-func (pl *Plan) keep() {
-	if len(pl.Kept) == 0 {
+// cutRows cuts the rows of C between what is kept into tiles, and leaves what is
+// kept whole.
+func (pl *Plan) cutRows() {
+	pl.rows = pl.rows[:1]
+	for _, b := range fullBands(pl.Kept, pl.N) {
+		begin, end := roundUp(b.R0, pl.MR), b.R1
+		if end < pl.M {
+			end = end / pl.MR * pl.MR
+		}
+		if begin < end {
+			pl.cutTo(begin)
+			pl.rows = append(pl.rows, end)
+			pl.kept = append(pl.kept, true)
+		}
+	}
+	pl.cutTo(pl.M)
+}
+
+// cutTo cuts the rows from the last edge to end into tiles.
+func (pl *Plan) cutTo(end int64) {
+	begin := pl.rows[len(pl.rows)-1]
+	if begin == end {
 		return
 	}
-	bands := fullBands(pl.Kept, pl.N)
-	pl.kept = make([]bool, pl.TileRows())
-	for i := range pl.kept {
-		for _, b := range bands {
-			pl.kept[i] = pl.kept[i] || b.R0 <= pl.rows[i] && pl.rows[i+1] <= b.R1
-		}
+	for _, e := range edges(end-begin, pl.MR, Tiles(end-begin, pl.tileM))[1:] {
+		pl.rows = append(pl.rows, begin+e)
+		pl.kept = append(pl.kept, false)
 	}
 }
 
@@ -34,7 +50,7 @@ func fullBands(rects []Rect, n int64) (bands []Rect) {
 	return bands
 }
 
-// isKept reports whether row i of the tiles is stored already.
+// isKept reports whether row i of the tiles is none, but kept.
 func (pl *Plan) isKept(i int) bool { return pl.kept != nil && pl.kept[i] }
 
 // KeptRows returns the number of rows of C that the plan leaves as they are.
