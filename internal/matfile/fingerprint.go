@@ -3,6 +3,7 @@ package matfile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -16,7 +17,7 @@ type Fingerprint struct {
 	Digest   string `json:"digest"`   // SHA-256 of header and samples, in hex
 }
 
-// What is sampled: all of a small file, else blocks at equal distances.
+// What is sampled: blocks at equal distances, which overlap in a small file.
 const (
 	sampleBlock = 4096
 	samples     = 64
@@ -26,19 +27,21 @@ const (
 // header and of 64 blocks of 4 KiB, among them the first and the last.
 func (f *File) Fingerprint() (Fingerprint, error) {
 	h := sha256.New()
-	size := f.opened.size
-	step := max((size-sampleBlock)/(samples-1), sampleBlock)
-	for _, run := range [][3]int64{{0, f.Offset, 1}, {0, sampleBlock, samples}} {
-		for i := range run[2] {
-			at := min(i*step, max(size-run[1], 0))
-			if _, err := io.Copy(h, io.NewSectionReader(f, at, run[1])); err != nil {
-				return Fingerprint{}, fmt.Errorf("read %s: %w", printable(f.Path), bare(err))
-			}
-		}
+	last := max(f.opened.size-sampleBlock, 0)
+	hash := func(at, length int64) error {
+		_, err := io.Copy(h, io.NewSectionReader(f, at, length))
+		return err
+	}
+	err := errors.Join(hash(0, f.Offset), hash(last, sampleBlock))
+	for i := range int64(samples - 1) {
+		err = errors.Join(err, hash(last/(samples-1)*i, sampleBlock))
+	}
+	if err != nil {
+		return Fingerprint{}, fmt.Errorf("read %s: %w", printable(f.Path), bare(err))
 	}
 	time := func(sec, nsec int64) string { return fmt.Sprintf("%d.%09d", sec, nsec) }
 	return Fingerprint{
-		Size:     size,
+		Size:     f.opened.size,
 		Modified: time(int64(f.opened.mtime.Sec), int64(f.opened.mtime.Nsec)),
 		Changed:  time(int64(f.opened.ctime.Sec), int64(f.opened.ctime.Nsec)),
 		Digest:   hex.EncodeToString(h.Sum(nil)),
