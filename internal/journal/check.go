@@ -20,7 +20,7 @@ func Check(ctx context.Context, f io.ReaderAt, info matfile.Info, records []Reco
 	for _, r := range records {
 		total += r.Rect.Rows() * r.Rect.Cols() * size
 	}
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, max(1, min(1<<20, total)))
 	seen := map[Record]bool{}
 	for _, r := range records {
 		if err := ctx.Err(); err != nil {

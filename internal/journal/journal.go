@@ -22,12 +22,15 @@ const Suffix = ".journal"
 // A Journal records what of a job is on disk. Its file is made by the first
 // checkpoint that has something to record.
 type Journal struct {
+	// Fsync makes a file or directory durable: os.File.Sync, or what a test
+	// puts in its place.
+	Fsync func(*os.File) error
+
 	dir    *os.Root
 	name   string
 	path   string // as errors show it
 	job    Job
 	header []byte
-	sync   func(*os.File) error // os.File.Sync, or a test's
 
 	mu     sync.Mutex
 	stored []Record // not recorded yet
@@ -60,7 +63,7 @@ func New(dir, name string, j Job) (*Journal, error) {
 		return nil, err
 	}
 	return &Journal{dir: root, name: name + Suffix, path: filepath.Join(dir, name+Suffix),
-		job: j, header: head, sync: (*os.File).Sync}, nil
+		job: j, header: head, Fsync: (*os.File).Sync}, nil
 }
 
 // Exists reports whether the output name in the directory dir has a journal.
@@ -190,7 +193,7 @@ func (j *Journal) record(stored []Record, data func() error) error {
 	if err := failpoint.Hit("checkpoint.appended"); err != nil {
 		return err
 	}
-	if err := j.sync(j.file); err != nil {
+	if err := j.Fsync(j.file); err != nil {
 		return j.wrap("sync", err)
 	}
 	if err := failpoint.Hit("checkpoint.recorded"); err != nil {
@@ -239,7 +242,7 @@ func (j *Journal) syncDir() error {
 		return j.wrap("open the directory of", err)
 	}
 	defer d.Close()
-	err = j.sync(d)
+	err = j.Fsync(d)
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
 	}

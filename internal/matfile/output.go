@@ -20,10 +20,13 @@ import (
 type Output struct {
 	Info // Path as the user named it; C order, little-endian, 2-D
 
+	// Fsync makes a file or directory durable: os.File.Sync, or what a test
+	// puts in its place.
+	Fsync func(*os.File) error
+
 	file  *os.File
 	force bool
 	place place
-	sync  func(*os.File) error // os.File.Sync, or a test's failure
 
 	flush   sync.Mutex
 	flushed error // of an fsync of the elements that failed
@@ -74,7 +77,7 @@ func assemble(path string, rows, cols int64, t elem.Type, force bool, open func(
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{force: force, sync: (*os.File).Sync,
+	o := &Output{force: force, Fsync: (*os.File).Sync,
 		Info: Info{Path: path, Rows: rows, Cols: cols, Dims: 2, Elem: t, Offset: int64(len(head))}}
 	if o.file, o.place, err = open(to); err != nil {
 		return nil, err
@@ -117,7 +120,7 @@ func (o *Output) Sync() error {
 	o.flush.Lock()
 	defer o.flush.Unlock()
 	if o.flushed == nil {
-		o.flushed = o.sync(o.file)
+		o.flushed = o.Fsync(o.file)
 	}
 	return o.flushed
 }
@@ -139,7 +142,7 @@ func (o *Output) Commit() error {
 		o.fail()
 		return o.commitError("sync", bare(err))
 	}
-	err := o.place.publish(o.file, o.force, o.sync)
+	err := o.place.publish(o.file, o.force, o.Fsync)
 	if err != nil {
 		o.fail()
 		return o.commitError("commit", err)

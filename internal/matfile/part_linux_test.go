@@ -180,7 +180,7 @@ func TestACommitThatFailsKeepsAPartFile(t *testing.T) {
 				names = []string{"C.npy", "C.npy.part"}
 			}
 			o := newPart(t, "C.npy", true, true)
-			o.sync = fail(directory)
+			o.Fsync = fail(directory)
 			if err := o.Commit(); !errors.Is(err, syscall.EIO) {
 				t.Errorf("got %v", err)
 			}
@@ -207,7 +207,7 @@ func TestAFailedSyncIsNotRepeated(t *testing.T) {
 	o := newPart(t, "C.npy", false, false)
 	defer o.Abort()
 	calls, fails := 0, error(nil)
-	o.sync = func(*os.File) error { calls++; return fails }
+	o.Fsync = func(*os.File) error { calls++; return fails }
 	if err := errors.Join(o.Sync(), o.Sync()); err != nil || calls != 2 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
