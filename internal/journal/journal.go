@@ -274,9 +274,15 @@ func (j *Journal) Remove() error {
 		j.file = nil
 	}
 	j.end, j.count = 0, 0
-	err := j.dir.Remove(j.name)
+	err := failpoint.Hit("journal.remove")
+	if err == nil {
+		err = j.dir.Remove(j.name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil {
+		err = failpoint.Hit("journal.removed")
 	}
 	if err == nil {
 		err = j.syncDir()

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"matmul/internal/elem"
+	"matmul/internal/failpoint"
 )
 
 // An Output is a matrix being written. Until Commit it has no name, or that of
@@ -142,7 +143,10 @@ func (o *Output) Commit() error {
 		o.fail()
 		return o.commitError("sync", bare(err))
 	}
-	err := o.place.publish(o.file, o.force, o.Fsync)
+	err := failpoint.Hit("commit.synced")
+	if err == nil {
+		err = o.place.publish(o.file, o.force, o.Fsync)
+	}
 	if err != nil {
 		o.fail()
 		return o.commitError("commit", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"matmul/internal/failpoint"
 	"matmul/internal/sys"
 )
 
@@ -121,6 +122,9 @@ func (p *place) replace(file *os.File, sync func(*os.File) error) error {
 		return err
 	}
 	if err = p.syncDir(sync); err == nil {
+		err = failpoint.Hit("commit.replaced")
+	}
+	if err == nil {
 		err = sys.Unlink(p.fd(), p.part)
 	}
 	if err != nil {
@@ -154,7 +158,10 @@ func alsoFailed(err, undo error) error {
 // syncDir makes the names durable. Some file systems have nothing to sync in
 // a directory, and say so by EINVAL or ENOTSUP.
 func (p *place) syncDir(sync func(*os.File) error) error {
-	err := sync(p.dir)
+	err := failpoint.Hit("commit.named")
+	if err == nil {
+		err = sync(p.dir)
+	}
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
 	}
