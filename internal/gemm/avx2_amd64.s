@@ -4,41 +4,50 @@
 
 #include "textflag.h"
 
-// func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $16-296
-	SHLQ $0x03, aRow+40(FP)
-	SHLQ $0x03, aStep+48(FP)
-	SHLQ $0x03, bRow+80(FP)
-	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+168(FP)
-	SHLQ $0x03, dstStep+200(FP)
-	SHLQ $0x03, ldd+208(FP)
-	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, aheadTurn+248(FP)
-	SHLQ $0x03, laterStep+280(FP)
-	SHLQ $0x03, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $40-312
+	SHLQ $0x03, aRow+48(FP)
+	SHLQ $0x03, aStep+56(FP)
+	SHLQ $0x03, aPanel+64(FP)
+	SHLQ $0x03, bRow+96(FP)
+	SHLQ $0x03, bStep+104(FP)
+	SHLQ $0x03, srcStep+184(FP)
+	SHLQ $0x03, dstStep+216(FP)
+	SHLQ $0x03, ldd+224(FP)
+	SHLQ $0x03, aheadStep+256(FP)
+	SHLQ $0x03, aheadTurn+264(FP)
+	SHLQ $0x03, laterStep+296(FP)
+	SHLQ $0x03, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -66,7 +75,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -80,10 +89,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -160,8 +169,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -169,10 +178,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -289,7 +298,7 @@ single:
 	VMOVUPD 320(R10), Y5
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
 	VFMADD231PD  Y6, Y7, Y0
@@ -353,7 +362,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -367,10 +376,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -479,8 +488,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -488,10 +497,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -647,7 +656,7 @@ keepA_single:
 	VMOVUPD 320(R10), Y5
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
 	VMOVSD       X7, (BP)
@@ -683,7 +692,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -714,7 +723,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -728,10 +737,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -820,8 +829,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -829,10 +838,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -963,7 +972,7 @@ keepB_single:
 	VMOVUPD 320(R10), Y5
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y6
 	VMOVUPD      Y6, (BP)
 	VBROADCASTSD (AX), Y7
@@ -994,59 +1003,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x06, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $16-296
-	SHLQ $0x03, aRow+40(FP)
-	SHLQ $0x03, aStep+48(FP)
-	SHLQ $0x03, bRow+80(FP)
-	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+168(FP)
-	SHLQ $0x03, dstStep+200(FP)
-	SHLQ $0x03, ldd+208(FP)
-	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, aheadTurn+248(FP)
-	SHLQ $0x03, laterStep+280(FP)
-	SHLQ $0x03, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $40-312
+	SHLQ $0x03, aRow+48(FP)
+	SHLQ $0x03, aStep+56(FP)
+	SHLQ $0x03, aPanel+64(FP)
+	SHLQ $0x03, bRow+96(FP)
+	SHLQ $0x03, bStep+104(FP)
+	SHLQ $0x03, srcStep+184(FP)
+	SHLQ $0x03, dstStep+216(FP)
+	SHLQ $0x03, ldd+224(FP)
+	SHLQ $0x03, aheadStep+256(FP)
+	SHLQ $0x03, aheadTurn+264(FP)
+	SHLQ $0x03, laterStep+296(FP)
+	SHLQ $0x03, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -1087,7 +1117,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1101,10 +1131,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1209,8 +1239,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -1218,10 +1248,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1379,7 +1409,7 @@ single:
 	VMOVUPD 352(R10), Y11
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
 	VBROADCASTSD (AX), Y14
@@ -1469,7 +1499,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1483,10 +1513,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1623,8 +1653,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -1632,10 +1662,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1832,7 +1862,7 @@ keepA_single:
 	VMOVUPD 352(R10), Y11
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
 	VBROADCASTSD (AX), Y14
@@ -1881,7 +1911,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -1926,7 +1956,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1940,10 +1970,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2064,8 +2094,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -2073,10 +2103,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2253,7 +2283,7 @@ keepB_single:
 	VMOVUPD 352(R10), Y11
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Y12
 	VMOVUPD      Y12, (BP)
 	VMOVUPD      32(CX), Y13
@@ -2298,21 +2328,33 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x06, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
@@ -2469,41 +2511,50 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $16-296
-	SHLQ $0x02, aRow+40(FP)
-	SHLQ $0x02, aStep+48(FP)
-	SHLQ $0x02, bRow+80(FP)
-	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+168(FP)
-	SHLQ $0x02, dstStep+200(FP)
-	SHLQ $0x02, ldd+208(FP)
-	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, aheadTurn+248(FP)
-	SHLQ $0x02, laterStep+280(FP)
-	SHLQ $0x02, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $40-312
+	SHLQ $0x02, aRow+48(FP)
+	SHLQ $0x02, aStep+56(FP)
+	SHLQ $0x02, aPanel+64(FP)
+	SHLQ $0x02, bRow+96(FP)
+	SHLQ $0x02, bStep+104(FP)
+	SHLQ $0x02, srcStep+184(FP)
+	SHLQ $0x02, dstStep+216(FP)
+	SHLQ $0x02, ldd+224(FP)
+	SHLQ $0x02, aheadStep+256(FP)
+	SHLQ $0x02, aheadTurn+264(FP)
+	SHLQ $0x02, laterStep+296(FP)
+	SHLQ $0x02, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -2531,7 +2582,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2545,10 +2596,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2625,8 +2676,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -2634,10 +2685,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -2754,7 +2805,7 @@ single:
 	VMOVUPS 320(R10), Y5
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -2818,7 +2869,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2832,10 +2883,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -2944,8 +2995,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -2953,10 +3004,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -3112,7 +3163,7 @@ keepA_single:
 	VMOVUPS 320(R10), Y5
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
 	VMOVSS       X7, (BP)
@@ -3148,7 +3199,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -3179,7 +3230,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3193,10 +3244,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3285,8 +3336,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -3294,10 +3345,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -3428,7 +3479,7 @@ keepB_single:
 	VMOVUPS 320(R10), Y5
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y6
 	VMOVUPS      Y6, (BP)
 	VBROADCASTSS (AX), Y7
@@ -3459,59 +3510,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x06, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $16-296
-	SHLQ $0x02, aRow+40(FP)
-	SHLQ $0x02, aStep+48(FP)
-	SHLQ $0x02, bRow+80(FP)
-	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+168(FP)
-	SHLQ $0x02, dstStep+200(FP)
-	SHLQ $0x02, ldd+208(FP)
-	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, aheadTurn+248(FP)
-	SHLQ $0x02, laterStep+280(FP)
-	SHLQ $0x02, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $40-312
+	SHLQ $0x02, aRow+48(FP)
+	SHLQ $0x02, aStep+56(FP)
+	SHLQ $0x02, aPanel+64(FP)
+	SHLQ $0x02, bRow+96(FP)
+	SHLQ $0x02, bStep+104(FP)
+	SHLQ $0x02, srcStep+184(FP)
+	SHLQ $0x02, dstStep+216(FP)
+	SHLQ $0x02, ldd+224(FP)
+	SHLQ $0x02, aheadStep+256(FP)
+	SHLQ $0x02, aheadTurn+264(FP)
+	SHLQ $0x02, laterStep+296(FP)
+	SHLQ $0x02, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x18, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -3552,7 +3624,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3566,10 +3638,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3674,8 +3746,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -3683,10 +3755,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -3844,7 +3916,7 @@ single:
 	VMOVUPS 352(R10), Y11
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	VBROADCASTSS (AX), Y14
@@ -3934,7 +4006,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3948,10 +4020,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4088,8 +4160,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -4097,10 +4169,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4297,7 +4369,7 @@ keepA_single:
 	VMOVUPS 352(R10), Y11
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	VBROADCASTSS (AX), Y14
@@ -4346,7 +4418,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -4391,7 +4463,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -4405,10 +4477,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4529,8 +4601,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -4538,10 +4610,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4718,7 +4790,7 @@ keepB_single:
 	VMOVUPS 352(R10), Y11
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Y12
 	VMOVUPS      Y12, (BP)
 	VMOVUPS      32(CX), Y13
@@ -4763,21 +4835,33 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x00000040, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x06, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 

@@ -6,7 +6,8 @@ package gemm
 
 // micro64AVX2x4 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 6 {
 //			for j := range 4 {
@@ -28,14 +29,15 @@ package gemm
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX2x8 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 6 {
 //			for j := range 8 {
@@ -57,10 +59,10 @@ func micro64AVX2x4(k int, blocks int, a []float64, aRow int, aStep int, b []floa
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX2 is
 //
@@ -106,7 +108,8 @@ func peak64AVX2(n int)
 
 // micro32AVX2x8 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 6 {
 //			for j := range 8 {
@@ -128,14 +131,15 @@ func peak64AVX2(n int)
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX2x16 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 6 {
 //			for j := range 16 {
@@ -157,10 +161,10 @@ func micro32AVX2x8(k int, blocks int, a []float32, aRow int, aStep int, b []floa
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX2 is
 //

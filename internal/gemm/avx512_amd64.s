@@ -4,41 +4,50 @@
 
 #include "textflag.h"
 
-// func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $16-296
-	SHLQ $0x03, aRow+40(FP)
-	SHLQ $0x03, aStep+48(FP)
-	SHLQ $0x03, bRow+80(FP)
-	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+168(FP)
-	SHLQ $0x03, dstStep+200(FP)
-	SHLQ $0x03, ldd+208(FP)
-	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, aheadTurn+248(FP)
-	SHLQ $0x03, laterStep+280(FP)
-	SHLQ $0x03, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $40-312
+	SHLQ $0x03, aRow+48(FP)
+	SHLQ $0x03, aStep+56(FP)
+	SHLQ $0x03, aPanel+64(FP)
+	SHLQ $0x03, bRow+96(FP)
+	SHLQ $0x03, bStep+104(FP)
+	SHLQ $0x03, srcStep+184(FP)
+	SHLQ $0x03, dstStep+216(FP)
+	SHLQ $0x03, ldd+224(FP)
+	SHLQ $0x03, aheadStep+256(FP)
+	SHLQ $0x03, aheadTurn+264(FP)
+	SHLQ $0x03, laterStep+296(FP)
+	SHLQ $0x03, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -72,7 +81,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -86,10 +95,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -182,8 +191,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -191,10 +200,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -333,7 +342,7 @@ single:
 	VMOVUPD 1344(R10), Z7
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z8
 	VBROADCASTSD (AX), Z9
 	VFMADD231PD  Z8, Z9, Z0
@@ -413,7 +422,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -427,10 +436,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -563,8 +572,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -572,10 +581,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   2048(BP)
 	ADDQ         R14, SI
@@ -763,7 +772,7 @@ keepA_single:
 	VMOVUPD 1344(R10), Z7
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z8
 	VBROADCASTSD (AX), Z9
 	VMOVSD       X9, (BP)
@@ -809,7 +818,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -846,7 +855,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -860,10 +869,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -968,8 +977,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -977,10 +986,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1133,7 +1142,7 @@ keepB_single:
 	VMOVUPD 1344(R10), Z7
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z8
 	VMOVUPD      Z8, (BP)
 	VBROADCASTSD (AX), Z9
@@ -1172,59 +1181,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $16-296
-	SHLQ $0x03, aRow+40(FP)
-	SHLQ $0x03, aStep+48(FP)
-	SHLQ $0x03, bRow+80(FP)
-	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+168(FP)
-	SHLQ $0x03, dstStep+200(FP)
-	SHLQ $0x03, ldd+208(FP)
-	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, aheadTurn+248(FP)
-	SHLQ $0x03, laterStep+280(FP)
-	SHLQ $0x03, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $40-312
+	SHLQ $0x03, aRow+48(FP)
+	SHLQ $0x03, aStep+56(FP)
+	SHLQ $0x03, aPanel+64(FP)
+	SHLQ $0x03, bRow+96(FP)
+	SHLQ $0x03, bStep+104(FP)
+	SHLQ $0x03, srcStep+184(FP)
+	SHLQ $0x03, dstStep+216(FP)
+	SHLQ $0x03, ldd+224(FP)
+	SHLQ $0x03, aheadStep+256(FP)
+	SHLQ $0x03, aheadTurn+264(FP)
+	SHLQ $0x03, laterStep+296(FP)
+	SHLQ $0x03, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -1275,7 +1305,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1289,10 +1319,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1425,8 +1455,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -1434,10 +1464,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -1635,7 +1665,7 @@ single:
 	VMOVUPD 1408(R10), Z15
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z16
 	VMOVUPD      64(CX), Z17
 	VBROADCASTSD (AX), Z18
@@ -1749,7 +1779,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -1763,10 +1793,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -1939,8 +1969,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -1948,10 +1978,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   2048(BP)
@@ -2198,7 +2228,7 @@ keepA_single:
 	VMOVUPD 1408(R10), Z15
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z16
 	VMOVUPD      64(CX), Z17
 	VBROADCASTSD (AX), Z18
@@ -2261,7 +2291,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -2316,7 +2346,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2330,10 +2360,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2486,8 +2516,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -2495,10 +2525,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -2719,7 +2749,7 @@ keepB_single:
 	VMOVUPD 1408(R10), Z15
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z16
 	VMOVUPD      Z16, (BP)
 	VMOVUPD      64(CX), Z17
@@ -2776,59 +2806,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $16-296
-	SHLQ $0x03, aRow+40(FP)
-	SHLQ $0x03, aStep+48(FP)
-	SHLQ $0x03, bRow+80(FP)
-	SHLQ $0x03, bStep+88(FP)
-	SHLQ $0x03, srcStep+168(FP)
-	SHLQ $0x03, dstStep+200(FP)
-	SHLQ $0x03, ldd+208(FP)
-	SHLQ $0x03, aheadStep+240(FP)
-	SHLQ $0x03, aheadTurn+248(FP)
-	SHLQ $0x03, laterStep+280(FP)
-	SHLQ $0x03, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $40-312
+	SHLQ $0x03, aRow+48(FP)
+	SHLQ $0x03, aStep+56(FP)
+	SHLQ $0x03, aPanel+64(FP)
+	SHLQ $0x03, bRow+96(FP)
+	SHLQ $0x03, bStep+104(FP)
+	SHLQ $0x03, srcStep+184(FP)
+	SHLQ $0x03, dstStep+216(FP)
+	SHLQ $0x03, ldd+224(FP)
+	SHLQ $0x03, aheadStep+256(FP)
+	SHLQ $0x03, aheadTurn+264(FP)
+	SHLQ $0x03, laterStep+296(FP)
+	SHLQ $0x03, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -2896,7 +2947,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -2910,10 +2961,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3086,8 +3137,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -3095,10 +3146,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3355,7 +3406,7 @@ single:
 	VMOVUPD 1472(R10), Z23
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z24
 	VMOVUPD      64(CX), Z25
 	VMOVUPD      128(CX), Z26
@@ -3503,7 +3554,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -3517,10 +3568,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -3733,8 +3784,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -3742,10 +3793,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -4051,7 +4102,7 @@ keepA_single:
 	VMOVUPD 1472(R10), Z23
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z24
 	VMOVUPD      64(CX), Z25
 	VMOVUPD      128(CX), Z26
@@ -4131,7 +4182,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -4204,7 +4255,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -4218,10 +4269,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4422,8 +4473,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -4431,10 +4482,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -4723,7 +4774,7 @@ keepB_single:
 	VMOVUPD 1472(R10), Z23
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPD      (CX), Z24
 	VMOVUPD      Z24, (BP)
 	VMOVUPD      64(CX), Z25
@@ -4798,21 +4849,33 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
@@ -4987,41 +5050,50 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $16-296
-	SHLQ $0x02, aRow+40(FP)
-	SHLQ $0x02, aStep+48(FP)
-	SHLQ $0x02, bRow+80(FP)
-	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+168(FP)
-	SHLQ $0x02, dstStep+200(FP)
-	SHLQ $0x02, ldd+208(FP)
-	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, aheadTurn+248(FP)
-	SHLQ $0x02, laterStep+280(FP)
-	SHLQ $0x02, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $40-312
+	SHLQ $0x02, aRow+48(FP)
+	SHLQ $0x02, aStep+56(FP)
+	SHLQ $0x02, aPanel+64(FP)
+	SHLQ $0x02, bRow+96(FP)
+	SHLQ $0x02, bStep+104(FP)
+	SHLQ $0x02, srcStep+184(FP)
+	SHLQ $0x02, dstStep+216(FP)
+	SHLQ $0x02, ldd+224(FP)
+	SHLQ $0x02, aheadStep+256(FP)
+	SHLQ $0x02, aheadTurn+264(FP)
+	SHLQ $0x02, laterStep+296(FP)
+	SHLQ $0x02, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -5055,7 +5127,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -5069,10 +5141,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5165,8 +5237,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -5174,10 +5246,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -5316,7 +5388,7 @@ single:
 	VMOVUPS 1344(R10), Z7
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z8
 	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -5396,7 +5468,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -5410,10 +5482,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5546,8 +5618,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -5555,10 +5627,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1024(BP)
 	ADDQ         R14, SI
@@ -5746,7 +5818,7 @@ keepA_single:
 	VMOVUPS 1344(R10), Z7
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z8
 	VBROADCASTSS (AX), Z9
 	VMOVSS       X9, (BP)
@@ -5792,7 +5864,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -5829,7 +5901,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -5843,10 +5915,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -5951,8 +6023,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -5960,10 +6032,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -6116,7 +6188,7 @@ keepB_single:
 	VMOVUPS 1344(R10), Z7
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z8
 	VMOVUPS      Z8, (BP)
 	VBROADCASTSS (AX), Z9
@@ -6155,59 +6227,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $16-296
-	SHLQ $0x02, aRow+40(FP)
-	SHLQ $0x02, aStep+48(FP)
-	SHLQ $0x02, bRow+80(FP)
-	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+168(FP)
-	SHLQ $0x02, dstStep+200(FP)
-	SHLQ $0x02, ldd+208(FP)
-	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, aheadTurn+248(FP)
-	SHLQ $0x02, laterStep+280(FP)
-	SHLQ $0x02, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $40-312
+	SHLQ $0x02, aRow+48(FP)
+	SHLQ $0x02, aStep+56(FP)
+	SHLQ $0x02, aPanel+64(FP)
+	SHLQ $0x02, bRow+96(FP)
+	SHLQ $0x02, bStep+104(FP)
+	SHLQ $0x02, srcStep+184(FP)
+	SHLQ $0x02, dstStep+216(FP)
+	SHLQ $0x02, ldd+224(FP)
+	SHLQ $0x02, aheadStep+256(FP)
+	SHLQ $0x02, aheadTurn+264(FP)
+	SHLQ $0x02, laterStep+296(FP)
+	SHLQ $0x02, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -6258,7 +6351,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -6272,10 +6365,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6408,8 +6501,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -6417,10 +6510,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -6618,7 +6711,7 @@ single:
 	VMOVUPS 1408(R10), Z15
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	VBROADCASTSS (AX), Z18
@@ -6732,7 +6825,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -6746,10 +6839,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -6922,8 +7015,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -6931,10 +7024,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1024(BP)
@@ -7181,7 +7274,7 @@ keepA_single:
 	VMOVUPS 1408(R10), Z15
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	VBROADCASTSS (AX), Z18
@@ -7244,7 +7337,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -7299,7 +7392,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -7313,10 +7406,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7469,8 +7562,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -7478,10 +7571,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -7702,7 +7795,7 @@ keepB_single:
 	VMOVUPS 1408(R10), Z15
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z16
 	VMOVUPS      Z16, (BP)
 	VMOVUPS      64(CX), Z17
@@ -7759,59 +7852,80 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $16-296
-	SHLQ $0x02, aRow+40(FP)
-	SHLQ $0x02, aStep+48(FP)
-	SHLQ $0x02, bRow+80(FP)
-	SHLQ $0x02, bStep+88(FP)
-	SHLQ $0x02, srcStep+168(FP)
-	SHLQ $0x02, dstStep+200(FP)
-	SHLQ $0x02, ldd+208(FP)
-	SHLQ $0x02, aheadStep+240(FP)
-	SHLQ $0x02, aheadTurn+248(FP)
-	SHLQ $0x02, laterStep+280(FP)
-	SHLQ $0x02, laterTurn+288(FP)
-	MOVQ aRow+40(FP), R12
-	MOVQ aStep+48(FP), R13
-	MOVQ bRow+80(FP), R14
-	MOVQ ldd+208(FP), R15
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $40-312
+	SHLQ $0x02, aRow+48(FP)
+	SHLQ $0x02, aStep+56(FP)
+	SHLQ $0x02, aPanel+64(FP)
+	SHLQ $0x02, bRow+96(FP)
+	SHLQ $0x02, bStep+104(FP)
+	SHLQ $0x02, srcStep+184(FP)
+	SHLQ $0x02, dstStep+216(FP)
+	SHLQ $0x02, ldd+224(FP)
+	SHLQ $0x02, aheadStep+256(FP)
+	SHLQ $0x02, aheadTurn+264(FP)
+	SHLQ $0x02, laterStep+296(FP)
+	SHLQ $0x02, laterTurn+304(FP)
+	MOVQ aRow+48(FP), R12
+	MOVQ aStep+56(FP), R13
+	MOVQ bRow+96(FP), R14
+	MOVQ ldd+224(FP), R15
 	LEAQ (R12)(R12*2), BX
 
+panel:
+	MOVQ blocks+8(FP), R9
+	MOVQ R9, 16(SP)
+	MOVQ b_base+72(FP), R9
+	MOVQ R9, 24(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 32(SP)
+
 block:
-	MOVQ         a_base+16(FP), AX
-	MOVQ         b_base+56(FP), CX
-	MOVQ         ahead_base+216(FP), DI
-	MOVQ         later_base+256(FP), R8
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+232(FP), DI
+	MOVQ         later_base+272(FP), R8
+	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
 	IMUL3Q       $0x20, SI, SI
 	ADDQ         CX, SI
-	MOVQ         src_base+144(FP), R10
-	MOVQ         keepA_base+96(FP), BP
+	MOVQ         src_base+160(FP), R10
+	MOVQ         keepA_base+112(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepA
-	MOVQ         keepB_base+120(FP), BP
+	MOVQ         keepB_base+136(FP), BP
 	TESTQ        BP, BP
 	JNZ          keepB
 	MOVQ         k+0(FP), R9
@@ -7879,7 +7993,7 @@ block:
 	ADDQ         R13, AX
 	ADDQ         R13, DX
 	ADDQ         R14, CX
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -7893,10 +8007,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8069,8 +8183,8 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
@@ -8078,10 +8192,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8338,7 +8452,7 @@ single:
 	VMOVUPS 1472(R10), Z23
 
 last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	VMOVUPS      128(CX), Z26
@@ -8486,7 +8600,7 @@ keepA:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -8500,10 +8614,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -8716,8 +8830,8 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
@@ -8725,10 +8839,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -9034,7 +9148,7 @@ keepA_single:
 	VMOVUPS 1472(R10), Z23
 
 keepA_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	VMOVUPS      128(CX), Z26
@@ -9114,7 +9228,7 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
-	MOVQ         BP, keepA_base+96(FP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepB:
@@ -9187,7 +9301,7 @@ keepB:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	ADDQ         srcStep+168(FP), R10
+	ADDQ         srcStep+184(FP), R10
 	MOVQ         k+0(FP), R9
 	SUBQ         $0x02, R9
 	MOVQ         R9, (SP)
@@ -9201,10 +9315,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -9405,8 +9519,8 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+56(FP), SI
-	ADDQ    bStep+88(FP), SI
+	MOVQ    b_base+72(FP), SI
+	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
@@ -9414,10 +9528,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+248(FP), DI
+	ADDQ         aheadTurn+264(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+288(FP), R8
+	ADDQ         laterTurn+304(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	PREFETCHT0   64(SI)
@@ -9706,7 +9820,7 @@ keepB_single:
 	VMOVUPS 1472(R10), Z23
 
 keepB_last:
-	MOVQ         dst_base+176(FP), R11
+	MOVQ         dst_base+192(FP), R11
 	VMOVUPS      (CX), Z24
 	VMOVUPS      Z24, (BP)
 	VMOVUPS      64(CX), Z25
@@ -9781,21 +9895,33 @@ keepB_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	ADDQ         $0x000000c0, BP
-	MOVQ         BP, keepB_base+120(FP)
+	MOVQ         BP, keepB_base+136(FP)
 
 done:
-	MOVQ bStep+88(FP), R9
-	ADDQ R9, b_base+56(FP)
-	MOVQ srcStep+168(FP), R9
-	ADDQ R9, src_base+144(FP)
-	MOVQ dstStep+200(FP), R9
-	ADDQ R9, dst_base+176(FP)
-	MOVQ aheadStep+240(FP), R9
-	ADDQ R9, ahead_base+216(FP)
-	MOVQ laterStep+280(FP), R9
-	ADDQ R9, later_base+256(FP)
-	DECQ blocks+8(FP)
-	JNZ  block
+	MOVQ   bStep+104(FP), R9
+	ADDQ   R9, b_base+72(FP)
+	MOVQ   srcStep+184(FP), R9
+	ADDQ   R9, src_base+160(FP)
+	MOVQ   dstStep+216(FP), R9
+	ADDQ   R9, dst_base+192(FP)
+	MOVQ   aheadStep+256(FP), R9
+	ADDQ   R9, ahead_base+232(FP)
+	MOVQ   laterStep+296(FP), R9
+	ADDQ   R9, later_base+272(FP)
+	DECQ   16(SP)
+	JNZ    block
+	DECQ   panels+16(FP)
+	JZ     end
+	MOVQ   24(SP), R9
+	MOVQ   R9, b_base+72(FP)
+	MOVQ   aPanel+64(FP), R9
+	ADDQ   R9, a_base+24(FP)
+	IMUL3Q $0x08, R15, R9
+	ADDQ   32(SP), R9
+	MOVQ   R9, dst_base+192(FP)
+	JMP    panel
+
+end:
 	VZEROUPPER
 	RET
 

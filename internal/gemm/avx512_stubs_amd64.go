@@ -6,7 +6,8 @@ package gemm
 
 // micro64AVX512x8 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 8 {
@@ -28,14 +29,15 @@ package gemm
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x16 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 16 {
@@ -57,14 +59,15 @@ func micro64AVX512x8(k int, blocks int, a []float64, aRow int, aStep int, b []fl
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x24 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 24 {
@@ -86,10 +89,10 @@ func micro64AVX512x16(k int, blocks int, a []float64, aRow int, aStep int, b []f
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x24(k int, blocks int, a []float64, aRow int, aStep int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX512 is
 //
@@ -135,7 +138,8 @@ func peak64AVX512(n int)
 
 // micro32AVX512x16 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 16 {
@@ -157,14 +161,15 @@ func peak64AVX512(n int)
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x32 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 32 {
@@ -186,14 +191,15 @@ func micro32AVX512x16(k int, blocks int, a []float32, aRow int, aStep int, b []f
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x48 is
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range 8 {
 //			for j := range 48 {
@@ -215,10 +221,10 @@ func micro32AVX512x32(k int, blocks int, a []float32, aRow int, aStep int, b []f
 //		}
 //	}
 //
-// for k and blocks of at least 1; see microKernel.
+// for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x48(k int, blocks int, a []float32, aRow int, aStep int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX512 is
 //

@@ -33,10 +33,11 @@ type routines[T elem.Float] struct {
 	peakSteps func(n int) // n iterations of independent FMAs in registers
 }
 
-// A microKernel accumulates MR×cols blocks of C, one after the other, over
-// k ≥ 1 steps:
+// A microKernel accumulates MR×cols blocks of C over k ≥ 1 steps: those beside
+// each other, and then those of the next micro-panel of A.
 //
-//	for q := range blocks {
+//	for r, q := range panels, blocks {
+//		a, dst := a[r*aPanel:], dst[r*MR*ldd:]
 //		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
 //		for i := range MR {
 //			for j := range cols {
@@ -61,7 +62,8 @@ type routines[T elem.Float] struct {
 // So a is a micro-panel (aRow = 1, aStep = MR) or rows of a row-major matrix
 // (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix.
 // keepA and keepB, one of them at a time, pack them while they are used for the
-// first time; keepA takes one block.
+// first time: in one micro-panel of A, keepA in one block. The blocks of several
+// micro-panels start from the same src: its step is 0.
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls will
@@ -70,7 +72,7 @@ type routines[T elem.Float] struct {
 // later, of which two lines are fetched, for what will be read of B in a while.
 // Where a block of src or b would follow the last one it may be fetched, but is
 // not read.
-type microKernel[T elem.Float] func(k, blocks int, a []T, aRow, aStep int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep, aheadTurn int, later []T, laterStep, laterTurn int)
+type microKernel[T elem.Float] func(k, blocks, panels int, a []T, aRow, aStep, aPanel int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep, aheadTurn int, later []T, laterStep, laterTurn int)
 
 // A tail is a micro-kernel for the first cols columns of a B micro-panel.
 type tail[T elem.Float] struct {

@@ -63,7 +63,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 // a block lie so near to each other that they stay in L2, or are used once.
 const (
 	fewPanels = 16
-	nearBytes = 512 << 10
+	nearBytes = 832 << 10
 )
 
 // packedMC is the most rows at a time of operands that lie in panels: these

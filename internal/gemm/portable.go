@@ -17,34 +17,41 @@ const (
 type portableBlock[T elem.Float] = [portableMR * portableNR]T
 
 // portable64 is the micro-kernel in plain Go: what every other one must equal.
-func portable64(k, blocks int, a []float64, aRow, aStep int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _, _ int, _ []float64, _, _ int) {
-	for q := range blocks {
-		acc := portableBlock[float64](src[q*srcStep:])
-		accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
-		storePortable(dst[q*dstStep:], ldd, &acc)
-		switch {
-		case keepA != nil:
-			keepPortable(keepA, k, portableMR, a, aRow, aStep)
-		case keepB != nil:
-			keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
+func portable64(k, blocks, panels int, a []float64, aRow, aStep, aPanel int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, ldd int, _ []float64, _, _ int, _ []float64, _, _ int) {
+	for ; panels > 0; panels, a, dst = panels-1, next(a, aPanel), next(dst, portableMR*ldd) {
+		for q := range blocks {
+			acc := portableBlock[float64](src[q*srcStep:])
+			accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
+			storePortable(dst[q*dstStep:], ldd, &acc)
+			switch {
+			case keepA != nil:
+				keepPortable(keepA, k, portableMR, a, aRow, aStep)
+			case keepB != nil:
+				keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
+			}
 		}
 	}
 }
 
 // portable32 is portable64 for float32.
-func portable32(k, blocks int, a []float32, aRow, aStep int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _, _ int, _ []float32, _, _ int) {
-	for q := range blocks {
-		acc := portableBlock[float32](src[q*srcStep:])
-		accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
-		storePortable(dst[q*dstStep:], ldd, &acc)
-		switch {
-		case keepA != nil:
-			keepPortable(keepA, k, portableMR, a, aRow, aStep)
-		case keepB != nil:
-			keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
+func portable32(k, blocks, panels int, a []float32, aRow, aStep, aPanel int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, ldd int, _ []float32, _, _ int, _ []float32, _, _ int) {
+	for ; panels > 0; panels, a, dst = panels-1, next(a, aPanel), next(dst, portableMR*ldd) {
+		for q := range blocks {
+			acc := portableBlock[float32](src[q*srcStep:])
+			accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
+			storePortable(dst[q*dstStep:], ldd, &acc)
+			switch {
+			case keepA != nil:
+				keepPortable(keepA, k, portableMR, a, aRow, aStep)
+			case keepB != nil:
+				keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
+			}
 		}
 	}
 }
+
+// next moves on by n elements, at most to the end.
+func next[T elem.Float](s []T, n int) []T { return s[min(n, len(s)):] }
 
 func storePortable[T elem.Float](dst []T, ldd int, acc *portableBlock[T]) {
 	for i := range portableMR {

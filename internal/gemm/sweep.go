@@ -26,9 +26,51 @@ func (s *sweep[T]) run() {
 	if !s.keepB {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
-	for i := s.i0; i < s.i1; i += s.mr {
+	for i := s.together(); i < s.i1; i += s.mr {
 		s.row(i, min(s.mr, s.i1-i))
 		s.keepB = false
+	}
+}
+
+// together does ir for whole micro-panels of A in one call of the micro-kernel
+// for each width of block, and returns the row that follows them: where nothing
+// is packed and all sums go straight to C, calls would cost a part of the time.
+func (s *sweep[T]) together() int {
+	whole := (s.i1 - s.i0) / s.mr
+	if !s.directA || !s.directB || !s.fromZero || !s.last || s.b.from < s.J0+s.j1 {
+		return s.i0
+	}
+	i := s.i0
+	for end := i + whole*s.mr; i < end; {
+		c := call[T]{later: s.ws.zero}
+		c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
+		c.aPanel = s.mr * c.aRow
+		c.panels = min((end-i)/s.mr, max(1, maxSteps/(s.kc*((s.j1-s.j0)/s.nr+1))))
+		for j := s.j0; j < s.j1; {
+			n, cols := s.span(j)
+			c.ahead, c.aheadStep, c.aheadTurn = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow
+			s.blocks(n, cols, &c, i, s.mr, j)
+			j += n * cols
+		}
+		i += c.panels * s.mr
+	}
+	return i
+}
+
+// span returns the number and width of the blocks from column j on that a call
+// can take together.
+func (s *sweep[T]) span(j int) (n, cols int) {
+	whole := (s.j1 - j) / s.nr
+	if s.halves(s.j1 - j) {
+		whole--
+	}
+	switch left := s.j1 - j; {
+	case whole > 0:
+		return min(whole, max(1, maxSteps/s.kc)), s.nr
+	case left > s.nr:
+		return 2, left / 2
+	default:
+		return 1, left
 	}
 }
 
@@ -36,40 +78,32 @@ func (s *sweep[T]) run() {
 // all micro-panels of the B block. Those that are whole go to the micro-kernel
 // together, a narrower last one to a tail of its width.
 func (s *sweep[T]) row(i, rows int) {
-	whole, j := (s.j1-s.j0)/s.nr, s.j0
-	c := s.hints(i)
+	c, j := s.hints(i), s.j0
 	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
-		if s.keepB || whole == 0 || whole == 1 && s.halves(s.j1-j) || rows < s.mr || s.A.Scale != 1 {
+		if _, cols := s.span(j); s.keepB || cols < s.nr || rows < s.mr || s.A.Scale != 1 {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
 			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
 			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, s.A.Stored.DepthStride, keep
 			s.blocks(1, s.nr, &c, i, rows, j)
-			whole, j = whole-1, j+s.nr
+			j += s.nr
 		}
 	}
 	c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 	c.keepA = nil
-	if s.halves(s.j1 - j) {
-		whole--
-	}
-	for whole > 0 {
-		n := min(whole, max(1, maxSteps/s.kc))
-		s.blocks(n, s.nr, &c, i, rows, j)
-		whole, j = whole-n, j+n*s.nr
-	}
 	for j < s.j1 {
-		cols := s.width(s.j1 - j)
-		s.blocks(1, cols, &c, i, rows, j)
-		j += cols
+		n, cols := s.span(j)
+		s.blocks(n, cols, &c, i, rows, j)
+		j += n * cols
 	}
 }
 
 // call is what does not depend on a row's column: its micro-panel of A, and
 // what its blocks fetch, one part each.
 type call[T elem.Float] struct {
+	panels               int // of A, all with blocks to compute
 	a                    []T
-	aRow, aStep          int
+	aRow, aStep, aPanel  int
 	keepA                []T
 	ahead, later         []T
 	aheadStep, aheadTurn int
@@ -97,10 +131,13 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	dst, dstStep, ldd := acc, size, s.nr
 	direct := s.last && rows == s.mr && cols == t.cols
 	if direct {
-		dst, dstStep, ldd = s.C[i*s.LDC+j:], s.nr, s.LDC
+		dst, dstStep, ldd = s.C[i*s.LDC+j:], cols, s.LDC
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
-	t.run(s.kc, n, c.a, c.aRow, c.aStep, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
+	if n > 1 && cols < s.nr {
+		bPanel = cols
+	}
+	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
 		c.ahead, c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
 	if s.last && !direct {
@@ -126,6 +163,7 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 // hints returns what the blocks of row i fetch: the micro-panel of A that
 // comes next, and a share of the B block that comes next.
 func (s *sweep[T]) hints(i int) (c call[T]) {
+	c.panels, c.ahead, c.later = 1, s.ws.zero, s.ws.zero
 	s.nextA(&c, i)
 	s.nextB(&c, (i-s.i0)/s.mr)
 	return c
@@ -176,7 +214,7 @@ func (s *sweep[T]) store(acc []T, n, cols, i, rows, j int) {
 	for q := range n {
 		blk := acc[q*s.mr*s.nr:]
 		for r := range rows {
-			copy(s.C[(i+r)*s.LDC+j+q*s.nr:][:cols], blk[r*s.nr:])
+			copy(s.C[(i+r)*s.LDC+j+q*cols:][:cols], blk[r*s.nr:])
 		}
 	}
 }

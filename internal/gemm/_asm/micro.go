@@ -46,6 +46,8 @@ type micro struct {
 	next, touch      GPVirtual // rows to fetch, of the next block and of dst
 	ldd              GPVirtual
 	rest, near       Mem // steps that no turn does; turns that touch rows
+	left             Mem // blocks of this panel still to do
+	panelB, panelDst Mem // where a panel's blocks begin
 	acc              [][]VecVirtual
 	row, element     []VecVirtual // of B, of A
 }
@@ -53,11 +55,13 @@ type micro struct {
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks int, a []%[1]s, aRow, aStep int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
+		"func(k, blocks, panels int, a []%[1]s, aRow, aStep, aPanel int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
 	m.load()
+	Label("panel")
+	m.beginPanel()
 	Label("block")
 	m.start()
 	for _, side := range []keeping{keepA, keepB} {
@@ -83,7 +87,8 @@ const NOSPLITattr = attr.NOSPLIT
 
 func (s shape) microDoc(cols int) {
 	Doc(fmt.Sprintf("%sx%d is", s.name("micro"), cols), "",
-		"\tfor q := range blocks {",
+		"\tfor r, q := range panels, blocks {",
+		fmt.Sprintf("\t\ta, dst := a[r*aPanel:], dst[r*%d*ldd:]", s.mr),
 		"\t\tb, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]",
 		fmt.Sprintf("\t\tfor i := range %d {", s.mr),
 		fmt.Sprintf("\t\t\tfor j := range %d {", cols),
@@ -100,7 +105,7 @@ func (s shape) microDoc(cols int) {
 		"\t\t\t\t}", "\t\t\t} else if keepB != nil {",
 		fmt.Sprintf("\t\t\t\tcopy(keepB[(q*k+p)*%d:], b[p*bRow:][:%d])", s.nr, cols),
 		"\t\t\t}", "\t\t}", "\t}", "",
-		"for k and blocks of at least 1; see microKernel.")
+		"for k, blocks and panels of at least 1; see microKernel.")
 }
 
 // argument returns the place of an argument, which the routine may overwrite.
@@ -122,10 +127,11 @@ func argument(name string) Mem {
 // load turns counts of elements into bytes and loads what stays in registers.
 func (m *micro) load() {
 	shift := Imm(map[int]uint64{8: 3, 4: 2}[m.size])
-	for _, name := range []string{"aRow", "aStep", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "aheadTurn", "laterStep", "laterTurn"} {
+	for _, name := range []string{"aRow", "aStep", "aPanel", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "aheadTurn", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near = AllocLocal(8), AllocLocal(8)
+	m.left, m.panelB, m.panelDst = AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
 	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
@@ -167,15 +173,36 @@ func (m *micro) start() {
 	MOVQ(argument("src_base"), m.next)
 }
 
-// nextBlock moves on to the following block, if there is one.
+// beginPanel notes where the blocks of a micro-panel of A begin.
+func (m *micro) beginPanel() {
+	r := m.turns
+	for _, p := range []struct{ from, to Mem }{{argument("blocks"), m.left}, {argument("b_base"), m.panelB}, {argument("dst_base"), m.panelDst}} {
+		MOVQ(p.from, r)
+		MOVQ(r, p.to)
+	}
+}
+
+// nextBlock moves on to the following block, or to the first one of the next
+// micro-panel of A, if there is one.
 func (m *micro) nextBlock() {
 	r := m.turns
 	for _, p := range [][2]string{{"bStep", "b_base"}, {"srcStep", "src_base"}, {"dstStep", "dst_base"}, {"aheadStep", "ahead_base"}, {"laterStep", "later_base"}} {
 		MOVQ(argument(p[0]), r)
 		ADDQ(r, argument(p[1]))
 	}
-	DECQ(argument("blocks"))
+	DECQ(m.left)
 	JNZ(LabelRef("block"))
+	DECQ(argument("panels"))
+	JZ(LabelRef("end"))
+	MOVQ(m.panelB, r)
+	MOVQ(r, argument("b_base"))
+	MOVQ(argument("aPanel"), r)
+	ADDQ(r, argument("a_base"))
+	IMUL3Q(Imm(uint64(m.mr)), m.ldd, r)
+	ADDQ(m.panelDst, r)
+	MOVQ(r, argument("dst_base"))
+	JMP(LabelRef("panel"))
+	Label("end")
 }
 
 // body peels the first step, which loads the block row by row while the first
