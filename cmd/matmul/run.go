@@ -35,10 +35,16 @@ appears under its name only when it is complete, verified and on disk.
 Inputs are .npy files of versions 1 to 3: float64 or float32 in either byte
 order, C or Fortran order; integers and booleans if float64 holds them exactly.
 A one-dimensional A is a row, a one-dimensional B a column. The result has the
-widest element type of the operands, unless --dtype says otherwise.`,
+widest element type of the operands, unless --dtype says otherwise.
+
+With checkpoints, finished rows are saved in C.npy.part, and C.npy.journal says
+which they are. SIGTERM, SIGINT, SIGHUP and SIGUSR1 save and end with exit status
+75; --resume goes on, also after a crash, with any number of workers. The bits
+of C are the same.`,
 		Example: `  matmul run A.npy B.npy -o C.npy
   matmul run X.npy X.npy --trans-b -o gram.npy --verify exact
-  matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8`,
+  matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
+  matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
