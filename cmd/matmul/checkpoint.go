@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,7 +75,7 @@ const slowest = 5e8
 // share returns the operations that a core has to do.
 func (p *product) share() float64 {
 	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
-	return work / float64(min(p.crew.workers, len(p.crew.limits.Affinity)))
+	return work / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
 }
 
 // mayBeLong reports whether the job is worth asking how long it may take.
@@ -129,10 +128,8 @@ func (p *product) identity() (j journal.Job, err error) {
 }
 
 // watch makes a checkpoint at every interval until stop is called. One that
-// fails ends the context, and so does SIGUSR1, which schedulers send before they
-// end a job.
+// fails ends the context.
 func (p *product) watch(parent context.Context) (ctx context.Context, stop func()) {
-	heed(parent, syscall.SIGUSR1)
 	ctx, cancel := context.WithCancelCause(parent)
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -166,7 +163,9 @@ func (p *product) settle(ctx context.Context, err error) error {
 	j := p.saver.journal
 	defer j.Close()
 	if err == nil {
-		p.rep.Checkpoint = p.savings(j.Stats())
+		if p.ran > 0 {
+			p.rep.Checkpoint = p.reckon(j.Stats(), p.ran)
+		}
 		if err := j.Remove(); err != nil {
 			return advise(err, "%s is complete", p.out)
 		}
@@ -177,21 +176,32 @@ func (p *product) settle(ctx context.Context, err error) error {
 		return alsoFailed(err, j.Remove())
 	}
 	failed := j.Checkpoint(p.dest.Sync)
-	left := "no row was finished: --resume starts from the beginning"
-	if j.Records() > 0 {
-		p.dest.Leave()
-		left = fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.plan.KeptRows()+p.saver.rows.Load(), p.plan.M)
-	} else {
-		p.dest.Abort()
-		failed = errors.Join(failed, j.Remove())
-	}
+	left := p.leave(failed)
 	switch {
 	case !isStop(ctx, err):
 		return advise(err, "%s", left)
 	case failed != nil:
-		return advise(failed, "what was saved before is kept, go on with --resume")
+		return advise(failed, "%s", left)
 	}
 	return stopped(ctx, p.out, left)
+}
+
+// leave leaves what another run can go on with, if there is anything, and says
+// what that is. failed is the error of the last checkpoint.
+func (p *product) leave(failed error) string {
+	j := p.saver.journal
+	if j.Records() == 0 {
+		p.dest.Abort()
+		if err := j.Remove(); err != nil {
+			return err.Error()
+		}
+		return "no row was saved: --resume starts from the beginning"
+	}
+	p.dest.Leave()
+	if failed != nil {
+		return "what was saved before is kept, go on with --resume"
+	}
+	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.plan.KeptRows()+p.saver.rows.Load(), p.plan.M)
 }
 
 // isStop reports whether err is the news that a signal asked for the end.

@@ -54,7 +54,8 @@ func TestADamagedFileIsRefusedOrTheResultIsRight(t *testing.T) {
 	rand.New(rand.NewPCG(1, 9)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	from, to := runs(t, 60, uint64(len(all)))
 	refused, cuts, unseen := 0, 0, 0
-	for _, d := range all[from-1 : min(to, uint64(len(all)))] {
+	to = min(to, uint64(len(all)))
+	for _, d := range all[min(from-1, to):to] {
 		os.Remove(filepath.Join(dir, "c.npy"))
 		for name, content := range left {
 			if name == d.name {
@@ -78,7 +79,7 @@ func TestADamagedFileIsRefusedOrTheResultIsRight(t *testing.T) {
 			unseen++ // it means another matrix now, whose product was verified
 		case sum(t, filepath.Join(dir, "c.npy")) != p.sum:
 			t.Fatalf("%+v: C is wrong: %s", d, said)
-		case strings.Contains(said, "it is cut there"):
+		case strings.Contains(said, "it is cut there") || strings.Contains(said, "nothing is kept"):
 			cuts++
 		case d.cut < 0:
 			t.Fatalf("%+v: nobody noticed: %s", d, said)

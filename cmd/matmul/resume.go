@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
@@ -29,6 +30,7 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 	}
 	every := p.interval()
 	if every > 0 {
+		heed(ctx, syscall.SIGUSR1)         // schedulers send it before they end a job
 		p.tuned.choice.Order = tune.ByRows // each row of tiles is saved when it is finished
 		if p.saver, err = p.newSaver(dir, name, every); err != nil {
 			return nil, err
@@ -113,7 +115,7 @@ func (p *product) trust(ctx context.Context) error {
 		return err
 	}
 	if cut != "" {
-		p.show.note("%s: %s; it is cut there", p.out+journal.Suffix, cut)
+		p.show.note("%s: %s", p.out+journal.Suffix, cut)
 	}
 	bar := p.show.start("check what is kept", nil)
 	kept, err := journal.Check(ctx, p.dest.File(), p.dest.Info, records, bar.set)
@@ -169,8 +171,10 @@ func (p *product) confirm(ctx context.Context, there *matfile.File) error {
 	defer p.saver.journal.Close()
 	p.show.note("%s was complete", p.out)
 	p.rep = newReport(p, master.Report{}, 0)
-	if err := p.check(ctx, there); err != nil {
+	if err := p.check(ctx, there); exitCode(err) == exitWrong {
 		return advise(err, "remove it and run again")
+	} else if err != nil {
+		return err
 	}
 	if err := matfile.RemovePart(ctx, p.out); err != nil {
 		return err

@@ -84,7 +84,7 @@ type product struct {
 	rep    report
 }
 
-func (f *runFlags) run(cmd *cobra.Command, args []string) (err error) {
+func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	p, err := f.prepare(cmd)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) (err error) {
 
 // work computes C, checks it and gives it its name.
 func (p *product) work(ctx context.Context) error {
-	if p.saver != nil {
+	if p.saver != nil && !p.isStored() {
 		p.show.note("checkpoint %s", p.reckon(journal.Stats{}, p.expected()).text())
 		var stop func()
 		ctx, stop = p.watch(ctx)
@@ -295,8 +295,11 @@ func (p *product) save() error {
 
 func (p *product) commit() error {
 	start := time.Now()
-	err := p.save()
-	if err == nil || p.saver == nil { // else Commit has the error, and says it
+	var err error
+	if p.saver != nil {
+		err = p.save()
+	}
+	if err == nil {
 		err = p.dest.Commit()
 	}
 	p.rep.Seconds.Sync = time.Since(start).Seconds()

@@ -19,11 +19,6 @@ type savings struct {
 	Loss float64 `json:"expected_loss_s"`
 }
 
-// savings returns what a finished run tells of its checkpoints.
-func (p *product) savings(s journal.Stats) *savings {
-	return p.reckon(s, p.ran)
-}
-
 // reckon returns what checkpoints save in a run of the given length. A kill
 // costs what was computed since the last checkpoint began, which is half an
 // interval on average and the time of a checkpoint, and the rows of tiles that

@@ -107,7 +107,7 @@ func (j *Journal) Read() (records []Record, cut string, err error) {
 	switch {
 	case errors.Is(err, errDamaged):
 		j.fresh = true
-		return nil, err.Error(), nil
+		return nil, err.Error() + ": nothing is kept", nil
 	case errors.As(err, &not):
 		return nil, "", j.refuse(not)
 	case err != nil:
@@ -263,16 +263,17 @@ func (j *Journal) Stats() Stats {
 	return j.stats
 }
 
-// Remove removes the journal's file, if there is one: the job is complete, or
-// starts from the beginning. Of its directory no more is needed; Close must
-// still be called.
+// Remove removes the file that a checkpoint has made or Read has opened, if
+// any: the job is complete, or what is recorded is of no use. Close must still be
+// called.
 func (j *Journal) Remove() error {
 	j.point.Lock()
 	defer j.point.Unlock()
-	if j.file != nil {
-		j.file.Close()
-		j.file = nil
+	if j.file == nil {
+		return nil
 	}
+	j.file.Close()
+	j.file = nil
 	j.end, j.count = 0, 0
 	err := failpoint.Hit("journal.remove")
 	if err == nil {

@@ -102,6 +102,15 @@ func TestWhatWasRecordedIsReadAndGoneOnWith(t *testing.T) {
 	if _, _, err := read(t, dir, someJob()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("read what is not there: %v", err)
 	}
+	fill(t, newJournal(t, dir, someJob()), 1, 1)
+	other := newJournal(t, dir, someJob())
+	other.Stored(band(1).Rect, band(1).Sum)
+	if err := errors.Join(other.Checkpoint(func() error { return nil }), other.Remove()); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over another's journal: %v", err)
+	}
+	if got, _, err := read(t, dir, someJob()); err != nil || !slices.Equal(got, bands(1)) {
+		t.Errorf("another's journal: %v, %v", got, err)
+	}
 }
 
 // TestEveryFlippedBitAndEveryTruncationIsFound: a journal is refused or cut,
@@ -196,7 +205,8 @@ func TestAHeaderIsNotBelievedBeforeItsChecksum(t *testing.T) {
 	foreign := bytes.Clone(head)
 	copy(foreign[jobOff:], `{"x":1}`)
 	seal(foreign)
-	for name, b := range map[string][]byte{"long": long, "foreign": foreign, "empty": nil, "zeros": make([]byte, 4096)} {
+	for name, b := range map[string][]byte{"long": long, "foreign": foreign, "empty": nil, "zeros": make([]byte, 4096),
+		"torn": append([]byte("mat"), make([]byte, 1021)...), "short": []byte("matmul\x00")} {
 		if _, err := readHeader(bytes.NewReader(b), someJob()); !errors.Is(err, errDamaged) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // errDamaged is what a header gives that does not say whose journal it is.
@@ -28,11 +29,11 @@ func readHeader(r io.Reader, j Job) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	head := min(len(magic), len(b))
+	head := string(b[:min(len(magic), len(b))])
 	switch {
-	case len(bytes.Trim(b, "\x00")) == 0: // what a power cut leaves of the first write
-		return nil, errDamaged
-	case string(b[:head]) != magic[:head]:
+	case head != magic && strings.HasPrefix(magic, strings.TrimRight(head, "\x00")):
+		return nil, errDamaged // what a power cut leaves of the first write
+	case head != magic:
 		return nil, refusal{"is not a journal", "one of matmul"}
 	case len(b) < sector:
 		return nil, errDamaged
@@ -76,13 +77,13 @@ func readRecords(r io.Reader, m mark, j Job) (records []Record, cut string, err 
 		case errors.Is(err, io.EOF):
 			return records, "", nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return records, fmt.Sprintf("record %d is incomplete", len(records)), nil
+			return records, fmt.Sprintf("record %d is incomplete; it is cut there", len(records)), nil
 		case err != nil:
 			return records, "", err
 		}
 		rec, err := decode(b, uint64(len(records)), m, j)
 		if err != nil {
-			return records, fmt.Sprintf("record %d is bad: %v", len(records), err), nil
+			return records, fmt.Sprintf("record %d is bad: %v; it is cut there", len(records), err), nil
 		}
 		records = append(records, rec)
 	}

@@ -53,73 +53,79 @@ const lockPatience = 10 * time.Second
 
 // lockPart opens the part file, shown as path, and takes its lock.
 func (p *place) lockPart(ctx context.Context, path string, takeOver bool) (*os.File, error) {
-	for begin := time.Now(); ; {
-		file, err := p.tryPart(path, takeOver)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return file, err
+	for {
+		file, err := p.openAny(path, takeOver)
+		if err == errGone {
+			continue
 		}
-		if time.Since(begin) > lockPatience {
-			return nil, &Error{Path: path, Problem: "another process is writing it", Advice: "wait for its end, or stop it", Err: err}
+		if err != nil {
+			return nil, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
+		same := false
+		if err = lock(ctx, file, path); err == nil {
+			same, err = sys.Named(p.fd(), p.part, int(file.Fd()))
+		}
+		if same {
+			return file, nil
+		}
+		file.Close()
+		if err != nil {
+			return nil, err
 		}
 	}
 }
 
-// tryPart is lockPart without waiting: the lock of another is EWOULDBLOCK.
-func (p *place) tryPart(path string, takeOver bool) (*os.File, error) {
-	p.found = false
+// errGone says that the writer of a part file finished between two looks at it.
+var errGone = errors.New("the part file has gone")
+
+// openAny opens the part file, a new one or, with takeOver, one that is there.
+func (p *place) openAny(path string, takeOver bool) (*os.File, error) {
 	fd, err := sys.OpenNamed(p.fd(), p.part)
-	if errors.Is(err, fs.ErrExist) {
-		if !takeOver {
-			return nil, &Error{Path: path, Problem: "exists", Advice: "use --resume to go on with what it holds, or --force to start from the beginning", Err: err}
-		}
-		p.found = true
+	p.found = errors.Is(err, fs.ErrExist)
+	if p.found && !takeOver {
+		return nil, &Error{Path: path, Problem: "exists", Advice: "use --resume to go on with what it holds, or --force to start from the beginning", Err: err}
+	}
+	if p.found {
 		fd, err = sys.OpenOld(p.fd(), p.part)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, syscall.EWOULDBLOCK // its writer has finished meanwhile
 	case errors.Is(err, syscall.EISDIR):
 		return nil, notPartError(path, fs.ModeDir)
+	case p.found && errors.Is(err, fs.ErrNotExist):
+		return nil, errGone
 	case err != nil:
 		return nil, outputError(path, "open", err)
 	}
 	file := os.NewFile(uintptr(fd), p.part)
-	if err := p.own(file, path); err != nil {
+	st, err := file.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = notPartError(path, st.Mode())
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
 }
 
-// own locks a part file that was opened, and makes sure that it still has its
-// name then.
-func (p *place) own(file *os.File, path string) error {
-	st, err := file.Stat()
-	if err != nil {
-		return outputError(path, "examine", err)
-	}
-	if !st.Mode().IsRegular() {
-		return notPartError(path, st.Mode())
-	}
-	if err := sys.TryLock(file); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
+// lock takes the lock of a part file.
+func lock(ctx context.Context, file *os.File, path string) error {
+	for begin := time.Now(); ; {
+		err := sys.TryLock(file)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return fmt.Errorf("lock %s: %w; without locks there is no --checkpoint", printable(path), bare(err))
+		case time.Since(begin) > lockPatience:
+			return &Error{Path: path, Problem: "another process is writing it", Advice: "wait for its end, or stop it", Err: err}
 		}
-		return fmt.Errorf("lock %s: %w; without locks there is no --checkpoint", printable(path), bare(err))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	same, err := sys.Named(p.fd(), p.part, int(file.Fd()))
-	if err != nil {
-		return outputError(path, "examine", err)
-	}
-	if !same {
-		return syscall.EWOULDBLOCK
-	}
-	return nil
 }
 
 func notPartError(path string, m fs.FileMode) error {

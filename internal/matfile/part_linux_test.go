@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"matmul/internal/elem"
-	"matmul/internal/sys"
 )
 
 // newPart creates a 2 × 3 part file.
@@ -136,29 +135,32 @@ func TestAPartFileIsNotTakenWhileItsOldWriterLives(t *testing.T) {
 	}
 }
 
-// TestAPartFileThatWasRenamedUnderTheLockIsNotTaken: its writer has finished
-// between open and lock.
-func TestAPartFileThatWasRenamedUnderTheLockIsNotTaken(t *testing.T) {
+// TestAPartFileThatIsRenamedUnderTheLockIsNotTaken: its writer finishes while
+// another process waits.
+func TestAPartFileThatIsRenamedUnderTheLockIsNotTaken(t *testing.T) {
 	t.Chdir(t.TempDir())
-	put(t, "C.npy.part", []byte("finished"))
-	dir, err := os.Open(".")
-	if err != nil {
+	first := newPart(t, "C.npy", false, false)
+	taken := make(chan *Output)
+	go func() {
+		o, err := CreatePart(context.Background(), "C.npy", 2, 3, elem.Float64, true, true)
+		if err != nil {
+			t.Error(err)
+		}
+		taken <- o
+	}()
+	if err := first.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close()
-	p := place{dir: dir, name: "C.npy", part: "C.npy.part"}
-	fd, err := sys.OpenOld(p.fd(), p.part)
-	if err != nil {
-		t.Fatal(err)
+	second := <-taken
+	if second == nil {
+		return
 	}
-	file := os.NewFile(uintptr(fd), p.part)
-	defer file.Close()
-	if err := os.Rename("C.npy.part", "C.npy"); err != nil {
-		t.Fatal(err)
+	wantNames(t, ".", "C.npy", "C.npy.part")
+	if err := second.Abort(); err != nil {
+		t.Error(err)
 	}
-	if err := p.own(file, "C.npy.part"); !errors.Is(err, syscall.EWOULDBLOCK) {
-		t.Errorf("got %v", err)
-	}
+	open(t, "C.npy")
+	wantNames(t, ".", "C.npy")
 }
 
 func TestACommitThatFailsKeepsAPartFile(t *testing.T) {
@@ -217,4 +219,22 @@ func TestAFailedSyncIsNotRepeated(t *testing.T) {
 	if second := o.Sync(); first == nil || second != first || calls != 3 {
 		t.Errorf("first %v, then %v after %d calls", first, second, calls)
 	}
+}
+
+func TestAPartFileInADirectoryThatIsGoneIsAnError(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open("d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := os.Remove("d"); err != nil {
+		t.Fatal(err)
+	}
+	p := place{dir: dir, name: "C.npy", part: "C.npy.part"}
+	_, err = p.lockPart(context.Background(), "d/C.npy.part", true)
+	oneLine(t, err, "d/C.npy.part: ")
 }
