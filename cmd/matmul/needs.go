@@ -23,6 +23,7 @@ type needs struct {
 	extraFor string // and what for
 	check    int64  // bytes that verification takes, when the workers have ended
 	output   int64  // bytes of the output's file; 0 without one
+	there    int64  // bytes of them that the part file of an earlier run has
 	outDir   string
 }
 
@@ -57,7 +58,8 @@ type room struct {
 
 // rooms returns where the job takes space, as far as the file systems tell.
 func (n *needs) rooms() (rs []room) {
-	all := []room{{dir: n.outDir, bytes: n.output, what: "output " + tune.FormatBytes(n.output)}}
+	output := n.output - n.there
+	all := []room{{dir: n.outDir, bytes: output, what: "output " + tune.FormatBytes(output)}}
 	what := fmt.Sprintf("segment %s (%s)", tune.FormatBytes(n.segments()), regionSum(n.plan.Layout))
 	switch n.kind {
 	case shmmat.Posix:
@@ -89,7 +91,7 @@ func (n *needs) memory() (total int64, sum string) {
 		case r.segment:
 			segment = true
 		default:
-			kept = n.output
+			kept = r.bytes
 			parts = append(parts, r.what+" in memory")
 		}
 	}

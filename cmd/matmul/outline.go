@@ -74,6 +74,7 @@ func (p *product) needs() (*needs, error) {
 		return nil, err
 	}
 	n.output, n.outDir = size, dir
+	n.there = min(size, sys.Allocated(p.out+matfile.PartSuffix))
 	if p.method != "" {
 		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
 		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
@@ -84,8 +85,11 @@ func (p *product) needs() (*needs, error) {
 }
 
 // outline prints what the product would take, after all checks that run makes
-// before it begins.
+// before it begins. What an earlier run has saved is not looked at.
 func (p *product) outline() error {
+	if err := p.makePlan(); err != nil {
+		return err
+	}
 	n, err := p.needs()
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,15 +91,13 @@ func (tight tightRun) run(t *testing.T, dir string, size int64, want string) int
 	cmd := exec.Command("sh", append([]string{"-c", script, "sh", run.Path}, run.Args[1:]...)...)
 	cmd.Dir, cmd.SysProcAttr = dir, run.SysProcAttr
 	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
-	var stdout bytes.Buffer
-	cmd.Stdout = &stdout
-	r := startWith(t, cmd, (*exec.Cmd).Start)
+	r := begin(t, cmd)
 	code := r.wait()
 	r.left(testPatience)
-	lines := strings.Split(strings.TrimSuffix(stdout.String(), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(r.stdout.String(), "\n"), "\n")
 	complain := func(what string) {
 		t.Helper()
-		t.Errorf("%s of %d bytes: %s: exit status %d\n%s\n%s", tight.what, size, what, code, stdout.String(), r.stderr.String())
+		t.Errorf("%s of %d bytes: %s: exit status %d\n%s\n%s", tight.what, size, what, code, r.stdout.String(), r.stderr.String())
 	}
 	if len(lines) < 2 || lines[len(lines)-2] != "c.npy" {
 		complain("there is something else than c.npy")

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"matmul/internal/sys"
 	"matmul/internal/sys/inject"
 )
 
@@ -111,7 +112,7 @@ func (c *callTest) sum() string {
 func (c *callTest) run(calls []int, what string, decide func(inject.Call) syscall.Errno) (r *running, code int) {
 	c.t.Helper()
 	var ended <-chan struct{}
-	r = startWith(c.t, command(c.dir, c.args...), func(cmd *exec.Cmd) (err error) {
+	r = beginBy(c.t, command(c.dir, c.args...), func(cmd *exec.Cmd) (err error) {
 		ended, err = inject.Start(cmd, calls, decide)
 		return err
 	})
@@ -217,8 +218,8 @@ func (c *callTest) try(f fault) (outcome string) {
 	if hit.From == "nobody" && code != 0 {
 		complain("failed without a fault")
 	}
-	if f.kind.Runtime && code != 0 && c.old != "" {
-		c.removePart() // a crash while names are swapped may leave one
+	if f.kind.Runtime && code != 0 {
+		c.removeRemains(r.pid())
 	}
 	if got == "" {
 		r.left(testPatience)
@@ -243,11 +244,21 @@ func allWarnings(said string) bool {
 	return true
 }
 
-// removePart removes the name of an output that was about to replace another.
-func (c *callTest) removePart() {
-	parts, _ := filepath.Glob(filepath.Join(c.dir, ".matmul-*.part"))
-	for _, part := range parts {
-		os.Remove(part)
+// removeRemains removes what a crash may leave, as a SIGKILL may: the name of an
+// output that was about to replace another, and a System V segment that was not
+// yet marked for removal.
+func (c *callTest) removeRemains(pid int) {
+	if c.old != "" {
+		parts, _ := filepath.Glob(filepath.Join(c.dir, ".matmul-*.part"))
+		for _, part := range parts {
+			os.Remove(part)
+		}
+	}
+	for _, segment := range look(c.dir).segments {
+		var id, owner int
+		if _, err := fmt.Sscanf(segment, "%d of process %d", &id, &owner); err == nil && owner == pid {
+			sys.SysVRemove(id)
+		}
 	}
 }
 

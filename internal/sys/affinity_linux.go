@@ -128,6 +128,16 @@ func free(fs *unix.Statfs_t) int64 {
 	return int64(fs.Bavail) * int64(fs.Bsize)
 }
 
+// Allocated returns the bytes that the file at path takes on its file system, 0
+// if there is none.
+func Allocated(path string) int64 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	return 512 * st.Blocks
+}
+
 // FileSystem is the file system that a path lies in, as far as its space is
 // concerned.
 type FileSystem struct {
