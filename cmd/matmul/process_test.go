@@ -65,21 +65,15 @@ func list(dir string) (names []string) {
 // start starts the command in dir, as the leader of a process group.
 func start(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	return begin(t, command(dir, args...))
+	return startWith(t, command(dir, args...), (*exec.Cmd).Start)
 }
 
-// begin starts a command that was prepared.
-func begin(t *testing.T, cmd *exec.Cmd) *running {
-	t.Helper()
-	return beginBy(t, cmd, (*exec.Cmd).Start)
-}
-
-// beginBy starts a command that was prepared, in its own way.
-func beginBy(t *testing.T, cmd *exec.Cmd, start func(*exec.Cmd) error) *running {
+// startWith starts cmd, which is or becomes the command, by begin.
+func startWith(t *testing.T, cmd *exec.Cmd, begin func(*exec.Cmd) error) *running {
 	t.Helper()
 	r := &running{t: t, cmd: cmd, dir: cmd.Dir, before: look(cmd.Dir), ended: make(chan error, 1)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
-	if err := start(r.cmd); err != nil {
+	if err := begin(r.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() { r.ended <- r.cmd.Wait() }()

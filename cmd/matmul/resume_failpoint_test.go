@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// steps are the hooks on the way of a checkpoint, and of the end of a job that
+// checkpointSteps are the hooks on the way of a checkpoint, and of the end of a job that
 // has any, in the order in which they are passed.
-var steps = []string{
+var checkpointSteps = []string{
 	"checkpoint.data", "checkpoint.synced", "checkpoint.append", "checkpoint.appended", "checkpoint.recorded",
 	"commit.synced", "commit.named", "commit.replaced", "journal.remove", "journal.removed",
 }
@@ -47,7 +47,7 @@ func TestADeathAtEveryStepOfACheckpointIsSurvived(t *testing.T) {
 		actions = actions[:1]
 	}
 	done := 0
-	for i, step := range steps {
+	for i, step := range checkpointSteps {
 		for j, place := range places {
 			for k, action := range actions {
 				for l, resumed := range []bool{false, true} {
@@ -59,7 +59,7 @@ func TestADeathAtEveryStepOfACheckpointIsSurvived(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d steps, %d ends of the master at them: all resumed; 0 failures; SHA-256 of C %s each time", len(steps), done, v.sum)
+	t.Logf("%d steps, %d ends of the master at them: all resumed; 0 failures; SHA-256 of C %s each time", len(checkpointSteps), done, v.sum)
 }
 
 // A death is one end of the job at one step.

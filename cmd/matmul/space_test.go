@@ -91,7 +91,7 @@ func (tight tightRun) run(t *testing.T, dir string, size int64, want string) int
 	cmd := exec.Command("sh", append([]string{"-c", script, "sh", run.Path}, run.Args[1:]...)...)
 	cmd.Dir, cmd.SysProcAttr = dir, run.SysProcAttr
 	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
-	r := begin(t, cmd)
+	r := startWith(t, cmd, (*exec.Cmd).Start)
 	code := r.wait()
 	r.left(testPatience)
 	lines := strings.Split(strings.TrimSuffix(r.stdout.String(), "\n"), "\n")

@@ -112,7 +112,7 @@ func (c *callTest) sum() string {
 func (c *callTest) run(calls []int, what string, decide func(inject.Call) syscall.Errno) (r *running, code int) {
 	c.t.Helper()
 	var ended <-chan struct{}
-	r = beginBy(c.t, command(c.dir, c.args...), func(cmd *exec.Cmd) (err error) {
+	r = startWith(c.t, command(c.dir, c.args...), func(cmd *exec.Cmd) (err error) {
 		ended, err = inject.Start(cmd, calls, decide)
 		return err
 	})
