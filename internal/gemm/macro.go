@@ -20,6 +20,7 @@ type macro[T elem.Float] struct {
 	share            int // of the next A micro-panel that each block prefetches: one in so many
 	ws               *Workspace[T]
 	directA, directB bool // read where they are stored, always
+	once             bool // one k-block: sums need not rest, and a row of blocks serves all rows
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
@@ -48,7 +49,12 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 			x.b.from = t.J1
 		}
 	}
-	ws.reserve(x.mc/x.mr*((n-1)/x.nr+1), x.mr*x.nr)
+	x.once = depth <= x.kc
+	held := x.mc / x.mr
+	if x.once {
+		held = 1
+	}
+	ws.reserve(held*((n-1)/x.nr+1), x.mr*x.nr)
 	if t.A.Packed.Data == nil {
 		x.a.block = ws.a.reserve(x.mc * x.kc)
 	}
@@ -96,36 +102,22 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			s := sweep[T]{
 				macro: x, i0: i0, i1: i1, j0: jc, j1: min(jc+x.nc, n), pc: pc, kc: kc,
 				fromZero: pc == 0 && x.C0 == nil, last: pc+kc == depth,
-				at: (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr,
 			}
-			if pc == 0 && x.C0 != nil {
-				x.startBlocks(s.at, i0, i1, s.j0, s.j1)
+			if !x.once {
+				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
 		}
 	}
 }
 
-// startBlocks writes round(Beta·C0) to the workspace's blocks. What pads a
-// block is left as it is: nothing that is stored depends on it.
-func (x *macro[T]) startBlocks(at, i0, i1, j0, j1 int) {
-	for i := i0; i < i1; i += x.mr {
-		for j := j0; j < j1; j += x.width(j1 - j) {
-			for r := range min(x.mr, i1-i) {
-				x.startRow(x.ws.blocks[at+r*x.nr:][:x.width(j1-j)], i+r, j)
-			}
-			at += x.mr * x.nr
-		}
-	}
-}
-
 // halves reports whether the last of so many columns are two blocks of equal
 // width instead of a whole one and the narrowest tail, which has not enough to
-// do to hide its loads. Micro-panels do not allow it.
+// do to hide its loads. Panels that somebody else packed do not allow it.
 func (x *macro[T]) halves(cols int) bool {
 	narrow := x.tails[0].cols
 	half := (x.nr + narrow) / 2
-	return x.directB && cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half
+	return cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half && x.b.readable(x.B.Stored.LaneStride)
 }
 
 // width returns the width of the next block where so many columns are left.

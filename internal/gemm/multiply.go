@@ -32,6 +32,10 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 		t.start()
 		return
 	}
+	if t.isTiny() {
+		t.byLoops()
+		return
+	}
 	x := newMacro(k, b, ws, &t)
 	for ic := 0; ic < m; ic += x.mc {
 		x.rows(ic, min(ic+x.mc, m), n)
@@ -77,7 +81,12 @@ func (t *Tile[T]) startRow(dst []T, i, j int) {
 		clear(dst)
 		return
 	}
-	for q, c := range t.C0[i*t.LDC0+j:][:len(dst)] {
+	src := t.C0[i*t.LDC0+j:][:len(dst)]
+	if t.Beta == 1 {
+		copy(dst, src)
+		return
+	}
+	for q, c := range src {
 		dst[q] = T(t.Beta * c)
 	}
 }
