@@ -10,6 +10,7 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
+	"matmul/internal/sys"
 	"matmul/internal/threads"
 	"matmul/tune"
 )
@@ -89,10 +90,14 @@ type counters struct {
 
 // New starts a pool. Close ends it. ctx bounds the start, not the pool's life.
 //
+// On Linux the monitor thread of Go's runtime no longer interrupts threads that
+// compute; it waits for the end of their time slice (SCHED_BATCH).
+//
 // With isolation the error may be ErrNoProcesses, ErrNoMemory or
 // ErrWorkersLost; without, it is the cause of ctx.
 func New(ctx context.Context, options ...Option) (*Pool, error) {
 	refuseWorker()
+	sys.CalmMonitor()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -113,11 +113,11 @@ func (x *macro[T]) rows(i0, i1, n int) {
 
 // halves reports whether the last of so many columns are two blocks of equal
 // width instead of a whole one and the narrowest tail, which has not enough to
-// do to hide its loads. Micro-panels do not allow it.
+// do to hide its loads. Panels that somebody else packed do not allow it.
 func (x *macro[T]) halves(cols int) bool {
 	narrow := x.tails[0].cols
 	half := (x.nr + narrow) / 2
-	return x.directB && cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half
+	return cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half && x.b.readable(x.B.Stored.LaneStride)
 }
 
 // width returns the width of the next block where so many columns are left.

@@ -155,9 +155,6 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 		dst, dstStep, ldd = s.C[i*s.LDC+j:], cols, s.LDC
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
-	if n > 1 && cols < s.nr {
-		bPanel = cols
-	}
 	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
 		c.ahead, c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
@@ -166,8 +163,8 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 }
 
-// columns returns the micro-panels of B from column j on, and where to keep
-// them.
+// columns returns the micro-panels of B from column j on, cols of each, and
+// where to keep them. Of those that are kept, each has the room of a whole one.
 func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep []T) {
 	l := s.J0 + j
 	if s.keepB && !whole {
@@ -176,7 +173,10 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 	b, _, row, panel = s.b.at(l, s.pc, s.kc)
 	if s.keepB && whole {
 		keep = b
-		b, row, panel = s.B.Stored.from(l, s.pc), s.B.Stored.DepthStride, s.nr
+		b, row = s.B.Stored.from(l, s.pc), s.B.Stored.DepthStride
+	}
+	if keep != nil || l < s.b.from {
+		panel = cols
 	}
 	return b, row, panel, keep
 }

@@ -37,5 +37,8 @@ func FreeSpace(string) (int64, error) { return 0, errors.ErrUnsupported }
 // TryLock is not available here.
 func TryLock(*os.File) error { return errors.ErrUnsupported }
 
+// CalmMonitor does nothing here.
+func CalmMonitor() {}
+
 // AskHuge does nothing here.
 func AskHuge([]byte) {}
