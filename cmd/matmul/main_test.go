@@ -36,13 +36,14 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(examples(t), e.WorkDir+"/examples")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails":    fails,
-			"json":     jsonFields,
-			"npy":      writeNpy,
-			"values":   checkValues,
-			"flip":     flip,
-			"truncate": truncate,
-			"limit":    limit,
+			"fails":      fails,
+			"json":       jsonFields,
+			"npy":        writeNpy,
+			"values":     checkValues,
+			"flip":       flip,
+			"truncate":   truncate,
+			"limit":      limit,
+			"unfinished": unfinished,
 		},
 	})
 }

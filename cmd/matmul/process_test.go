@@ -26,6 +26,7 @@ type running struct {
 	cmd    *exec.Cmd
 	dir    string
 	before world
+	stdout bytes.Buffer
 	stderr bytes.Buffer
 	ended  chan error
 }
@@ -64,8 +65,14 @@ func list(dir string) (names []string) {
 // start starts the command in dir, as the leader of a process group.
 func start(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, cmd: command(dir, args...), dir: dir, before: look(dir), ended: make(chan error, 1)}
-	r.cmd.Stderr = &r.stderr
+	return begin(t, command(dir, args...))
+}
+
+// begin starts a command that was prepared.
+func begin(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	r := &running{t: t, cmd: cmd, dir: cmd.Dir, before: look(cmd.Dir), ended: make(chan error, 1)}
+	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

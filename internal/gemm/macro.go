@@ -107,6 +107,9 @@ func (x *macro[T]) rows(i0, i1, n int) {
 				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
+			if x.Step != nil {
+				x.Step()
+			}
 		}
 	}
 }

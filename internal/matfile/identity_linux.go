@@ -35,5 +35,8 @@ func (id identity) rewritten(now identity) string {
 	return ""
 }
 
+// allocated returns the bytes that a file takes on its disk.
+func allocated(st fs.FileInfo) int64 { return 512 * st.Sys().(*syscall.Stat_t).Blocks }
+
 // owner returns the user that a file belongs to.
 func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
