@@ -1,33 +1,22 @@
+//go:build failpoint
+
 package main
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
 
-// steps are the hooks on the way of a checkpoint, and of the end of a job that
+// checkpointSteps are the hooks on the way of a checkpoint, and of the end of a job that
 // has any, in the order in which they are passed.
-var steps = []string{
+var checkpointSteps = []string{
 	"checkpoint.data", "checkpoint.synced", "checkpoint.append", "checkpoint.appended", "checkpoint.recorded",
 	"commit.synced", "commit.named", "commit.replaced", "journal.remove", "journal.removed",
-}
-
-// buildWithFailpoints builds the command with its hooks and makes it the one
-// that tests run.
-func buildWithFailpoints(t *testing.T) {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-tags", "failpoint", "-o", filepath.Join(dir, "matmul"), ".")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
 // TestADeathAtEveryStepOfACheckpointIsSurvived kills the master at the first,
@@ -35,19 +24,15 @@ func buildWithFailpoints(t *testing.T) {
 // a resumed one, and lets each step fail. The job replaces an old output, which
 // stays until the new one is complete.
 func TestADeathAtEveryStepOfACheckpointIsSurvived(t *testing.T) {
-	buildWithFailpoints(t)
 	v := newVictim(t, 400)
 	hits := filepath.Join(t.TempDir(), "hits")
 	t.Setenv("MATMUL_FAILPOINT_HITS", hits)
 	places, actions := []string{"first", "middle", "last"}, []string{"kill", "error"}
-	if !campaign {
-		places = places[:1]
-	}
 	if testing.Short() {
-		actions = actions[:1]
+		places, actions = places[:1], actions[:1]
 	}
 	done := 0
-	for i, step := range steps {
+	for i, step := range checkpointSteps {
 		for j, place := range places {
 			for k, action := range actions {
 				for l, resumed := range []bool{false, true} {
@@ -59,7 +44,7 @@ func TestADeathAtEveryStepOfACheckpointIsSurvived(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d steps, %d ends of the master at them: all resumed; 0 failures; SHA-256 of C %s each time", len(steps), done, v.sum)
+	t.Logf("%d steps, %d ends of the master at them: all resumed; 0 failures; SHA-256 of C %s each time", len(checkpointSteps), done, v.sum)
 }
 
 // A death is one end of the job at one step.
