@@ -169,6 +169,12 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	return shmmat.NewLayout(length)
 }
 
+// Scratch returns the bytes of private memory that each worker takes for its
+// tiles, at most.
+func (p *Plan) Scratch() int64 {
+	return gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+}
+
 // record returns what workers must know of the job.
 func (p *Plan) record(id, data uint32) shmmat.Job {
 	m := func(o Operand) shmmat.Matrix {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 
@@ -151,12 +152,22 @@ func (a *arith[T]) readRun(dst []T, f *os.File, m shmmat.Matrix, first int64) er
 	if _, err := f.ReadAt(raw, m.Offset+first*size); err == io.EOF {
 		return errors.New("the file was truncated while it was read")
 	} else if err != nil {
-		return err
+		return nameless(err)
 	}
 	err := elem.Decode(dst, raw, m.Type, m.BigEndian)
 	var inexact *elem.InexactError
 	if errors.As(err, &inexact) {
 		return fmt.Errorf("element %d: %w", first+int64(inexact.Index), err)
+	}
+	return err
+}
+
+// nameless returns an error of package os without the file's name: a descriptor
+// that was received has none, and the master adds the one that the user gave.
+func nameless(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", p.Op, p.Err)
 	}
 	return err
 }
@@ -193,7 +204,7 @@ func (a *arith[T]) store(r tiling.Rect) (sum int64, err error) {
 			if noSpace(err) {
 				status = shmmat.NoSpace
 			}
-			return 0, &problem{status: status, role: shmmat.FileOut, err: err}
+			return 0, &problem{status: status, role: shmmat.FileOut, err: nameless(err)}
 		}
 		c, off = c[n:], off+int64(len(out))
 		a.w.step()

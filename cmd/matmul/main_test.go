@@ -10,6 +10,7 @@ import (
 
 	"matmul"
 	"matmul/internal/ipc"
+	"matmul/internal/sys/inject"
 )
 
 // quickExit keeps programs that are built with the race detector from sleeping
@@ -17,7 +18,8 @@ import (
 const quickExit = "atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
-	matmul.Main() // the workers are this program, too
+	inject.Main() // a command whose calls are made to fail is this program,
+	matmul.Main() // and so are the workers
 	ipc.Main()
 	os.Setenv("GORACE", quickExit)
 	if filepath.Base(os.Args[0]) != "matmul" { // not the command itself, which scripts give a place

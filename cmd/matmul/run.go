@@ -20,7 +20,7 @@ type runFlags struct {
 	poolFlags
 	checkpointFlags
 	out, dtype, tile, verify string
-	force, asJSON            bool
+	force, asJSON, dryRun    bool
 	progress                 *string
 }
 
@@ -57,6 +57,7 @@ of C are the same.`,
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	f.progress = progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
@@ -99,6 +100,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	if err := p.specify(); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return p.outline()
 	}
 	ctx := cmd.Context()
 	there, err := p.openOutput(ctx)
@@ -203,7 +207,11 @@ func (p *product) makePlan() (err error) {
 	if _, p.plan, err = p.crew.plan(p.tuned, p.spec); err != nil || p.isStored() {
 		return err
 	}
-	return p.crew.afford(p.plan, 0, "")
+	n, err := p.needs()
+	if err != nil {
+		return err
+	}
+	return n.afford(p.crew.limits)
 }
 
 // isStored reports whether all of C is kept: there is nothing to compute.

@@ -52,6 +52,16 @@ func Create(path string, rows, cols int64, t elem.Type, force bool) (*Output, er
 	return create(path, rows, cols, t, force, true)
 }
 
+// Size returns the bytes of the file that [Create] makes for a matrix, or an
+// error that is [ErrNoSpace].
+func Size(rows, cols int64, t elem.Type) (int64, error) {
+	size, ok := fileSize(int64(len(header(rows, cols, t))), rows, cols, t)
+	if !ok {
+		return 0, fmt.Errorf("%w: a %d × %d matrix of %s is more than 2^63 bytes", ErrNoSpace, rows, cols, t)
+	}
+	return size, nil
+}
+
 // create is Create; unnamed false makes it use a named part file even where a
 // file without a name is possible.
 func create(path string, rows, cols int64, t elem.Type, force, unnamed bool) (*Output, error) {
@@ -69,11 +79,11 @@ func assemble(path string, rows, cols int64, t elem.Type, force bool, open func(
 	if rows < 0 || cols < 0 || !t.Valid() {
 		panic(fmt.Sprintf("matfile: create a %d × %d matrix of %s", rows, cols, t))
 	}
-	head := header(rows, cols, t)
-	size, ok := fileSize(int64(len(head)), rows, cols, t)
-	if !ok {
-		return nil, fmt.Errorf("create %s: %w: a %d × %d matrix of %s is more than 2^63 bytes", printable(path), ErrNoSpace, rows, cols, t)
+	size, err := Size(rows, cols, t)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", printable(path), err)
 	}
+	head := header(rows, cols, t)
 	to, err := resolve(path, force, nil)
 	if err != nil {
 		return nil, err
