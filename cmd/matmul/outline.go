@@ -73,7 +73,9 @@ func (p *product) needs() (*needs, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.output, n.outDir = size, dir
+	if n.outDir = dir; p.dest == nil { // else its room is set aside
+		n.output = size
+	}
 	if p.method != "" {
 		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
 		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
