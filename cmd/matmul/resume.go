@@ -141,7 +141,7 @@ func (p *product) finished(ctx context.Context, records []journal.Record) (there
 	for _, r := range records {
 		p.spec.Kept = append(p.spec.Kept, r.Rect)
 	}
-	if err := p.makePlan(); err != nil || !p.isStored() {
+	if err := p.cut(); err != nil || !p.isStored() {
 		return nil, err
 	}
 	f, err := matfile.Open(p.out)
@@ -156,7 +156,7 @@ func (p *product) finished(ctx context.Context, records []journal.Record) (there
 	p.spec.Kept, err = journal.Check(ctx, f, f.Info, records, bar.set)
 	bar.end()
 	if err == nil {
-		err = p.makePlan()
+		err = p.cut()
 	}
 	if err != nil || !p.isStored() {
 		f.Close()

@@ -1,10 +1,11 @@
+//go:build failpoint
+
 package main
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,33 +19,17 @@ var checkpointSteps = []string{
 	"commit.synced", "commit.named", "commit.replaced", "journal.remove", "journal.removed",
 }
 
-// buildWithFailpoints builds the command with its hooks and makes it the one
-// that tests run.
-func buildWithFailpoints(t *testing.T) {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-tags", "failpoint", "-o", filepath.Join(dir, "matmul"), ".")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-}
-
 // TestADeathAtEveryStepOfACheckpointIsSurvived kills the master at the first,
 // the middle and the last time that it passes each step, in a first run and in
 // a resumed one, and lets each step fail. The job replaces an old output, which
 // stays until the new one is complete.
 func TestADeathAtEveryStepOfACheckpointIsSurvived(t *testing.T) {
-	buildWithFailpoints(t)
 	v := newVictim(t, 400)
 	hits := filepath.Join(t.TempDir(), "hits")
 	t.Setenv("MATMUL_FAILPOINT_HITS", hits)
 	places, actions := []string{"first", "middle", "last"}, []string{"kill", "error"}
-	if !campaign {
-		places = places[:1]
-	}
 	if testing.Short() {
-		actions = actions[:1]
+		places, actions = places[:1], actions[:1]
 	}
 	done := 0
 	for i, step := range checkpointSteps {

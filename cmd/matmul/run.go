@@ -201,10 +201,16 @@ func (p *product) specify() error {
 	return nil
 }
 
-// makePlan cuts what is not kept of the product into tasks and checks that its
-// memory is to be had, before anything is allocated or created.
-func (p *product) makePlan() (err error) {
-	if _, p.plan, err = p.crew.plan(p.tuned, p.spec); err != nil || p.isStored() {
+// cut cuts what is not kept of the product into tasks.
+func (p *product) cut() (err error) {
+	_, p.plan, err = p.crew.plan(p.tuned, p.spec)
+	return err
+}
+
+// makePlan cuts the product and checks that what it takes is to be had, before
+// anything is allocated or created.
+func (p *product) makePlan() error {
+	if err := p.cut(); err != nil || p.isStored() {
 		return err
 	}
 	n, err := p.needs()

@@ -21,8 +21,9 @@ type savings struct {
 
 // reckon returns what checkpoints save in a run of the given length. A kill
 // costs what was computed since the last checkpoint began, which is half an
-// interval on average and the time of a checkpoint, and the rows of tiles that
-// were not complete then, half of one on average.
+// interval on average and the time of a checkpoint, and what was not stored
+// then: half a row of tiles on average, and the tiles that workers were at, since
+// a STORE waits behind one of them.
 func (p *product) reckon(s journal.Stats, run time.Duration) *savings {
 	tiles := 0
 	for id := range p.plan.Tasks() {
@@ -34,7 +35,7 @@ func (p *product) reckon(s journal.Stats, run time.Duration) *savings {
 	v.Loss = v.Interval/2 + v.Slowest
 	if run > 0 && tiles > 0 {
 		v.Rate = float64(tiles) / run.Seconds()
-		v.Loss += float64(p.plan.TileCols()) / v.Rate / 2
+		v.Loss += (float64(p.plan.TileCols())/2 + float64(p.crew.workers)) / v.Rate
 	}
 	v.Loss = min(v.Loss, run.Seconds())
 	return v
