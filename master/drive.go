@@ -33,7 +33,7 @@ const leave = 200 * time.Millisecond
 func (p *Pool) abandon() {
 	for _, m := range p.members {
 		if len(m.held) > 0 {
-			m.kill()
+			m.doubt(errAbandoned)
 		}
 	}
 }
@@ -61,6 +61,7 @@ func (p *Pool) drive(ctx context.Context, w work) error {
 	for {
 		err = firstError(err, p.heed(w))
 		err = firstError(err, p.collect(w))
+		err = firstError(err, p.watch())
 		if err == nil && ctx.Err() != nil {
 			err, late = context.Cause(ctx), time.After(leave)
 		}
@@ -115,7 +116,7 @@ func (p *Pool) wait(ctx context.Context, heedCtx bool, spin time.Duration, yield
 		}
 		return len(p.events) > 0 || heedCtx && ctx.Err() != nil
 	}
-	return p.board.Bell().Wait(news, spin, nap, yield)
+	return p.board.Bell().Wait(news, spin, p.beat(), yield)
 }
 
 // feed hands out tasks: first the news, then one task to each worker, then
@@ -163,13 +164,14 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		}
 		t := m.held[0]
 		if a.Job != t.Job || a.ID != t.ID {
-			m.state = doubted
-			m.kill()
+			m.doubt(fmt.Errorf("answered to task %d of job %d and was asked for task %d of job %d: killed", a.ID, a.Job, t.ID, t.Job))
 			return err
 		}
+		p.heard(m)
 		m.held = m.held[1:]
-		if t.Kind != shmmat.Attend {
-			p.unanswered = 0
+		reached("master.answer", t)
+		if t.Kind != shmmat.Attend && p.loss.deaths > 0 {
+			p.loss = loss{}
 		}
 		if a.Status != shmmat.Done {
 			err = firstError(err, p.trouble(m, t, a))
@@ -178,6 +180,7 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		if t.Kind != shmmat.Attend {
 			w.done(m, t, a)
 		}
+		reached("master.noted", t)
 	}
 	return err
 }
@@ -217,15 +220,16 @@ func (p *Pool) heed(w work) (err error) {
 	for {
 		select {
 		case e := <-p.events:
-			if e.epoch != e.m.epoch {
+			switch {
+			case e.epoch != e.m.epoch, e.line != nil && e.m.state != starting:
 				e.discard()
-				continue
-			}
-			if e.ended {
+			case e.ended:
 				err = firstError(err, p.bury(e, w))
-				continue
+			case e.line == nil:
+				e.m.proc = e.proc
+			default:
+				p.joined(e.m, e.line)
 			}
-			p.joined(e)
 		default:
 			return err
 		}
@@ -246,14 +250,17 @@ func (p *Pool) bury(e event, w work) (err error) {
 		}
 	}
 	m.held, m.todo = nil, nil
+	how := e.how
+	if m.why != nil {
+		how = m.why
+	}
 	m.hangUp()
 	p.board.Clear(m.index)
 	p.deaths++
-	p.unanswered++
-	if p.unanswered > 3*len(p.members)+5 {
-		m.state = failed
-		return firstError(err, fmt.Errorf("%w: %d died one after the other without finishing a task, the last of: %w",
-			ErrWorkersLost, p.unanswered, e.how))
+	p.loss.add(how)
+	if p.loss.deaths > 3*len(p.members)+5 {
+		err = firstError(err, &lossError{p.loss, p.oomKills() - p.oomFirst})
+		p.loss = loss{} // the next job tries anew
 	}
 	p.start(m)
 	return err

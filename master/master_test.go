@@ -121,20 +121,18 @@ func (p *product[T]) spec(t *testing.T, isa gemm.ISA) master.Spec {
 // inMemory runs the product on operands in the segment.
 func (p *product[T]) inMemory(t *testing.T, ctx context.Context, pool *master.Pool, s master.Spec) []T {
 	t.Helper()
-	j := prepare(t, ctx, pool, s)
-	for r, data := range map[shmmat.Region][]T{shmmat.RowsA: p.a, shmmat.RowsB: p.b, shmmat.InitC: p.c0} {
-		if r == shmmat.InitC && p.beta == 0 {
-			continue
+	do(t, ctx, pool, s, func() {
+		for r, data := range map[shmmat.Region][]T{shmmat.RowsA: p.a, shmmat.RowsB: p.b, shmmat.InitC: p.c0} {
+			if r == shmmat.InitC && p.beta == 0 {
+				continue
+			}
+			mem, err := master.Elements[T](pool, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(mem, data)
 		}
-		mem, err := master.Elements[T](pool, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		copy(mem, data)
-	}
-	if _, err := j.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
+	})
 	c, err := master.Elements[T](pool, shmmat.C)
 	if err != nil {
 		t.Fatal(err)
@@ -321,5 +319,20 @@ func TestDoGivesTheBitsOfTheDefinitionForSmallAndLargeJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, c[:p.m*p.n], p.want)
+	}
+}
+
+func TestAJobWithoutTasksCostsNoWorker(t *testing.T) {
+	pool := open(t, engine{"", processes, shmmat.Memfd}, 2)
+	ctx := limited(t)
+	for _, m := range []int{20, 0, 20} { // files that nobody was told of are closed
+		p := random[float64](m, 30, 10, 1, 0, false, false)
+		dir := t.TempDir()
+		f := toFiles(t, dir, p, p.spec(t, gemm.Auto))
+		f.run(t, ctx, pool)
+		f.close()
+	}
+	if pool.Deaths() > 0 {
+		t.Errorf("%d workers died", pool.Deaths())
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
+	"matmul/internal/failpoint"
 	"matmul/shmmat"
 )
 
@@ -17,8 +19,8 @@ type state uint8
 const (
 	starting state = iota // on its way, or being replaced
 	ready                 // takes tasks
-	doubted               // answered what it was not asked: killed, not listened to
-	failed                // could not be started, and will not be tried again
+	doubted               // answered what it was not asked, or nothing for too long: killed, not listened to
+	undying               // was killed and does not end: the pool is not used any more
 )
 
 // A member is one seat of the pool and the worker in it, as the master sees
@@ -32,7 +34,11 @@ type member struct {
 	proc  shmmat.Process
 	held  []shmmat.Task  // out with the worker, oldest first
 	todo  []announcement // to be told before further tasks
-	pid   atomic.Int64
+	pid   atomic.Int64   // of the process in the seat, or on its way to it
+
+	steps  uint64        // of its progress, when the master last looked
+	silent time.Duration // since its last sign of progress, or since it was killed
+	why    error         // why the master killed it, if it did
 }
 
 // An announcement is a message that every worker must get, and its files.
@@ -41,13 +47,14 @@ type announcement struct {
 	files []*os.File
 }
 
-// An event is what happens to a worker's process.
+// An event is what happens to a worker's process: it was started, it has said
+// hello and has its seat (line is not nil), it has been reaped (ended).
 type event struct {
 	m     *member
 	epoch uint32
-	line  shmmat.Line // joined: the worker has said hello and has its seat
+	line  shmmat.Line
 	proc  shmmat.Process
-	ended bool  // the process has been reaped
+	ended bool
 	how   error // it ended, or why it could not be started
 }
 
@@ -64,6 +71,7 @@ func (p *Pool) start(m *member) {
 	m.state = starting
 	m.epoch++
 	m.held, m.todo = nil, nil
+	m.silent, m.why = 0, nil
 	epoch := m.epoch
 	p.pending.Add(1)
 	go func() {
@@ -73,6 +81,8 @@ func (p *Pool) start(m *member) {
 			p.tell(event{m: m, epoch: epoch, ended: true, how: err})
 			return
 		}
+		m.pid.Store(int64(proc.Pid()))
+		p.tell(event{m: m, epoch: epoch, proc: proc})
 		p.pending.Add(1)
 		go func() {
 			defer p.pending.Done()
@@ -131,11 +141,10 @@ func present(files ...*os.File) (fs []*os.File) {
 }
 
 // joined puts a worker that has its seat to work.
-func (p *Pool) joined(e event) {
-	m := e.m
-	m.state, m.line, m.proc = ready, e.line, e.proc
+func (p *Pool) joined(m *member, line shmmat.Line) {
+	m.state, m.line = ready, line
 	m.end = p.board.Master(m.index, m.epoch)
-	m.pid.Store(int64(e.proc.Pid()))
+	m.steps, m.silent = m.end.Steps(), 0
 	m.todo = append([]announcement(nil), p.news...)
 }
 
@@ -144,8 +153,20 @@ func (m *member) room() int { return shmmat.Depth - len(m.held) }
 
 // send hands a task to the worker.
 func (m *member) send(t shmmat.Task) {
+	if len(m.held) == 0 {
+		m.silent = 0
+	}
 	m.held = append(m.held, t)
+	reached("master.send", t)
 	m.end.Send(t)
+	reached("master.sent", t)
+}
+
+// reached is a failpoint between the steps of a task, if it is a job's.
+func reached(name string, t shmmat.Task) {
+	if t.OfJob() {
+		failpoint.Hit(name)
+	}
 }
 
 // inform tells the worker what is still to be told, as far as there is room.
@@ -160,6 +181,12 @@ func (m *member) inform() {
 		}
 		m.send(shmmat.Task{Kind: shmmat.Attend})
 	}
+}
+
+// doubt kills a worker that is not listened to any more.
+func (m *member) doubt(why error) {
+	m.state, m.why, m.silent = doubted, why, 0
+	m.kill()
 }
 
 // kill ends the worker's process, if there is one.
@@ -189,15 +216,16 @@ func (p *Pool) announce(a announcement) {
 	}
 }
 
-// retract takes back, for workers to come, what was announced under a verb and
-// number, and tells the others so.
+// retract takes back what was announced under a verb and number: it is told to
+// nobody any more, and those who may have been told are told so.
 func (p *Pool) retract(verb shmmat.Verb, number uint32, m shmmat.Message) {
-	p.news = slices.DeleteFunc(p.news, func(a announcement) bool {
-		return a.m.Verb == verb && a.m.Number == number
-	})
+	without := func(as []announcement) []announcement {
+		return slices.DeleteFunc(as, func(a announcement) bool { return a.m.Verb == verb && a.m.Number == number })
+	}
+	p.news = without(p.news)
 	for _, member := range p.members {
 		if member.state == ready {
-			member.todo = append(member.todo, announcement{m: m})
+			member.todo = append(without(member.todo), announcement{m: m})
 		}
 	}
 }

@@ -31,6 +31,10 @@ type Output struct {
 	File   *os.File
 	Offset int64
 	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0
+	// Stored, unless nil, is told of each rectangle of C that has been written
+	// to File, with the CRC-32C of its bytes. It is called by the goroutine that
+	// drives the pool, and must be quick.
+	Stored func(r tiling.Rect, sum uint32)
 }
 
 // Spec is a job: C = α·op(A)·op(B) + β·C₀ as design.md section 2 defines it.
@@ -40,6 +44,7 @@ type Spec struct {
 	Alpha, Beta float64 // rounded to Type
 	A, B, C0    Operand
 	Out         Output
+	Kept        []tiling.Rect // of C that Out.File holds already
 	Priority    uint8
 
 	Kernel       *gemm.Kernel
@@ -97,7 +102,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
-		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,
+		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept,
 	})
 	if err != nil {
 		return nil, err
@@ -164,6 +169,12 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	return shmmat.NewLayout(length)
 }
 
+// Scratch returns the bytes of private memory that each worker takes for its
+// tiles, at most.
+func (p *Plan) Scratch() int64 {
+	return gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+}
+
 // record returns what workers must know of the job.
 func (p *Plan) record(id, data uint32) shmmat.Job {
 	m := func(o Operand) shmmat.Matrix {
@@ -180,7 +191,7 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
 		C:       c,
 		Out:     shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
-		PackedA: p.A.panels(), PackedB: p.B.panels(),
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

@@ -22,6 +22,10 @@ type Config struct {
 	Yield   bool           // workers fill all processors: offer them while looking
 	Small   bool           // leave segments in pages of the usual size
 	Own     bool           // this process is there for the pool alone: its threads may be scheduled to suit it
+
+	Stall     time.Duration // silence after which a worker that computes is replaced; 0 for one that follows the machine
+	IOTimeout time.Duration // the same for one that reads or writes a file; 0 for none
+	OOMKills  func() int64  // how often the OOM killer has struck this control group so far; may be nil
 }
 
 // Pool is a set of workers that are started once and used for many jobs.
@@ -46,8 +50,12 @@ type Pool struct {
 
 	own own
 
-	deaths     int // in all
-	unanswered int // deaths since the last task was done
+	watched  int64         // when the master last looked after the workers, sys.Monotonic
+	silence  time.Duration // the longest of a worker that ended by itself
+	deaths   int           // in all
+	loss     loss          // deaths since the last task was done
+	oomFirst int64         // OOM kills before the pool was started
+	broken   error         // why the pool cannot be used any more
 }
 
 // slice is the time slice of the master's threads, the shortest there is: they
@@ -63,6 +71,7 @@ func New(cfg Config) (*Pool, error) {
 	}
 	p := &Pool{cfg: cfg, kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers)}
 	p.alive, p.die = context.WithCancel(context.Background())
+	p.oomFirst = p.oomKills()
 	if err := p.openBoard(); err != nil {
 		p.closeBoard()
 		return nil, err
@@ -119,8 +128,8 @@ func (p *Pool) Deaths() int {
 	return p.deaths
 }
 
-// Pids returns the process ids of the workers that are running, by seat; 0 for
-// one that is not, or is a goroutine.
+// Pids returns the process ids of the workers that were started and have not
+// ended, by seat; 0 where there is none, or a goroutine.
 func (p *Pool) Pids() []int {
 	pids := make([]int, len(p.members))
 	for i, m := range p.members {
@@ -133,6 +142,7 @@ func (p *Pool) Pids() []int {
 const grace = 2 * time.Second
 
 // Close ends the workers and frees the segments. It waits for a running job.
+// The error wraps ErrWorkersLost if a worker does not end: what it uses stays.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,14 +150,16 @@ func (p *Pool) Close() error {
 		return nil
 	}
 	p.closed = true
-	p.dismiss()
+	if err := p.dismiss(); err != nil {
+		return err
+	}
 	err := errors.Join(p.data.close(), p.dropAll())
 	return errors.Join(err, p.closeBoard())
 }
 
 // dismiss tells all workers to quit, kills those that do not, and waits until
 // every one is reaped.
-func (p *Pool) dismiss() {
+func (p *Pool) dismiss() error {
 	p.die()
 	for _, m := range p.members {
 		if m.state == ready {
@@ -159,7 +171,7 @@ func (p *Pool) dismiss() {
 		p.pending.Wait()
 		close(gone)
 	}()
-	kill := time.After(grace)
+	kill, giveUp := time.After(grace), time.After(grace+p.dying())
 	for {
 		select {
 		case e := <-p.events:
@@ -168,6 +180,8 @@ func (p *Pool) dismiss() {
 			for _, m := range p.members {
 				m.kill()
 			}
+		case <-giveUp:
+			return fmt.Errorf("%w: a worker was killed %v ago and does not end", ErrWorkersLost, p.dying())
 		case <-gone:
 			for len(p.events) > 0 {
 				(<-p.events).discard()
@@ -175,7 +189,7 @@ func (p *Pool) dismiss() {
 			for _, m := range p.members {
 				m.hangUp()
 			}
-			return
+			return nil
 		}
 	}
 }
@@ -186,7 +200,7 @@ func (p *Pool) acquire(ctx context.Context) (release func(), err error) {
 	if p.closed {
 		err = ErrClosed
 	} else {
-		err = context.Cause(ctx)
+		err = firstError(p.broken, context.Cause(ctx))
 	}
 	if err != nil {
 		p.mu.Unlock()

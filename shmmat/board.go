@@ -2,9 +2,9 @@ package shmmat
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"matmul/internal/sys"
-	"matmul/tiling"
 )
 
 // Bell returns the bell that the master sleeps at.
@@ -51,6 +51,7 @@ type MasterEnd struct {
 	tasks   ring[taskPayload]
 	answers ring[answerPayload]
 	bell    Bell
+	steps   *atomic.Uint64
 }
 
 // Master returns the master's end of seat i for an epoch, which must be
@@ -61,6 +62,7 @@ func (b *Board) Master(i int, epoch uint32) *MasterEnd {
 		tasks:   ring[taskPayload]{slots: &s.tasks, epoch: epoch},
 		answers: ring[answerPayload]{slots: &s.answers, epoch: epoch},
 		bell:    Bell{&s.bell},
+		steps:   &s.steps,
 	}
 }
 
@@ -79,6 +81,11 @@ func (m *MasterEnd) Take() (Answer, bool) {
 	p, ok := m.answers.take()
 	return p.Answer, ok
 }
+
+// Steps returns a number that changes while the worker gets on with a task. It
+// means nothing but that: a worker that is not to be believed may write what it
+// likes, and passes for one that works.
+func (m *MasterEnd) Steps() uint64 { return m.steps.Load() }
 
 // A WorkerEnd is the worker's side of its mailbox and its part of the
 // scoreboard.
@@ -111,12 +118,16 @@ func (w *WorkerEnd) Take() (Task, bool) {
 	return p.task(), ok
 }
 
+// Step tells the master that the worker gets on with its task. It must be
+// called many times in a task that takes long.
+func (w *WorkerEnd) Step() { add(&w.seat.steps, 1) }
+
 // Begin notes on the scoreboard that the worker starts on t, and returns the
 // time. Only tasks of jobs are counted.
 func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 	now := sys.Monotonic()
 	w.seat.now.set(Activity{Job: t.Job, Kind: t.Kind, Task: t.ID, Begin: now})
-	if t.Kind <= tiling.Store {
+	if t.OfJob() {
 		w.seat.score.begin(priority % Priorities)
 	}
 	return now
@@ -124,7 +135,7 @@ func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 
 // End notes on the scoreboard that t is over, and answers.
 func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
-	if t.Kind <= tiling.Store {
+	if t.OfJob() {
 		w.seat.score.end(priority % Priorities)
 	}
 	w.seat.now.set(Activity{Begin: a.End})

@@ -37,7 +37,7 @@ func TestEveryWriterHasItsOwnCacheLines(t *testing.T) {
 	}
 	var s seat
 	for name, off := range map[string]uintptr{
-		"now": unsafe.Offsetof(s.now), "bell": unsafe.Offsetof(s.bell),
+		"now": unsafe.Offsetof(s.now), "bell": unsafe.Offsetof(s.bell), "steps": unsafe.Offsetof(s.steps),
 		"tasks": unsafe.Offsetof(s.tasks), "answers": unsafe.Offsetof(s.answers),
 	} {
 		if off%line != 0 {

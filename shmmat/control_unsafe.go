@@ -15,10 +15,11 @@ const Jobs = 8
 //	desk    1 line            bell of the master; many workers ring it
 //	jobs    Jobs × 8 lines    job records; written by the master before it
 //	                          hands out a task of the job
-//	seats   workers × 21      one for each worker:
+//	seats   workers × 22      one for each worker:
 //	          3 lines           score: counters; written by the worker
 //	          1 line            what it does now; written by the worker
 //	          1 line            bell of the worker; rung by the master
+//	          1 line            progress; written by the worker
 //	          Depth lines       tasks, master to worker
 //	          Depth lines       answers, worker to master
 type desk struct {
@@ -36,6 +37,8 @@ type seat struct {
 	now     record
 	bell    atomic.Uint32
 	_       [60]byte
+	steps   atomic.Uint64
+	_       [56]byte
 	tasks   [Depth]slot[taskPayload]
 	answers [Depth]slot[answerPayload]
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"matmul/internal/elem"
+	"matmul/internal/failpoint"
 	"matmul/internal/gemm"
 	"matmul/internal/sys"
 	"matmul/internal/tile"
@@ -18,7 +19,12 @@ import (
 )
 
 // loop does tasks until the master says Quit or is gone.
-func (w *worker) loop() error {
+func (w *worker) loop() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = w.fault("between tasks", r)
+		}
+	}()
 	// A page of the segment that cannot be had becomes a panic of this
 	// goroutine, which ends the task and not the process.
 	debug.SetPanicOnFault(true)
@@ -62,6 +68,7 @@ func (w *worker) do(t shmmat.Task) error {
 	if err := w.recall(t); err != nil {
 		return err
 	}
+	reached("worker.taken", t)
 	begin := w.end.Begin(t, w.job.Priority)
 	value, err := w.execute(t)
 	a := shmmat.Answer{Job: t.Job, ID: t.ID, Begin: begin, End: sys.Monotonic(), Value: value}
@@ -76,13 +83,15 @@ func (w *worker) do(t shmmat.Task) error {
 			return err
 		}
 	}
+	reached("worker.done", t)
 	w.end.End(t, a, w.job.Priority)
+	reached("worker.answered", t)
 	return nil
 }
 
 // recall makes w.job the record of the task's job.
 func (w *worker) recall(t shmmat.Task) (err error) {
-	if t.Kind <= tiling.Store && t.Job != w.job.ID {
+	if t.OfJob() && t.Job != w.job.ID {
 		w.job, err = w.board.Job(t.Job)
 	}
 	return err
@@ -93,7 +102,7 @@ func (w *worker) recall(t shmmat.Task) (err error) {
 func (w *worker) execute(t shmmat.Task) (value int64, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = w.fault(t, r)
+			err = w.fault(t.Kind.String(), r)
 		}
 	}()
 	switch t.Kind {
@@ -105,30 +114,36 @@ func (w *worker) execute(t shmmat.Task) (value int64, err error) {
 		return 0, nil
 	}
 	if w.job.Type == elem.Float32 {
-		return 0, task[float32](w, t)
+		return task[float32](w, t)
 	}
-	return 0, task[float64](w, t)
+	return task[float64](w, t)
 }
 
 // task does one task of a job in T.
-func task[T elem.Float](w *worker, t shmmat.Task) error {
+func task[T elem.Float](w *worker, t shmmat.Task) (value int64, err error) {
 	a := arithOf[T](w)
 	if err := a.use(w); err != nil {
-		return err
+		return 0, err
 	}
 	switch t.Kind {
 	case tiling.PackA:
-		return a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
+		return 0, a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
 	case tiling.PackB:
-		return a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
+		return 0, a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
 	case tiling.LoadC0:
-		return a.loadC0(t.Rect)
+		return 0, a.loadC0(t.Rect)
 	case tiling.Multiply:
-		return a.Multiply(&w.job, &tile.Memory{Data: w.mult, Kept: w}, t.Rect)
+		if err := failpoint.Hit("worker.multiply"); err != nil {
+			return 0, err
+		}
+		if err := a.Multiply(&w.job, &tile.Memory{Data: w.mult, Kept: w}, t.Rect); err != nil {
+			return 0, err
+		}
+		return 0, failpoint.Hit("worker.multiplied")
 	case tiling.Store:
 		return a.store(t.Rect)
 	}
-	return fmt.Errorf("unknown task %s", t.Kind)
+	return 0, fmt.Errorf("unknown task %s", t.Kind)
 }
 
 // peak measures the FMA limit of this worker's processor.
@@ -150,17 +165,30 @@ type problem struct {
 func (p *problem) Error() string { return p.err.Error() }
 func (p *problem) Unwrap() error { return p.err }
 
-// fault turns a recovered panic into an error. A memory fault is reported with
-// the region that it fell in.
-func (w *worker) fault(t shmmat.Task, r any) error {
+// step is called while a task goes on.
+func (w *worker) step() {
+	w.end.Step()
+	failpoint.Hit("worker.step")
+}
+
+// reached is a failpoint between the steps of a task, if it is a job's.
+func reached(name string, t shmmat.Task) {
+	if t.OfJob() {
+		failpoint.Hit(name)
+	}
+}
+
+// fault turns a panic that was recovered while the worker did something into an
+// error. A memory fault is reported with the region that it fell in.
+func (w *worker) fault(doing string, r any) error {
 	var re runtime.Error
 	err, _ := r.(error)
 	if errors.As(err, &re) {
 		if f, ok := re.(interface{ Addr() uintptr }); ok {
-			return &problem{status: shmmat.Fault, err: fmt.Errorf("%s: memory fault at %#x (%s)", t.Kind, f.Addr(), w.place(f.Addr()))}
+			return &problem{status: shmmat.Fault, err: fmt.Errorf("%s: memory fault at %#x (%s)", doing, f.Addr(), w.place(f.Addr()))}
 		}
 	}
-	return fmt.Errorf("%s: %v", t.Kind, r)
+	return fmt.Errorf("%s: %v", doing, r)
 }
 
 // place says which part of the segment an address lies in.

@@ -70,19 +70,26 @@ func TestWorkersThatAllDieEndTheRun(t *testing.T) {
 	}()
 	code := r.wait()
 	close(stop)
-	if code != exitWorkers || !strings.HasPrefix(r.stderr.String(), "matmul: workers lost: ") {
+	if code != exitWorkers || !strings.HasPrefix(r.stderr.String(), "matmul: workers lost: 12 died one after the other without finishing a task: ") ||
+		!strings.Contains(r.stderr.String(), " × signal: killed") {
 		t.Errorf("exit status %d, want %d: %s", code, exitWorkers, r.stderr.String())
 	}
 	r.left(time.Second)
 }
 
-// TestKilledMasterLeavesNothing: the kernel tells the workers.
+// TestKilledMasterLeavesNothing: the kernel tells the workers, stopped ones as
+// well, within a second.
 func TestKilledMasterLeavesNothing(t *testing.T) {
 	dir := operands(t, 500)
 	for _, segment := range []string{"memfd", "posix", "file", "memfd", "posix", "file"} {
 		r := start(t, dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--force", "--workers", "2", "--isa", "generic", "--verify", "none", "--segment", segment)
 		awaitWorkers(r, 1)
 		moment(80 * time.Millisecond)
+		if rand.IntN(2) == 0 {
+			for _, pid := range children(r.pid()) {
+				syscall.Kill(pid, syscall.SIGSTOP)
+			}
+		}
 		syscall.Kill(r.pid(), syscall.SIGKILL)
 		switch code := r.wait(); code {
 		case 0: // it was faster

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +22,8 @@ type poolFlags struct {
 	isa     string
 	segment string
 	profile string
+
+	stall, ioTimeout time.Duration
 }
 
 func (p *poolFlags) register(cmd *cobra.Command) {
@@ -29,6 +31,8 @@ func (p *poolFlags) register(cmd *cobra.Command) {
 	f.IntVar(&p.workers, "workers", 0, "worker processes, 1 to 1024 (default: physical cores that may be used)")
 	f.StringVar(&p.isa, "isa", "auto", "instruction set: auto, generic, avx2 or avx512")
 	f.StringVar(&p.segment, "segment", "memfd", "shared memory: memfd, posix, sysv or file")
+	f.DurationVar(&p.stall, "stall", 0, "replace a worker that computes and makes no progress for so long, from 1s on (default: 10s, or as long as this machine takes)")
+	f.DurationVar(&p.ioTimeout, "io-timeout", 0, "replace a worker that waits for a file for so long, from 1s on (default: never)")
 	p.registerProfile(cmd)
 	p.cacheFlags.register(cmd)
 	complete(cmd, "isa", "auto", "generic", "avx2", "avx512")
@@ -52,6 +56,9 @@ type crew struct {
 	machine *tune.Machine
 	limits  *tune.Limits
 
+	stall, ioTimeout time.Duration
+	oomKills         func() int64
+
 	store    tune.Store // of profiles, if
 	profiles bool       // they are to be used
 }
@@ -67,11 +74,15 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 	if c.kind, err = shmmat.ParseKind(p.segment); err != nil {
 		return c, flagError("segment", err)
 	}
+	if err := p.checkLimits(cmd); err != nil {
+		return c, err
+	}
 	system, err := p.system()
 	if err != nil {
 		return c, err
 	}
 	c.machine, c.limits = system.Detect()
+	c.stall, c.ioTimeout, c.oomKills = p.stall, p.ioTimeout, system.OOMKills
 	c.store, c.profiles = p.store()
 	if c.workers = p.workers; c.workers == 0 {
 		n := c.limits.Workers(c.machine)
@@ -80,53 +91,29 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 	return c, nil
 }
 
+// leastLimit is the shortest time after which a worker may be taken for stuck:
+// loaded machines let a process wait for a part of it.
+const leastLimit = time.Second
+
+// checkLimits checks the times after which workers are replaced.
+func (p *poolFlags) checkLimits(cmd *cobra.Command) error {
+	for _, l := range []struct {
+		flag  string
+		limit time.Duration
+	}{{"stall", p.stall}, {"io-timeout", p.ioTimeout}} {
+		if cmd.Flags().Changed(l.flag) && l.limit < leastLimit {
+			return usagef("--%s %v: want at least %v", l.flag, l.limit, leastLimit)
+		}
+	}
+	return nil
+}
+
 // open starts the pool as chosen. dir is where a segment of kind file lies.
 func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
 		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
 		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
+		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills,
 	})
-}
-
-// perProcess is what a worker takes besides the segment: its runtime, its
-// buffers and its scratch.
-const perProcess = 16 << 20
-
-// afford returns an error that shows the sum if a job's memory is not to be
-// had. extra is what the command itself will take on top, named by what.
-func (c *crew) afford(plan *master.Plan, extra int64, what string) error {
-	segment := plan.Layout.Bytes()
-	others := int64(c.workers)*perProcess + extra
-	sum := fmt.Sprintf("%s, %d worker(s) at %s", regionSum(plan.Layout), c.workers, tune.FormatBytes(perProcess))
-	if extra > 0 {
-		sum += fmt.Sprintf(", %s %s", what, tune.FormatBytes(extra))
-	}
-	if c.kind == shmmat.Posix && c.limits.SharedMemory >= 0 && segment > c.limits.SharedMemory {
-		return resourceError{fmt.Errorf("not enough room in /dev/shm: the job needs %s (%s), free are %s; use --segment memfd",
-			tune.FormatBytes(segment), sum, tune.FormatBytes(c.limits.SharedMemory))}
-	}
-	need := others
-	if c.kind != shmmat.File {
-		need += segment
-	}
-	if budget := c.limits.Memory(); len(budget.Why) > 0 && need > budget.Bytes {
-		return resourceError{fmt.Errorf("not enough memory: the job needs %s (%s), and %s",
-			tune.FormatBytes(need), sum, budget.Limiter)}
-	}
-	return nil
-}
-
-// regionSum lists what the regions of a segment take.
-func regionSum(l shmmat.Layout) (s string) {
-	for r, e := range l.At {
-		if e.Len == 0 || shmmat.Region(r) == shmmat.Header {
-			continue
-		}
-		if s != "" {
-			s += " + "
-		}
-		s += fmt.Sprintf("%s %s", shmmat.Region(r), tune.FormatBytes(e.Len))
-	}
-	return s
 }

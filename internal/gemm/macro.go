@@ -27,17 +27,15 @@ type macro[T elem.Float] struct {
 // garbage collection.
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
-	usualMC := k.MC
-	if t.A.Packed.Data != nil && t.B.Packed.Data != nil {
-		b.MC, usualMC = min(b.MC, packedMC), min(usualMC, packedMC)
-	}
+	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
+	b = k.most(b, packedA && packedB)
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: blockSize(b.MC, usualMC, m, k.MR),
-		nc: blockSize(b.NC, k.NC, n, k.NR),
-		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),
+		mc: blockSize(b.MC, m, k.MR),
+		nc: blockSize(b.NC, n, k.NR),
+		kc: blockSize(b.KC, depth, 4),
 	}
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
@@ -55,13 +53,29 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 		held = 1
 	}
 	ws.reserve(held*((n-1)/x.nr+1), x.mr*x.nr)
-	if t.A.Packed.Data == nil {
+	if !packedA {
 		x.a.block = ws.a.reserve(x.mc * x.kc)
 	}
-	if t.B.Packed.Data == nil {
+	if !packedB {
 		x.b.block = ws.b.reserve(x.nc * x.kc)
 	}
 	return x
+}
+
+// most returns the largest blocks that b asks for; zero is the kernel's own
+// size. packed says that both operands lie in panels.
+func (k *Kernel) most(b Blocking, packed bool) Blocking {
+	or := func(want, usual int) int {
+		if want <= 0 {
+			return usual
+		}
+		return want
+	}
+	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
+	if packed {
+		b.MC = min(b.MC, packedMC)
+	}
+	return b
 }
 
 // When operands are read where they are stored, without packing: A, if it
@@ -77,13 +91,10 @@ const (
 // job whose operands come from files was not asked for.
 const packedMC = 512
 
-// blockSize splits total into the fewest blocks of at most want, or else
-// usual, elements, all about the same size and multiples of unit: a short last
-// block would cost as much overhead as a long one.
-func blockSize(want, usual, total, unit int) int {
-	if want <= 0 {
-		want = usual
-	}
+// blockSize splits total into the fewest blocks of at most want elements, all
+// about the same size and multiples of unit: a short last block would cost as
+// much overhead as a long one.
+func blockSize(want, total, unit int) int {
 	want = max(1, want/unit) * unit
 	blocks := (total-1)/want + 1
 	size := (total-1)/blocks + 1
@@ -107,6 +118,9 @@ func (x *macro[T]) rows(i0, i1, n int) {
 				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
+			if x.Step != nil {
+				x.Step()
+			}
 		}
 	}
 }

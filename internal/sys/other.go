@@ -28,6 +28,9 @@ func ProcessAffinity() ([]int, error) {
 // AddressSpaceLimit is not available here.
 func AddressSpaceLimit() (int64, error) { return 0, errors.ErrUnsupported }
 
+// FileSizeLimit is not available here.
+func FileSizeLimit() (int64, error) { return 0, errors.ErrUnsupported }
+
 // RAM is not available here.
 func RAM() (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }
 

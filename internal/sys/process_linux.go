@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 
@@ -32,4 +33,15 @@ func NoCoreDumps() error {
 // most 15 bytes are kept.
 func SetName(name string) {
 	os.WriteFile("/proc/thread-self/comm", []byte(name), 0) //nolint: a name is a convenience
+}
+
+// Stopped reports whether a process is stopped, by a signal or by a tracer.
+func Stopped(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	// The state follows the name in parentheses, which may hold any byte.
+	after := bytes.TrimLeft(b[bytes.LastIndexByte(b, ')')+1:], " ")
+	return len(after) > 0 && (after[0] == 'T' || after[0] == 't')
 }

@@ -20,6 +20,7 @@ import (
 // use, by one goroutine at a time; it keeps its scratch from task to task.
 type Engine[T elem.Float] struct {
 	Kernel *gemm.Kernel // of the last job
+	Step   func()       // see gemm.Tile; may be nil
 	ws     gemm.Workspace[T]
 }
 
@@ -77,6 +78,7 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	t := gemm.Tile[T]{
 		I0: int(r.R0), I1: int(r.R1), J0: int(r.C0), J1: int(r.C1),
 		C: shmmat.Elements[T](j.C, c)[r.R0*j.C.LD+r.C0:], LDC: int(j.C.LD),
+		Step: e.Step,
 	}
 	if j.Beta != 0 {
 		c0 := j.InitC()
