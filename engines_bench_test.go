@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -105,6 +106,7 @@ func BenchmarkEnginesMemory(b *testing.B) {
 				}
 				debug.FreeOSMemory()
 				s, overhead := p.Stats(), memoryOfAll()-before-3*8*int64(n)*int64(n)
+				runtime.KeepAlive(run)
 				b.ReportMetric(float64(overhead)/mebi, "MiB-more")
 				b.ReportMetric(float64(s.Copied)/float64(s.Threads+s.Processes)/mebi, "MiB-copied/op")
 			})

@@ -229,7 +229,7 @@ func TestConcurrentCallersGetTheSameBits(t *testing.T) {
 func strips() *call[float64] {
 	const rows, tiles = 1024, 8
 	r := rand.New(rand.NewPCG(3, 0))
-	x := &call[float64]{tA: blas.NoTrans, tB: blas.NoTrans, m: rows * tiles, n: 64, k: 8, alpha: 1, lda: 8, ldb: 64, ldc: 64}
+	x := &call[float64]{tA: blas.NoTrans, tB: blas.NoTrans, m: rows * tiles, n: 64, k: 16, alpha: 1, lda: 16, ldb: 64, ldc: 64}
 	x.a, x.b, x.c = make([]float64, x.m*x.k), make([]float64, x.k*x.n), make([]float64, x.m*x.n)
 	for _, s := range [][]float64{x.a, x.b} {
 		for i := range s {

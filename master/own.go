@@ -16,13 +16,22 @@ import (
 // A job in memory of at most ownFlops is small: the master computes too, in
 // the place of the worker on its processor, instead of waiting for that one to
 // wake up and for its answer to come. The job then takes a few milliseconds at
-// most, in which the master looks after nothing else.
-const ownFlops = 1e9
+// most, in which the master looks after nothing else. A tile is worth its
+// message from tileFlops on.
+const (
+	ownFlops  = 1e9
+	tileFlops = 2e6
+)
 
 // small reports whether the master does a part of the job itself.
 func (s *Spec) small(p tiling.Problem) bool {
 	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil
 	return inMemory && p.Flops() <= ownFlops
+}
+
+// sharers returns how many processes a small job is divided among.
+func sharers(p tiling.Problem, workers int) int {
+	return int(min(float64(workers), max(1, p.Flops()/tileFlops)))
 }
 
 // own is the master's arithmetic.
@@ -81,7 +90,7 @@ func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err e
 	pr := &pl.Params.Problem
 	*pr = tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}
 	if s.Alpha == 0 || s.A.Packed || s.B.Packed || s.TileM > 0 || pr.Check() != nil ||
-		!s.small(*pr) || tiling.Sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
+		!s.small(*pr) || sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
 		return rep, false, nil
 	}
 	release, err := p.acquire(ctx)

@@ -83,7 +83,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	s.Blocking = s.blocking()
 	mr, nr, small := int64(s.Kernel.MR), int64(s.Kernel.NR), s.small(pr)
 	if small {
-		workers = tiling.Sharers(pr, workers)
+		workers = sharers(pr, workers)
 	}
 	shape := tiling.OfPanels
 	if !s.A.panels() && !s.B.panels() {

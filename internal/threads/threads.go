@@ -56,8 +56,12 @@ func NewTeam(n int) *Team {
 // way, nor begin.
 func (t *Team) Wait() { t.helpers.Wait() }
 
+// tileFlops is what a tile is worth handing to another goroutine from: waking a
+// thread takes as long as some millions of operations.
+const tileFlops = 6e6
+
 // Small reports whether a product is not worth dividing: Alone does it.
-func Small(p tiling.Problem) bool { return tiling.Sharers(p, 2) == 1 }
+func Small(p tiling.Problem) bool { return p.Flops() < 2*tileFlops }
 
 // Alone is gemm.Multiply with scratch of the team's. It takes no seat.
 func Alone[T elem.Float](t *Team, k *gemm.Kernel, b gemm.Blocking, x gemm.Tile[T]) {
@@ -72,7 +76,7 @@ func Alone[T elem.Float](t *Team, k *gemm.Kernel, b gemm.Blocking, x gemm.Tile[T
 // tiles of C are then written, others are not.
 func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm.Blocking, x gemm.Tile[T]) error {
 	p := tiling.Problem{M: int64(x.I1), N: int64(x.J1), K: int64(x.A.Packed.Depth)}
-	mr, nr, n := int64(k.MR), int64(k.NR), tiling.Sharers(p, t.n)
+	mr, nr, n := int64(k.MR), int64(k.NR), int(min(float64(t.n), max(1, p.Flops()/tileFlops)))
 	down, across := tiling.DefaultTiles(p, tiling.OfStored, mr, nr, n)
 	plan, err := tiling.New(tiling.Params{Problem: p, MR: mr, NR: nr, Down: down, Across: across, Taper: n > 1, Slice: 1})
 	if err != nil || plan.Tasks() == 0 {
