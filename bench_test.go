@@ -1,3 +1,5 @@
+//go:build linux
+
 package matmul_test
 
 import (
@@ -17,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	programIfTold()
 	matmul.Main()
 	sleepIfTold()
 	os.Exit(m.Run())
@@ -36,7 +39,7 @@ func poolOf(b *testing.B, n int) *master.Pool {
 	machine, limits := tune.Host().Detect()
 	p, err := master.New(master.Config{
 		Workers: n, Starter: processes, Kind: shmmat.Memfd, Pins: limits.Pins(machine, n),
-		Spin: 50 * time.Microsecond, Yield: n >= len(limits.Affinity),
+		Spin: 50 * time.Microsecond, Yield: n >= len(limits.Affinity), Own: true,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -3,6 +3,6 @@
 // whatever the number of workers, the tile sizes, the instruction set and the
 // order of the work.
 //
-// This package is the library's face. So far it has what a program needs to
-// let worker processes run: [Main]. The command is in cmd/matmul.
+// A [Pool] computes; [Gemm] multiplies row-major slices, [Mul] matrices of
+// gonum. docs/library.md tells which engine does what, and what it costs.
 package matmul

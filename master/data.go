@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"matmul/internal/tile"
 	"matmul/shmmat"
 )
 
@@ -57,11 +58,7 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
 			return err
 		}
 	}
-	create := shmmat.Create
-	if p.cfg.Small {
-		create = shmmat.CreateSmall
-	}
-	seg, err := create(p.cfg.Kind, l, p.cfg.Dir)
+	seg, err := p.create(l)
 	if err != nil {
 		return err
 	}
@@ -74,6 +71,14 @@ func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
 		return p.drive(ctx, idle{}) // every worker has it before the first job
 	}
 	return nil
+}
+
+// create makes a segment of the pool's kind.
+func (p *Pool) create(l shmmat.Layout) (*shmmat.Segment, error) {
+	if p.cfg.Small {
+		return shmmat.CreateSmall(p.cfg.Kind, l, p.cfg.Dir)
+	}
+	return shmmat.Create(p.cfg.Kind, l, p.cfg.Dir)
 }
 
 // Reserve makes a data segment that has room for each of the plans, one at a
@@ -108,6 +113,12 @@ func (p *Pool) dataView() (*shmmat.View, error) {
 		p.data.view = v
 	}
 	return p.data.view, nil
+}
+
+// memory returns what the master's own tasks see.
+func (p *Pool) memory() (*tile.Memory, error) {
+	v, err := p.dataView()
+	return &tile.Memory{Data: v, Kept: p}, err
 }
 
 // idle is the work of telling the news.

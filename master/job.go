@@ -151,6 +151,9 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	}
 	span[1] = max(span[1], end)
 	r.rep.Busy[t.Kind] += end - begin
+	if stored := r.j.Out.Stored; stored != nil && t.Kind == tiling.Store {
+		stored(t.Rect, uint32(a.Value))
+	}
 }
 
 func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }

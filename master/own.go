@@ -16,22 +16,13 @@ import (
 // A job in memory of at most ownFlops is small: the master computes too, in
 // the place of the worker on its processor, instead of waiting for that one to
 // wake up and for its answer to come. The job then takes a few milliseconds at
-// most, in which the master looks after nothing else. A tile is worth its
-// message from tileFlops on.
-const (
-	ownFlops  = 1e9
-	tileFlops = 2e6
-)
+// most, in which the master looks after nothing else.
+const ownFlops = 1e9
 
 // small reports whether the master does a part of the job itself.
 func (s *Spec) small(p tiling.Problem) bool {
 	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil
 	return inMemory && p.Flops() <= ownFlops
-}
-
-// sharers returns how many processes a small job is divided among.
-func sharers(p tiling.Problem, workers int) int {
-	return int(min(float64(workers), max(1, p.Flops()/tileFlops)))
 }
 
 // own is the master's arithmetic.
@@ -40,18 +31,18 @@ type own struct {
 	f32 tile.Engine[float32]
 }
 
-func (o *own) multiply(j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+func (o *own) multiply(j *shmmat.Job, m *tile.Memory, r tiling.Rect) error {
 	if j.Type == elem.Float32 {
-		return multiply(&o.f32, j, v, r)
+		return multiply(&o.f32, j, m, r)
 	}
-	return multiply(&o.f64, j, v, r)
+	return multiply(&o.f64, j, m, r)
 }
 
-func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, v *shmmat.View, r tiling.Rect) error {
+func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, m *tile.Memory, r tiling.Rect) error {
 	if err := e.Use(j); err != nil {
 		return err
 	}
-	return e.Multiply(j, v, r)
+	return e.Multiply(j, m, r)
 }
 
 // seatHere returns the seat whose worker has the processor that the master
@@ -90,7 +81,7 @@ func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err e
 	pr := &pl.Params.Problem
 	*pr = tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}
 	if s.Alpha == 0 || s.A.Packed || s.B.Packed || s.TileM > 0 || pr.Check() != nil ||
-		!s.small(*pr) || sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
+		!s.small(*pr) || tiling.Sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
 		return rep, false, nil
 	}
 	release, err := p.acquire(ctx)
@@ -114,11 +105,11 @@ func (j *Job) isAlone() bool { return j.Small && j.Tasks() == 1 }
 func (p *Pool) alone(j *shmmat.Job) (Report, error) {
 	start := sys.Monotonic()
 	rep := Report{Tasks: 1}
-	v, err := p.dataView()
+	m, err := p.memory()
 	if err != nil {
 		return rep, err
 	}
-	err = p.own.multiply(j, v, tiling.Rect{R1: j.M, C1: j.N})
+	err = p.own.multiply(j, m, tiling.Rect{R1: j.M, C1: j.N})
 	rep.Wall = time.Duration(sys.Monotonic() - start)
 	rep.Busy[tiling.Multiply] = rep.Wall
 	rep.Span[tiling.Multiply][1] = rep.Wall
@@ -134,12 +125,12 @@ func (r *run) own() (did bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	v, err := r.j.p.dataView()
+	m, err := r.j.p.memory()
 	if err != nil {
 		return false, err
 	}
 	a := shmmat.Answer{Begin: sys.Monotonic()}
-	if err := r.j.p.own.multiply(&r.j.record, v, r.j.Rect(id)); err != nil {
+	if err := r.j.p.own.multiply(&r.j.record, m, r.j.Rect(id)); err != nil {
 		return false, fmt.Errorf("multiply: %w", err)
 	}
 	a.End = sys.Monotonic()

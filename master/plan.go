@@ -13,7 +13,8 @@ import (
 // Operand is op(A), op(B) or C₀: what it looks like as the product uses it
 // (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
 // One in memory lies in its region of the data segment, in the element type of
-// the job, and is there for the caller to fill before Run (see Elements).
+// the job, and is there for the caller to fill before Run (see Elements), or it
+// is kept (see Pool.Keep; C₀ is not).
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -24,10 +25,16 @@ type Operand struct {
 func (o Operand) panels() bool { return o.File != nil || o.Packed }
 
 // Output is where C goes: a file, m×n row-major in the element type of the job
-// from Offset on. Without one, C stays in the segment (see Elements).
+// from Offset on, or a kept matrix. Without one, C stays in the segment (see
+// Elements).
 type Output struct {
 	File   *os.File
 	Offset int64
+	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0
+	// Stored, unless nil, is told of each rectangle of C that has been written
+	// to File, with the CRC-32C of its bytes. It is called by the goroutine that
+	// drives the pool, and must be quick.
+	Stored func(r tiling.Rect, sum uint32)
 }
 
 // Spec is a job: C = α·op(A)·op(B) + β·C₀ as design.md section 2 defines it.
@@ -37,6 +44,7 @@ type Spec struct {
 	Alpha, Beta float64 // rounded to Type
 	A, B, C0    Operand
 	Out         Output
+	Kept        []tiling.Rect // of C that Out.File holds already
 	Priority    uint8
 
 	Kernel       *gemm.Kernel
@@ -75,7 +83,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	s.Blocking = s.blocking()
 	mr, nr, small := int64(s.Kernel.MR), int64(s.Kernel.NR), s.small(pr)
 	if small {
-		workers = sharers(pr, workers)
+		workers = tiling.Sharers(pr, workers)
 	}
 	shape := tiling.OfPanels
 	if !s.A.panels() && !s.B.panels() {
@@ -94,7 +102,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
-		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil,
+		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept,
 	})
 	if err != nil {
 		return nil, err
@@ -136,18 +144,23 @@ func stored(o Operand, lanes shmmat.Order) tiling.Storage {
 // layout sizes the regions of the data segment.
 func (p *Plan) layout() (shmmat.Layout, error) {
 	size := int64(p.Type.Size())
-	length := shmmat.Lengths{shmmat.C: p.M * p.N * size}
+	var length shmmat.Lengths
+	if p.Out.Kept.Segment == 0 {
+		length[shmmat.C] = p.M * p.N * size
+	}
 	if p.Beta != 0 {
 		length[shmmat.InitC] = p.M * p.N * size
 	}
 	used := p.M > 0 && p.N > 0 && p.K > 0
 	switch {
+	case p.A.Segment != 0:
 	case !p.A.panels():
 		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
 	case used:
 		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
 	}
 	switch {
+	case p.B.Segment != 0:
 	case !p.B.panels():
 		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
 	case used:
@@ -156,19 +169,29 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	return shmmat.NewLayout(length)
 }
 
+// Scratch returns the bytes of private memory that each worker takes for its
+// tiles, at most.
+func (p *Plan) Scratch() int64 {
+	return gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+}
+
 // record returns what workers must know of the job.
 func (p *Plan) record(id, data uint32) shmmat.Job {
 	m := func(o Operand) shmmat.Matrix {
 		o.InFile = o.File != nil
 		return o.Matrix
 	}
+	c := p.Out.Kept
+	if c.Segment == 0 {
+		c = shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type}
+	}
 	return shmmat.Job{
 		ID: id, Data: data, Type: p.Type, ISA: uint8(p.Kernel.ISA), Priority: p.Priority,
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
-		C:       shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type},
+		C:       c,
 		Out:     shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
-		PackedA: p.A.panels(), PackedB: p.B.panels(),
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

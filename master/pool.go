@@ -21,6 +21,7 @@ type Config struct {
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
 	Yield   bool           // workers fill all processors: offer them while looking
 	Small   bool           // leave segments in pages of the usual size
+	Own     bool           // this process is there for the pool alone: its threads may be scheduled to suit it
 
 	Stall     time.Duration // silence after which a worker that computes is replaced; 0 for one that follows the machine
 	IOTimeout time.Duration // the same for one that reads or writes a file; 0 for none
@@ -43,7 +44,9 @@ type Pool struct {
 	closed bool
 	jobs   uint32 // id of the last job
 	data   dataSegment
-	news   []announcement // what a new worker must be told
+	kept   map[uint32]kept // matrices that their owners keep, by number
+	keeps  uint32          // number of the last one
+	news   []announcement  // what a new worker must be told
 
 	own own
 
@@ -66,15 +69,17 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Workers < 1 || cfg.Pins != nil && len(cfg.Pins) < cfg.Workers {
 		panic(fmt.Sprintf("master: %d workers with %d pins", cfg.Workers, len(cfg.Pins)))
 	}
-	p := &Pool{cfg: cfg, events: make(chan event, 4*cfg.Workers)}
+	p := &Pool{cfg: cfg, kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers)}
 	p.alive, p.die = context.WithCancel(context.Background())
 	p.oomFirst = p.oomKills()
 	if err := p.openBoard(); err != nil {
 		p.closeBoard()
 		return nil, err
 	}
-	sys.CalmMonitor()
-	sys.SetSlice(slice)
+	if cfg.Own {
+		sys.CalmMonitor()
+		sys.SetSlice(slice)
+	}
 	for i := range cfg.Workers {
 		m := &member{index: i}
 		p.members = append(p.members, m)
@@ -148,7 +153,8 @@ func (p *Pool) Close() error {
 	if err := p.dismiss(); err != nil {
 		return err
 	}
-	return errors.Join(p.data.close(), p.closeBoard())
+	err := errors.Join(p.data.close(), p.dropAll())
+	return errors.Join(err, p.closeBoard())
 }
 
 // dismiss tells all workers to quit, kills those that do not, and waits until

@@ -15,6 +15,9 @@
 //	                                       | C     row-major            |
 //	                                       +----------------------------+
 //
+// A matrix that its owner keeps from job to job lies alone in a segment like
+// the data segment, with its own number.
+//
 // Every region starts at a multiple of 2 MiB in the file and in memory, so
 // that the kernel can back it with huge pages; between the end of a region and
 // the start of the next lies address space that is mapped nowhere. A stray

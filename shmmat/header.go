@@ -18,7 +18,7 @@ import (
 // version, then one whose layout cannot be trusted.
 const (
 	headerMagic   = "matmul\x00\x1a"
-	headerVersion = 1
+	headerVersion = 2
 	headerSize    = 256
 	extentsOff    = 24
 	checksumOff   = headerSize - 4

@@ -22,10 +22,11 @@ const (
 	PanelsA               // op(A), α applied, in micro-panels
 	PanelsB               // op(B) in micro-panels
 	C                     // the result, row-major
+	Kept                  // a matrix that its owner keeps from job to job, alone in a segment
 	regions               // their number
 )
 
-var regionNames = [...]string{"header", "control", "A", "B", "C0", "A panels", "B panels", "C"}
+var regionNames = [...]string{"header", "control", "A", "B", "C0", "A panels", "B panels", "C", "matrix"}
 
 // String returns the region's name as messages show it.
 func (r Region) String() string {

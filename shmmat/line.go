@@ -11,7 +11,7 @@ import (
 
 // ProtocolVersion is what master and worker must agree on before anything
 // else is said.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 // Verb is what a message on a line is about.
 type Verb string
@@ -21,6 +21,8 @@ const (
 	Hello   Verb = "hello"   // worker: here I am, this is my version
 	Welcome Verb = "welcome" // master: your seat and the control segment
 	Data    Verb = "data"    // master: the data segment; the one before is gone
+	Keep    Verb = "keep"    // master: the segment of a matrix that its owner keeps
+	Drop    Verb = "drop"    // master: a kept matrix is gone
 	Files   Verb = "files"   // master: the files of a job
 	Forget  Verb = "forget"  // master: the files of a job are not needed any more
 	Trouble Verb = "trouble" // worker: the text that goes with a bad Status
@@ -38,7 +40,7 @@ type Message struct {
 	Yield   bool     `json:",omitempty"` // offer the processor while looking
 	Handle  Handle   `json:",omitzero"`
 	Settle  bool     `json:",omitempty"` // Data: many jobs will live there; see View.Settle
-	Number  uint32   `json:",omitempty"` // of a data segment or a job
+	Number  uint32   `json:",omitempty"` // of a data segment, a kept matrix or a job
 	Which   []Role   `json:",omitempty"` // what each descriptor of Files is
 	Role    Role     `json:",omitempty"` // Trouble: of the file concerned
 	Text    string   `json:",omitempty"`

@@ -27,6 +27,7 @@ type Matrix struct {
 	Type       elem.Type // as stored; in a region always Float64 or Float32, in the machine's byte order
 	BigEndian  bool
 	InFile     bool
+	Segment    uint32 // number of the kept segment that it lies in; 0: a region of the job's data segment
 }
 
 // T returns the transposed view of the same memory.

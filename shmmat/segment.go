@@ -141,7 +141,7 @@ func (s *Segment) createSysV() (err error) {
 		return err
 	}
 	s.keep, err = s.Map(All(true))
-	if rmErr := sys.SysVRemove(s.id); err == nil {
+	if rmErr := s.removeSysV(); err == nil {
 		err = rmErr
 	}
 	if err != nil {
@@ -153,6 +153,18 @@ func (s *Segment) createSysV() (err error) {
 		}
 	}
 	copy(s.keep.Bytes(Header), encodeHeader(s.Kind, s.Layout))
+	return nil
+}
+
+// removeSysV marks the segment for removal. If that fails it is tried once more:
+// a segment that is not marked stays for ever.
+func (s *Segment) removeSysV() error {
+	if sys.SysVRemove(s.id) == nil {
+		return nil
+	}
+	if err := sys.SysVRemove(s.id); err != nil {
+		return fmt.Errorf("%w; the segment is left: ipcrm -m %d", err, s.id)
+	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ type Answer struct {
 	Status     Status
 	ID         int64
 	Begin, End int64 // sys.Monotonic nanoseconds
-	Value      int64 // Peak: flop/s; otherwise 0
+	Value      int64 // Peak: flop/s; Store: see Job.Sums; otherwise 0
 }
 
 // answerPayload is an Answer as a slot holds it.
@@ -88,7 +88,9 @@ type Job struct {
 	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels;
 	// if not, where A and B are stored in their regions.
 	PackedA, PackedB bool
-	MC, KC, NC       int32
+	// Sums asks STORE for the CRC-32C of the bytes that it wrote.
+	Sums       bool
+	MC, KC, NC int32
 }
 
 // InitC returns where MULTIPLY finds C₀: where the caller put it in memory, or

@@ -49,6 +49,16 @@ func MultiplyRights() (r Rights) {
 	return r
 }
 
+// KeptRights is the view of a matrix that its owner keeps: an operand, or, to
+// be written, a result.
+func KeptRights(write bool) (r Rights) {
+	r[Kept] = ReadOnly
+	if write {
+		r[Kept] = ReadWrite
+	}
+	return r
+}
+
 // A View is a segment as one process sees it in one role.
 type View struct {
 	layout Layout

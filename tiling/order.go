@@ -7,6 +7,9 @@ package tiling
 // panels used last are used next. By columns, the bands of the first column
 // are read as its tiles need them.
 func (pl *Plan) order() {
+	if pl.KeptRows() == pl.M {
+		return
+	}
 	pl.packWhole(PackB, pl.GridB, pl.B.Stored == DepthMajor)
 	next := int32(0)
 	if pl.A.Stored == DepthMajor {
@@ -18,7 +21,10 @@ func (pl *Plan) order() {
 		return
 	}
 	for i := range int32(pl.TileRows()) {
-		next = pl.packUpTo(PackA, pl.GridA, next, pl.rows[i+1])
+		if pl.isKept(int(i)) {
+			continue
+		}
+		next = pl.packBand(next, i)
 		if pl.LoadC0 {
 			pl.add(LoadC0, i, 0)
 		}
@@ -43,8 +49,11 @@ func (pl *Plan) orderColumns(next int32) {
 			if j%2 == 1 {
 				i = int32(pl.TileRows()) - 1 - i
 			}
+			if pl.isKept(int(i)) {
+				continue
+			}
 			if j == 0 {
-				next = pl.packUpTo(PackA, pl.GridA, next, pl.rows[i+1])
+				next = pl.packBand(next, i)
 			}
 			if j == 0 && pl.LoadC0 {
 				pl.add(LoadC0, i, 0)
@@ -75,11 +84,15 @@ func (pl *Plan) packWhole(k Kind, g Grid, scatters bool) {
 	}
 }
 
-// packUpTo lists the blocks from lane block next on that lanes below end need,
-// and returns the first block not listed.
-func (pl *Plan) packUpTo(k Kind, g Grid, next int32, end int64) int32 {
-	for int64(next) < pl.blocks(g, 0) && int64(next)*g.LaneStep < end {
-		pl.packLane(k, next, int32(pl.blocks(g, 1)))
+// packBand lists the lane blocks of A from next on that row i of the tiles
+// needs, and returns the first one behind them.
+func (pl *Plan) packBand(next, i int32) int32 {
+	g := pl.GridA
+	if g.LaneStep > 0 {
+		next = max(next, int32(pl.rows[i]/g.LaneStep))
+	}
+	for int64(next) < pl.blocks(g, 0) && int64(next)*g.LaneStep < pl.rows[i+1] {
+		pl.packLane(PackA, next, int32(pl.blocks(g, 1)))
 		next++
 	}
 	return next

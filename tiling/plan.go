@@ -49,6 +49,11 @@ type Params struct {
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks
 	Store        bool // C is written by tasks
+	// Kept are rectangles of C that are stored already, by another plan of the
+	// same problem. Rows that they cover whole become no tile, nor does what only
+	// those rows need become a task; of A's micro-panels that they cover in part,
+	// all rows are computed.
+	Kept []Rect
 }
 
 // maxTasks bounds the task table (about 30 bytes a task).
@@ -61,6 +66,7 @@ type Plan struct {
 	tileM, tileN int64 // rows and columns of the largest tile
 	GridA, GridB Grid
 	rows, cols   []int64 // edges of the tiles
+	kept         []bool  // which rows of tiles are none, but kept; nil if none is
 	tasks        []entry
 	one          struct { // what they point to where there is one task: small jobs come by the million
 		rows, cols [2]int64
@@ -105,6 +111,9 @@ func New(p Params) (*Plan, error) {
 	if p.Taper {
 		pl.cols = taper(pl.cols, p.NR)
 	}
+	if len(p.Kept) > 0 {
+		pl.cutRows()
+	}
 	pl.order()
 	return pl, nil
 }
@@ -122,9 +131,10 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
-	sum := 2 * pl.Down
+	down := pl.Down + 2*int64(len(pl.Kept)) + 1
+	sum := 2 * down
 	for _, v := range [][2]int64{
-		{pl.Down, pl.Across + 2},
+		{down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
 		{pl.blocks(pl.GridB, 0), pl.blocks(pl.GridB, 1)},
 	} {

@@ -32,6 +32,19 @@ func draw(t *rapid.T) Params {
 	return p
 }
 
+// drawKept returns rectangles of C, most of them of full rows.
+func drawKept(t *rapid.T, p Problem) (kept []Rect) {
+	for range rapid.IntRange(0, 4).Draw(t, "kept") {
+		r0 := rapid.Int64Range(0, p.M).Draw(t, "r0")
+		r := Rect{r0, rapid.Int64Range(r0, p.M).Draw(t, "r1"), 0, p.N}
+		if rapid.IntRange(0, 9).Draw(t, "narrow") == 0 {
+			r.C1 /= 2
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
+
 // cover counts how often each element of a rows×cols rectangle is covered.
 type cover struct {
 	cols int64
@@ -146,9 +159,83 @@ func TestEveryOrderThatTheScheduleAllowsCoversTheProblemOnceAndInOrder(t *testin
 	})
 }
 
+func TestWhatIsKeptIsNotDoneAgainAndAllElseIs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := draw(t)
+		p.Store = true
+		p.Kept = drawKept(t, p.Problem)
+		pl, err := New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := newCover(p.M, p.N)
+		for _, r := range p.Kept {
+			kept.add(r)
+		}
+		done := run(t, pl)
+		for i := range p.M * p.N {
+			stored, computed := done[Store].n[i], done[Multiply].n[i]
+			if stored > 1 || stored != computed || stored == 0 && kept.n[i] == 0 {
+				t.Fatalf("element %d of %d×%d is stored %d times, computed %d times, kept in %d rectangles", i, p.M, p.N, stored, computed, kept.n[i])
+			}
+		}
+		again := int64(0) // kept, and computed all the same
+		for _, b := range fullBands(p.Kept, p.N) {
+			for i := b.R0; i < b.R1 && p.N > 0; i++ {
+				again += int64(done[Store].n[i*p.N])
+			}
+		}
+		if most := 2 * (p.MR - 1) * int64(len(p.Kept)); again > most {
+			t.Fatalf("%d rows are computed again, at most %d should be", again, most)
+		}
+		if pl.KeptRows() == p.M && pl.Tasks() > 0 {
+			t.Fatalf("all is kept, and there are %d tasks", pl.Tasks())
+		}
+	})
+}
+
+func TestRowsAreKeptByTheUnionOfRectangles(t *testing.T) {
+	base := Params{Problem: Problem{40, 6, 5}, MR: 2, NR: 2, Down: 4, Across: 2, Slice: 10, Store: true,
+		A: Operand{Pack: true}, B: Operand{Pack: true}}
+	for _, c := range []struct {
+		kept []Rect
+		rows int64
+	}{
+		{nil, 0},
+		{[]Rect{{0, 10, 0, 6}}, 10},
+		{[]Rect{{0, 9, 0, 6}}, 8},
+		{[]Rect{{4, 5, 0, 6}}, 0},
+		{[]Rect{{39, 40, 0, 6}, {37, 39, 0, 6}}, 2},
+		{[]Rect{{15, 20, 0, 6}, {10, 15, 0, 6}}, 10},
+		{[]Rect{{0, 40, 0, 5}}, 0},
+		{[]Rect{{5, 35, 0, 6}}, 28},
+		{[]Rect{{0, 40, 0, 6}}, 40},
+	} {
+		base.Kept = c.kept
+		pl, err := New(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pl.KeptRows(); got != c.rows {
+			t.Errorf("%v keep %d rows, want %d", c.kept, got, c.rows)
+		}
+		blocks := 0
+		for id := range pl.Tasks() {
+			if pl.Kind(id) == PackA {
+				blocks++
+			}
+		}
+		if want := int(40-c.rows) / 2; blocks != want {
+			t.Errorf("%v: %d blocks of A are packed, want %d", c.kept, blocks, want)
+		}
+	}
+}
+
 func TestTheBestOrderNeedsNoWaiting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pl, err := New(draw(t))
+		p := draw(t)
+		p.Kept = drawKept(t, p.Problem)
+		pl, err := New(p)
 		if err != nil {
 			t.Fatal(err)
 		}

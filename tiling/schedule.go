@@ -2,6 +2,7 @@ package tiling
 
 import (
 	"container/heap"
+	"math"
 	"slices"
 )
 
@@ -34,6 +35,9 @@ func NewSchedule(pl *Plan) *Schedule {
 		s.tilesLeft[i] = int32(cols)
 		if pl.LoadC0 {
 			s.rowWaits[i]++
+		}
+		if pl.isKept(i) {
+			s.rowWaits[i] = math.MaxInt32 // for ever: it has no tasks
 		}
 	}
 	for id, t := range pl.tasks {

@@ -25,6 +25,10 @@ type Limits struct {
 	// SharedMemory is what /dev/shm has free, in bytes, -1 if unknown and
 	// math.MaxInt64 if unbounded. It binds segments of kind posix alone.
 	SharedMemory int64 `json:"dev_shm_free_bytes"`
+	// FileSize is RLIMIT_FSIZE, the size in bytes that no file may exceed,
+	// shared memory of kinds memfd and posix among them; math.MaxInt64 if there
+	// is no limit.
+	FileSize int64 `json:"file_size_bytes"`
 	// Warnings tell which files or variables made no sense and were ignored.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -52,7 +56,7 @@ func (l MemoryLimit) Free() int64 { return max(0, l.Limit-l.Used) }
 // what is malformed is ignored with a warning.
 func (s System) Limits(m *Machine) *Limits {
 	t := &tree{root: s.Root}
-	l := &Limits{Affinity: s.affinity(t), SharedMemory: s.sharedMemory(t)}
+	l := &Limits{Affinity: s.affinity(t), SharedMemory: s.sharedMemory(t), FileSize: s.fileSize(t)}
 	if len(l.Affinity) == 0 {
 		l.Affinity = m.CPUs
 	}
@@ -86,6 +90,25 @@ func (s System) sharedMemory(t *tree) int64 {
 	return free
 }
 
+func (s System) fileSize(t *tree) int64 {
+	if s.FileSize == nil {
+		return sys.Unlimited
+	}
+	limit, err := s.FileSize()
+	if err != nil {
+		t.warn("RLIMIT_FSIZE is unknown: %v", err)
+		return sys.Unlimited
+	}
+	return limit
+}
+
+// addressSpaceSource is the limit that binds each process for itself.
+const addressSpaceSource = "RLIMIT_AS (ulimit -v)"
+
+// PerProcess reports whether the limit binds each process for itself, and the
+// address space that it maps, not the memory of all together.
+func (l MemoryLimit) PerProcess() bool { return l.Source == addressSpaceSource }
+
 // addressSpace is RLIMIT_AS less what this process has mapped. It binds each
 // process for itself.
 func (s System) addressSpace(t *tree) []MemoryLimit {
@@ -101,7 +124,7 @@ func (s System) addressSpace(t *tree) []MemoryLimit {
 		return nil
 	}
 	used := t.meminfo("/proc/self/status")["VmSize"]
-	return []MemoryLimit{{"RLIMIT_AS (ulimit -v)", max(0, limit), used}}
+	return []MemoryLimit{{addressSpaceSource, max(0, limit), used}}
 }
 
 // exists reports whether anything is at name.

@@ -24,6 +24,8 @@ type System struct {
 	CPUID func() CPUID
 	// AddressSpace returns RLIMIT_AS in bytes, or math.MaxInt64.
 	AddressSpace func() (int64, error)
+	// FileSize returns RLIMIT_FSIZE in bytes, or math.MaxInt64.
+	FileSize func() (int64, error)
 	// RAM returns the machine's memory and its unused part, in bytes. It is
 	// asked only where /proc/meminfo tells nothing.
 	RAM func() (total, free int64, err error)
@@ -50,6 +52,7 @@ func Host() System {
 		Affinity:     sys.ProcessAffinity,
 		CPUID:        hostCPUID,
 		AddressSpace: sys.AddressSpaceLimit,
+		FileSize:     sys.FileSizeLimit,
 		RAM:          sys.RAM,
 		SharedMemory: func() (int64, error) { return sys.FreeSpace("/dev/shm") },
 	}

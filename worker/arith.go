@@ -3,7 +3,9 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 
@@ -150,7 +152,7 @@ func (a *arith[T]) readRun(dst []T, f *os.File, m shmmat.Matrix, first int64) er
 	if _, err := f.ReadAt(raw, m.Offset+first*size); err == io.EOF {
 		return errors.New("the file was truncated while it was read")
 	} else if err != nil {
-		return err
+		return nameless(err)
 	}
 	err := elem.Decode(dst, raw, m.Type, m.BigEndian)
 	var inexact *elem.InexactError
@@ -160,36 +162,54 @@ func (a *arith[T]) readRun(dst []T, f *os.File, m shmmat.Matrix, first int64) er
 	return err
 }
 
-// store does a STORE task: full rows of C to the output file.
-func (a *arith[T]) store(r tiling.Rect) error {
+// nameless returns an error of package os without the file's name: a descriptor
+// that was received has none, and the master adds the one that the user gave.
+func nameless(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", p.Op, p.Err)
+	}
+	return err
+}
+
+// castagnoli is the polynomial of the sums that STORE returns.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// store does a STORE task: full rows of C to the output file. It returns the
+// CRC-32C of what it wrote, if the job wants it.
+func (a *arith[T]) store(r tiling.Rect) (sum int64, err error) {
 	j := &a.w.job
 	if !r.Inside(j.M, j.N) || r.C0 != 0 || r.C1 != j.N || j.C.LD != j.N {
-		return fmt.Errorf("rows %v cannot be stored", r)
+		return 0, fmt.Errorf("rows %v cannot be stored", r)
 	}
 	f, err := a.w.file(shmmat.FileOut)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	crc := uint32(0)
 	c := shmmat.Elements[T](j.C, a.w.mult.Bytes(shmmat.C))[r.R0*j.N : r.R1*j.N]
 	off := j.Out.Offset + r.R0*j.N*int64(elem.Of[T]().Size())
 	for len(c) > 0 {
 		n := min(len(c), blockElems)
-		out := a.canonical(c[:n])
+		out := elem.Bytes(a.canonical(c[:n]))
+		if j.Sums {
+			crc = crc32.Update(crc, castagnoli, out)
+		}
 		err := failpoint.Hit("worker.write")
 		if err == nil {
-			_, err = f.WriteAt(elem.Bytes(out), off)
+			_, err = f.WriteAt(out, off)
 		}
 		if err != nil {
 			status := shmmat.Failed
 			if noSpace(err) {
 				status = shmmat.NoSpace
 			}
-			return &problem{status: status, role: shmmat.FileOut, err: err}
+			return 0, &problem{status: status, role: shmmat.FileOut, err: nameless(err)}
 		}
-		c, off = c[n:], off+int64(len(elem.Bytes(out)))
+		c, off = c[n:], off+int64(len(out))
 		a.w.step()
 	}
-	return nil
+	return int64(crc), nil
 }
 
 // canonical returns c with every NaN replaced by the one that files hold: c

@@ -13,6 +13,7 @@ import (
 	"matmul/internal/failpoint"
 	"matmul/internal/gemm"
 	"matmul/internal/sys"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -113,36 +114,36 @@ func (w *worker) execute(t shmmat.Task) (value int64, err error) {
 		return 0, nil
 	}
 	if w.job.Type == elem.Float32 {
-		return 0, task[float32](w, t)
+		return task[float32](w, t)
 	}
-	return 0, task[float64](w, t)
+	return task[float64](w, t)
 }
 
 // task does one task of a job in T.
-func task[T elem.Float](w *worker, t shmmat.Task) error {
+func task[T elem.Float](w *worker, t shmmat.Task) (value int64, err error) {
 	a := arithOf[T](w)
 	if err := a.use(w); err != nil {
-		return err
+		return 0, err
 	}
 	switch t.Kind {
 	case tiling.PackA:
-		return a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
+		return 0, a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
 	case tiling.PackB:
-		return a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
+		return 0, a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
 	case tiling.LoadC0:
-		return a.loadC0(t.Rect)
+		return 0, a.loadC0(t.Rect)
 	case tiling.Multiply:
 		if err := failpoint.Hit("worker.multiply"); err != nil {
-			return err
+			return 0, err
 		}
-		if err := a.Multiply(&w.job, w.mult, t.Rect); err != nil {
-			return err
+		if err := a.Multiply(&w.job, &tile.Memory{Data: w.mult, Kept: w}, t.Rect); err != nil {
+			return 0, err
 		}
-		return failpoint.Hit("worker.multiplied")
+		return 0, failpoint.Hit("worker.multiplied")
 	case tiling.Store:
 		return a.store(t.Rect)
 	}
-	return fmt.Errorf("unknown task %s", t.Kind)
+	return 0, fmt.Errorf("unknown task %s", t.Kind)
 }
 
 // peak measures the FMA limit of this worker's processor.
@@ -192,7 +193,11 @@ func (w *worker) fault(doing string, r any) error {
 
 // place says which part of the segment an address lies in.
 func (w *worker) place(addr uintptr) string {
-	for _, v := range []*shmmat.View{w.pack, w.mult, w.control} {
+	views := []*shmmat.View{w.pack, w.mult, w.control}
+	for _, k := range w.kept {
+		views = append(views, k.Read, k.Write)
+	}
+	for _, v := range views {
 		if v == nil {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"matmul/internal/sys"
 	"matmul/shmmat"
@@ -23,11 +24,14 @@ const (
 	exitFailed = 1
 )
 
+// Started reports whether this process was started as a worker.
+func Started() bool { return os.Getenv(mark) != "" }
+
 // Main turns this process into a worker and does not return if it was started
 // as one; otherwise it returns at once. It must be called first thing in main:
 // what the program does before, each worker does too.
 func Main() {
-	if os.Getenv(mark) == "" {
+	if !Started() {
 		return
 	}
 	// Terminals and schedulers signal every process of a job. What to do is
@@ -99,12 +103,39 @@ func (p *Processes) Start(cpu int) (shmmat.Line, shmmat.Process, error) {
 	defer theirs.Close()
 	r := request{command(theirs), cpu, make(chan error)}
 	p.requests <- r
-	if err := <-r.done; err != nil {
+	if err := r.wait(mine); err != nil {
 		mine.Close()
 		return nil, nil, fmt.Errorf("start worker: %w", err)
 	}
 	return shmmat.NewSocketLine(mine), process{r.cmd}, nil
 }
+
+// startPatience is how long it may take to start a process: more than any
+// machine that is worth waiting for.
+const startPatience = 10 * time.Second
+
+// wait waits until the process has started. Package os waits for one that it
+// could not ask whether it had started, and that waits for its master: so the
+// line is closed after a while, and the process ends.
+func (r request) wait(line *os.File) error {
+	select {
+	case err := <-r.done:
+		return err
+	case <-time.After(startPatience):
+	}
+	line.Close()
+	if err := <-r.done; err != nil {
+		return err
+	}
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait()
+	return fmt.Errorf("it took more than %v", startPatience)
+}
+
+// lastWords is how long after the end of a worker its standard error is waited
+// for: end-of-file may never come if something else holds the pipe, or if the
+// kernel or Go's poller failed to tell.
+const lastWords = time.Second
 
 func command(socket *os.File) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
@@ -114,6 +145,7 @@ func command(socket *os.File) *exec.Cmd {
 		"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB")
 	cmd.Stderr = &firstLine{} // a crash must not write pages onto the user's terminal
 	cmd.ExtraFiles = []*os.File{socket}
+	cmd.WaitDelay = lastWords
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }

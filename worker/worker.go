@@ -17,6 +17,7 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/sys"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 )
 
@@ -38,6 +39,7 @@ type worker struct {
 	data   uint32 // number of the data segment that the views show
 	pack   *shmmat.View
 	mult   *shmmat.View
+	kept   map[uint32]tile.Kept                // matrices that their owners keep, by number
 	files  map[uint32]map[shmmat.Role]*os.File // by job
 	job    shmmat.Job                          // the record used last
 	f64    arith[float64]
@@ -52,7 +54,7 @@ var errQuit = errors.New("told to quit")
 // says that the master is a goroutine of this process, which keeps the files
 // that it sends. It returns nil after an orderly end.
 func Serve(line shmmat.Line, local bool) error {
-	w := &worker{line: line, owns: !local, files: map[uint32]map[shmmat.Role]*os.File{}}
+	w := &worker{line: line, owns: !local, kept: map[uint32]tile.Kept{}, files: map[uint32]map[shmmat.Role]*os.File{}}
 	defer w.close()
 	if err := w.join(); err != nil {
 		return fmt.Errorf("join pool: %w", err)
@@ -117,6 +119,11 @@ func (w *worker) attend() error {
 	switch m.Verb {
 	case shmmat.Data:
 		return w.moveTo(m, files)
+	case shmmat.Keep:
+		return w.keep(m, files)
+	case shmmat.Drop:
+		w.drop(m.Number)
+		return nil
 	case shmmat.Files:
 		if len(files) != len(m.Which) {
 			return fmt.Errorf("%d descriptors came for %v", len(files), m.Which)
@@ -161,6 +168,42 @@ func (w *worker) moveTo(m shmmat.Message, files []*os.File) error {
 	return nil
 }
 
+// keep maps a matrix that its owner keeps.
+func (w *worker) keep(m shmmat.Message, files []*os.File) error {
+	s, err := segmentOf(m, files)
+	if err != nil {
+		return err
+	}
+	if w.owns {
+		defer s.Close()
+	}
+	var k tile.Kept
+	if k.Read, err = s.Map(shmmat.KeptRights(false)); err != nil {
+		return err
+	}
+	if k.Write, err = s.Map(shmmat.KeptRights(true)); err != nil {
+		k.Read.Close()
+		return err
+	}
+	w.kept[m.Number] = k
+	return nil
+}
+
+// Kept returns a kept matrix.
+func (w *worker) Kept(number uint32) (k tile.Kept, ok bool) {
+	k, ok = w.kept[number]
+	return k, ok
+}
+
+// drop unmaps a kept matrix.
+func (w *worker) drop(number uint32) {
+	if k, ok := w.kept[number]; ok {
+		k.Read.Close()
+		k.Write.Close()
+		delete(w.kept, number)
+	}
+}
+
 // leave closes the views of the data segment.
 func (w *worker) leave() {
 	for _, v := range []**shmmat.View{&w.pack, &w.mult} {
@@ -183,6 +226,9 @@ func (w *worker) forget(job uint32) {
 
 func (w *worker) close() {
 	w.leave()
+	for number := range w.kept {
+		w.drop(number)
+	}
 	for job := range w.files {
 		w.forget(job)
 	}

@@ -36,7 +36,7 @@ func openMatmul[T elem.Float](s setup) (engine[T], error) {
 	_, limits := tune.Host().Detect()
 	pool, err := master.New(master.Config{
 		Workers: s.Workers, Starter: worker.NewProcesses(), Kind: shmmat.Memfd,
-		Pins: s.Pins, Spin: spin, Yield: s.Workers >= len(limits.Affinity),
+		Pins: s.Pins, Spin: spin, Yield: s.Workers >= len(limits.Affinity), Own: true,
 	})
 	if err != nil {
 		return nil, err

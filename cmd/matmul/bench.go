@@ -136,14 +136,10 @@ func (s *series) settle() (err error) {
 	return err
 }
 
-// perTile is what a worker takes on top for a tile whose operands it packs
-// itself: the sums of a tile of tiling.OfStored, and a block of A.
-const perTile = 40 << 20
-
-// affordAll checks the memory of the largest series.
+// affordAll checks the memory of each series.
 func (c *crew) affordAll(all []*series) error {
 	for _, s := range all {
-		if err := c.afford(s.plan, int64(c.workers)*perTile, "packing and sums"); err != nil {
+		if err := newNeeds(c, s.plan, os.TempDir()).afford(c.limits); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func TestEveryStepOfATaskMayBeTheLast(t *testing.T) {
 		cmd := command(dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--json", "--workers", "2", "--tile", "96x144",
 			"--verify", "none", "--stall", "1s")
 		cmd.Env = append(os.Environ(), fmt.Sprintf("MATMUL_FAILPOINT=%s:%d:%s", hook, nth, action), "MATMUL_FAILPOINT_HITS="+hits)
-		return begin(t, cmd)
+		return startWith(t, cmd, (*exec.Cmd).Start)
 	}
 	count := func() int {
 		st, err := os.Stat(hits)

@@ -10,6 +10,7 @@ import (
 
 	"matmul"
 	"matmul/internal/ipc"
+	"matmul/internal/sys/inject"
 )
 
 // quickExit keeps programs that are built with the race detector from sleeping
@@ -17,7 +18,8 @@ import (
 const quickExit = "atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
-	matmul.Main() // the workers are this program, too
+	inject.Main() // a command whose calls are made to fail is this program,
+	matmul.Main() // and so are the workers
 	ipc.Main()
 	os.Setenv("GORACE", quickExit)
 	if filepath.Base(os.Args[0]) != "matmul" { // not the command itself, which scripts give a place
@@ -36,13 +38,14 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(examples(t), e.WorkDir+"/examples")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails":    fails,
-			"json":     jsonFields,
-			"npy":      writeNpy,
-			"values":   checkValues,
-			"flip":     flip,
-			"truncate": truncate,
-			"limit":    limit,
+			"fails":      fails,
+			"json":       jsonFields,
+			"npy":        writeNpy,
+			"values":     checkValues,
+			"flip":       flip,
+			"truncate":   truncate,
+			"limit":      limit,
+			"unfinished": unfinished,
 		},
 	})
 }

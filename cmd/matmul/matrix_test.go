@@ -109,6 +109,9 @@ func (c matrixCase) sum(t *testing.T, ctx context.Context, dir string, pool *mas
 		t.Fatal(err)
 	}
 	defer p.in.close()
+	if err := p.specify(); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.makePlan(); err != nil {
 		t.Fatal(err)
 	}

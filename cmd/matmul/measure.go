@@ -35,6 +35,10 @@ type bench struct {
 // mostPools is how many pools are alive at most: idle ones sleep.
 const mostPools = 4
 
+// perTile is what a worker takes on top where a candidate's blocks or tile are
+// larger than the usual ones.
+const perTile = 40 << 20
+
 // newLab checks that the largest product can be had.
 func newLab(c *crew, t elem.Type, sizes []tiling.Problem) (*lab, error) {
 	l := &lab{crew: c, t: t, sizes: sizes}
@@ -49,10 +53,13 @@ func newLab(c *crew, t elem.Type, sizes []tiling.Problem) (*lab, error) {
 		if err := s.settle(); err != nil {
 			return nil, err
 		}
-		if err := c.afford(s.plan, int64(c.workers)*perTile, "packing and sums"); err != nil {
+		n := newNeeds(c, s.plan, os.TempDir())
+		n.extra, n.extraFor = int64(c.workers)*perTile, "packing and sums of what is tried"
+		if err := n.afford(c.limits); err != nil {
 			return nil, err
 		}
-		need = max(need, s.plan.Layout.Bytes()+int64(c.workers)*(perProcess+perTile))
+		total, _ := n.memory()
+		need = max(need, total)
 	}
 	l.most = int(min(max(c.limits.Memory().Bytes/need, 1), mostPools))
 	return l, nil

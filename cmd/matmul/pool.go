@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,49 +113,7 @@ func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
 		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
-		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity),
+		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
 		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills,
 	})
-}
-
-// perProcess is what a worker takes besides the segment: its runtime, its
-// buffers and its scratch.
-const perProcess = 16 << 20
-
-// afford returns an error that shows the sum if a job's memory is not to be
-// had. extra is what the command itself will take on top, named by what.
-func (c *crew) afford(plan *master.Plan, extra int64, what string) error {
-	segment := plan.Layout.Bytes()
-	others := int64(c.workers)*perProcess + extra
-	sum := fmt.Sprintf("%s, %d worker(s) at %s", regionSum(plan.Layout), c.workers, tune.FormatBytes(perProcess))
-	if extra > 0 {
-		sum += fmt.Sprintf(", %s %s", what, tune.FormatBytes(extra))
-	}
-	if c.kind == shmmat.Posix && c.limits.SharedMemory >= 0 && segment > c.limits.SharedMemory {
-		return resourceError{fmt.Errorf("not enough room in /dev/shm: the job needs %s (%s), free are %s; use --segment memfd",
-			tune.FormatBytes(segment), sum, tune.FormatBytes(c.limits.SharedMemory))}
-	}
-	need := others
-	if c.kind != shmmat.File {
-		need += segment
-	}
-	if budget := c.limits.Memory(); len(budget.Why) > 0 && need > budget.Bytes {
-		return resourceError{fmt.Errorf("not enough memory: the job needs %s (%s), and %s",
-			tune.FormatBytes(need), sum, budget.Limiter)}
-	}
-	return nil
-}
-
-// regionSum lists what the regions of a segment take.
-func regionSum(l shmmat.Layout) (s string) {
-	for r, e := range l.At {
-		if e.Len == 0 || shmmat.Region(r) == shmmat.Header {
-			continue
-		}
-		if s != "" {
-			s += " + "
-		}
-		s += fmt.Sprintf("%s %s", shmmat.Region(r), tune.FormatBytes(e.Len))
-	}
-	return s
 }

@@ -90,6 +90,13 @@ func (m *meter) end() {
 	m.finished.Wait()
 }
 
+// note says something that is worth a line of its own.
+func (p progress) note(format string, args ...any) {
+	if p.mode != progressNever {
+		fmt.Fprintf(p.w, "matmul: %s\n", oneLine(fmt.Sprintf(format, args...)))
+	}
+}
+
 // start begins to show the progress of work, named in a few words. poll, if it
 // is not nil, is asked for the state before each look at it.
 func (p progress) start(name string, poll func(*meter)) *meter {

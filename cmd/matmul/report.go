@@ -31,6 +31,7 @@ type report struct {
 	Profile string  `json:"profile"`
 	Bytes   int64   `json:"segment_bytes"`
 	Tasks   int     `json:"tasks"`
+	Kept    int64   `json:"kept_rows"` // of C, from the run that was resumed
 	Deaths  int     `json:"worker_deaths"`
 	Seconds seconds `json:"seconds"`
 	// GFLOPS is 2mnk over the time for multiplying. Share is its part of the
@@ -39,6 +40,8 @@ type report struct {
 	Peak   float64  `json:"peak_gflops"`
 	Share  float64  `json:"share"`
 	Verify *verdict `json:"verify,omitempty"`
+	// Checkpoint is nil without checkpoints.
+	Checkpoint *savings `json:"checkpoint,omitempty"`
 }
 
 // seconds are times. Kinds of task overlap: what pack, multiply and store took
@@ -58,10 +61,12 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Profile: p.tuned.path, Tasks: r.Tasks, Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
+		Profile: p.tuned.path, Tasks: r.Tasks, Kept: p.plan.KeptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
 	}
 	if rep.Seconds.Multiply > 0 {
-		rep.GFLOPS = p.plan.Flops() / rep.Seconds.Multiply / 1e9
+		computed := p.plan.Problem
+		computed.M -= p.plan.KeptRows()
+		rep.GFLOPS = computed.Flops() / rep.Seconds.Multiply / 1e9
 	}
 	if rep.Peak > 0 {
 		rep.Share = rep.GFLOPS / rep.Peak
@@ -107,6 +112,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	if r.Profile != "" {
 		line("  profile   %s", oneLine(r.Profile))
 	}
+	if r.Kept > 0 {
+		line("  kept      %d of %d rows from before", r.Kept, r.M)
+	}
 	line("  pack      %s", duration(r.Seconds.Pack))
 	line("  multiply  %s  %s", duration(r.Seconds.Multiply), r.rate())
 	line("  store     %s", duration(r.Seconds.Store))
@@ -117,6 +125,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	}
 	line("  sync      %s", duration(r.Seconds.Sync))
 	line("  total     %s", duration(r.Seconds.Total))
+	if c := r.Checkpoint; c != nil {
+		line("  %d checkpoint(s), %s at most, %s", c.Count, strings.TrimSpace(duration(c.Slowest)), c.text())
+	}
 	if r.Deaths > 0 {
 		line("  %d worker(s) died or could not be started; the result is not affected", r.Deaths)
 	}

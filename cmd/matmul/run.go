@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"matmul/internal/elem"
+	"matmul/internal/journal"
 	"matmul/internal/matfile"
 	"matmul/internal/verify"
 	"matmul/master"
@@ -17,8 +18,9 @@ import (
 type runFlags struct {
 	problemFlags
 	poolFlags
+	checkpointFlags
 	out, dtype, tile, verify string
-	force, asJSON            bool
+	force, asJSON, dryRun    bool
 	progress                 *string
 }
 
@@ -33,21 +35,29 @@ appears under its name only when it is complete, verified and on disk.
 Inputs are .npy files of versions 1 to 3: float64 or float32 in either byte
 order, C or Fortran order; integers and booleans if float64 holds them exactly.
 A one-dimensional A is a row, a one-dimensional B a column. The result has the
-widest element type of the operands, unless --dtype says otherwise.`,
+widest element type of the operands, unless --dtype says otherwise.
+
+With checkpoints, finished rows are saved in C.npy.part, and C.npy.journal says
+which they are. SIGTERM, SIGINT, SIGHUP and SIGUSR1 save and end with exit status
+75; --resume goes on, also after a crash, with any number of workers. The bits
+of C are the same.`,
 		Example: `  matmul run A.npy B.npy -o C.npy
   matmul run X.npy X.npy --trans-b -o gram.npy --verify exact
-  matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8`,
+  matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
+  matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.problemFlags.register(cmd)
 	f.poolFlags.register(cmd)
+	f.checkpointFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	f.progress = progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
@@ -67,7 +77,11 @@ type product struct {
 	show   progress
 	in     inputs
 	tuned  tuned
+	spec   master.Spec // without the sizes that are chosen for it
 	plan   *master.Plan
+	dest   *matfile.Output
+	saver  *saver        // nil without checkpoints
+	ran    time.Duration // computing
 	rep    report
 }
 
@@ -81,28 +95,50 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer p.in.close()
-	if err := matfile.CheckOutput(f.out, f.force, p.in.all()...); err != nil {
+	if err := matfile.CheckOutput(f.out, f.force || f.resume, p.in.all()...); err != nil {
 		return err
 	}
-	if err := p.makePlan(); err != nil {
+	if err := p.specify(); err != nil {
 		return err
 	}
-	out, err := matfile.Create(f.out, p.plan.M, p.plan.N, p.plan.Type, f.force)
+	if f.dryRun {
+		return p.outline()
+	}
+	ctx := cmd.Context()
+	there, err := p.openOutput(ctx)
 	if err != nil {
 		return err
 	}
-	defer out.Abort()
-	if err := p.compute(cmd.Context(), out); err != nil {
-		return err
+	if there != nil {
+		err = p.confirm(ctx, there)
+	} else {
+		err = p.settle(ctx, p.work(ctx))
 	}
-	if err := p.check(cmd.Context(), out); err != nil {
-		return err
-	}
-	if err := p.commit(out); err != nil {
+	if err != nil {
 		return err
 	}
 	p.rep.Seconds.Total = time.Since(start).Seconds()
 	return p.print()
+}
+
+// work computes C, checks it and gives it its name.
+func (p *product) work(ctx context.Context) error {
+	if p.saver != nil && !p.isStored() {
+		p.show.note("checkpoint %s", p.reckon(journal.Stats{}, p.expected()).text())
+		var stop func()
+		ctx, stop = p.watch(ctx)
+		defer stop()
+	}
+	if err := p.compute(ctx); err != nil {
+		return err
+	}
+	if err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}); err != nil {
+		if exitCode(err) == exitWrong {
+			return advise(err, "nothing was written: the machine may be faulty, run again")
+		}
+		return err
+	}
+	return p.commit()
 }
 
 // prepare checks the flags.
@@ -129,13 +165,15 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	if p.show, err = newProgress(*f.progress); err != nil {
 		return nil, err
 	}
+	if err := f.checkpointFlags.check(); err != nil {
+		return nil, err
+	}
 	p.crew, err = f.resolve(cmd)
 	return p, err
 }
 
-// makePlan cuts the product into tasks and checks that its memory is to be
-// had, before anything is allocated or created.
-func (p *product) makePlan() error {
+// specify says what the product is.
+func (p *product) specify() error {
 	t, err := p.typeOf(p.in, p.dtype)
 	if err != nil {
 		return err
@@ -159,23 +197,44 @@ func (p *product) makePlan() error {
 		s.TileM, s.TileN = sizes[0], sizes[1]
 	}
 	s.Out.File = p.in.a.File // stands for the output, which is created after all checks
-	if _, p.plan, err = p.crew.plan(p.tuned, s); err != nil {
+	p.spec = s
+	return nil
+}
+
+// makePlan cuts what is not kept of the product into tasks and checks that its
+// memory is to be had, before anything is allocated or created.
+func (p *product) makePlan() (err error) {
+	if _, p.plan, err = p.crew.plan(p.tuned, p.spec); err != nil || p.isStored() {
 		return err
 	}
-	return p.crew.afford(p.plan, 0, "")
+	n, err := p.needs()
+	if err != nil {
+		return err
+	}
+	return n.afford(p.crew.limits)
 }
+
+// isStored reports whether all of C is kept: there is nothing to compute.
+func (p *product) isStored() bool { return p.plan.M > 0 && p.plan.KeptRows() == p.plan.M }
 
 // defaultPriority is that of a job that does not say.
 const defaultPriority = 5
 
 // compute runs the job into the output file.
-func (p *product) compute(ctx context.Context, out *matfile.Output) error {
+func (p *product) compute(ctx context.Context) error {
+	if p.isStored() {
+		p.rep = newReport(p, master.Report{}, 0)
+		return nil
+	}
 	pool, err := p.crew.open(filepath.Dir(p.out), p.tuned.choice)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	p.plan.Out = master.Output{File: out.File(), Offset: out.Offset}
+	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	if p.saver != nil {
+		p.plan.Out.Stored = p.saver.stored
+	}
 	job, err := pool.Prepare(ctx, p.plan)
 	if err != nil {
 		return err
@@ -189,12 +248,12 @@ func (p *product) compute(ctx context.Context, out *matfile.Output) error {
 	if err := p.in.changed(); err != nil {
 		return err
 	}
-	go out.Sync() // beside verification; Commit waits for it and has its error
+	go p.save() // beside verification; the commit waits for it and has its error
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
 	if err != nil && ctx.Err() != nil {
 		return err // no other error is worth the result
 	}
-	p.rep = newReport(p, rep, peak)
+	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
 	return pool.Close()
 }
 
@@ -212,12 +271,11 @@ func taskMeter(pool *master.Pool, tasks int) func(*meter) {
 }
 
 // check verifies what was written, from the files.
-func (p *product) check(ctx context.Context, out *matfile.Output) error {
+func (p *product) check(ctx context.Context, c *matfile.File) error {
 	if p.method == "" {
 		return nil
 	}
 	bar := p.show.start("verify", nil)
-	c := &matfile.File{Info: out.Info, File: out.File()}
 	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set})
 	bar.end()
 	if err != nil {
@@ -230,14 +288,28 @@ func (p *product) check(ctx context.Context, out *matfile.Output) error {
 		if changed := p.in.changed(); changed != nil {
 			return changed // and no longer what C was made from
 		}
-		return advise(err, "nothing was written: the machine may be faulty, run again")
+		return err
 	}
 	return nil
 }
 
-func (p *product) commit(out *matfile.Output) error {
+// save makes durable what is written.
+func (p *product) save() error {
+	if p.saver != nil {
+		return p.saver.journal.Checkpoint(p.dest.Sync)
+	}
+	return p.dest.Sync()
+}
+
+func (p *product) commit() error {
 	start := time.Now()
-	err := out.Commit()
+	var err error
+	if p.saver != nil {
+		err = p.save()
+	}
+	if err == nil {
+		err = p.dest.Commit()
+	}
 	p.rep.Seconds.Sync = time.Since(start).Seconds()
 	return err
 }

@@ -7,6 +7,16 @@ import (
 	"syscall"
 )
 
+// signalKey is the key of the channel of signals in a context.
+type signalKey struct{}
+
+// heed makes a signal that is not ignored end a context of withSignals, too.
+func heed(ctx context.Context, s os.Signal) {
+	if c, ok := ctx.Value(signalKey{}).(chan os.Signal); ok && !signal.Ignored(s) {
+		signal.Notify(c, s)
+	}
+}
+
 // withSignals returns a context that ends at the first signal that asks for
 // the end, with a signalError as its cause. A second signal ends the process
 // at once: its workers go with it, and its files have no names. Signals that
@@ -14,10 +24,9 @@ import (
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	c := make(chan os.Signal, 2)
+	ctx = context.WithValue(ctx, signalKey{}, c)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			signal.Notify(c, s)
-		}
+		heed(ctx, s)
 	}
 	go func() {
 		if s, ok := (<-c).(syscall.Signal); ok {

@@ -8,6 +8,7 @@ import (
 
 	"matmul/internal/matfile"
 	"matmul/internal/verify"
+	"matmul/tune"
 )
 
 func newVerify() *cobra.Command {
@@ -71,9 +72,18 @@ func runVerify(cmd *cobra.Command, p *problemFlags, args []string, m verify.Meth
 		return err
 	}
 	defer c.Close()
+	problem := p.problem(in, c)
+	bytes, err := checkMemory(m, problem, o)
+	if err != nil {
+		return err
+	}
+	_, limits := tune.Host().Detect()
+	if err := affordCheck(limits.MemoryLimits, bytes); err != nil {
+		return err
+	}
 	bar := show.start("verify", nil)
 	o.Progress = bar.set
-	r, err := verify.Run(cmd.Context(), m, p.problem(in, c), o)
+	r, err := verify.Run(cmd.Context(), m, problem, o)
 	bar.end()
 	if err != nil {
 		return err

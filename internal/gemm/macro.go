@@ -20,23 +20,22 @@ type macro[T elem.Float] struct {
 	share            int // of the next A micro-panel that each block prefetches: one in so many
 	ws               *Workspace[T]
 	directA, directB bool // read where they are stored, always
+	once             bool // one k-block: sums need not rest, and a row of blocks serves all rows
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
 // garbage collection.
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
-	usualMC := k.MC
-	if t.A.Packed.Data != nil && t.B.Packed.Data != nil {
-		b.MC, usualMC = min(b.MC, packedMC), min(usualMC, packedMC)
-	}
+	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
+	b = k.most(b, packedA && packedB)
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: blockSize(b.MC, usualMC, m, k.MR),
-		nc: blockSize(b.NC, k.NC, n, k.NR),
-		kc: blockSize(min(b.KC, maxSteps), k.KC, depth, 4),
+		mc: blockSize(b.MC, m, k.MR),
+		nc: blockSize(b.NC, n, k.NR),
+		kc: blockSize(b.KC, depth, 4),
 	}
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
@@ -48,14 +47,35 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 			x.b.from = t.J1
 		}
 	}
-	ws.reserve(x.mc/x.mr*((n-1)/x.nr+1), x.mr*x.nr)
-	if t.A.Packed.Data == nil {
+	x.once = depth <= x.kc
+	held := x.mc / x.mr
+	if x.once {
+		held = 1
+	}
+	ws.reserve(held*((n-1)/x.nr+1), x.mr*x.nr)
+	if !packedA {
 		x.a.block = ws.a.reserve(x.mc * x.kc)
 	}
-	if t.B.Packed.Data == nil {
+	if !packedB {
 		x.b.block = ws.b.reserve(x.nc * x.kc)
 	}
 	return x
+}
+
+// most returns the largest blocks that b asks for; zero is the kernel's own
+// size. packed says that both operands lie in panels.
+func (k *Kernel) most(b Blocking, packed bool) Blocking {
+	or := func(want, usual int) int {
+		if want <= 0 {
+			return usual
+		}
+		return want
+	}
+	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
+	if packed {
+		b.MC = min(b.MC, packedMC)
+	}
+	return b
 }
 
 // When operands are read where they are stored, without packing: A, if it
@@ -71,13 +91,10 @@ const (
 // job whose operands come from files was not asked for.
 const packedMC = 512
 
-// blockSize splits total into the fewest blocks of at most want, or else
-// usual, elements, all about the same size and multiples of unit: a short last
-// block would cost as much overhead as a long one.
-func blockSize(want, usual, total, unit int) int {
-	if want <= 0 {
-		want = usual
-	}
+// blockSize splits total into the fewest blocks of at most want elements, all
+// about the same size and multiples of unit: a short last block would cost as
+// much overhead as a long one.
+func blockSize(want, total, unit int) int {
 	want = max(1, want/unit) * unit
 	blocks := (total-1)/want + 1
 	size := (total-1)/blocks + 1
@@ -96,10 +113,9 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			s := sweep[T]{
 				macro: x, i0: i0, i1: i1, j0: jc, j1: min(jc+x.nc, n), pc: pc, kc: kc,
 				fromZero: pc == 0 && x.C0 == nil, last: pc+kc == depth,
-				at: (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr,
 			}
-			if pc == 0 && x.C0 != nil {
-				x.startBlocks(s.at, i0, i1, s.j0, s.j1)
+			if !x.once {
+				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
 			if x.Step != nil {
@@ -109,26 +125,13 @@ func (x *macro[T]) rows(i0, i1, n int) {
 	}
 }
 
-// startBlocks writes round(Beta·C0) to the workspace's blocks. What pads a
-// block is left as it is: nothing that is stored depends on it.
-func (x *macro[T]) startBlocks(at, i0, i1, j0, j1 int) {
-	for i := i0; i < i1; i += x.mr {
-		for j := j0; j < j1; j += x.width(j1 - j) {
-			for r := range min(x.mr, i1-i) {
-				x.startRow(x.ws.blocks[at+r*x.nr:][:x.width(j1-j)], i+r, j)
-			}
-			at += x.mr * x.nr
-		}
-	}
-}
-
 // halves reports whether the last of so many columns are two blocks of equal
 // width instead of a whole one and the narrowest tail, which has not enough to
-// do to hide its loads. Micro-panels do not allow it.
+// do to hide its loads. Panels that somebody else packed do not allow it.
 func (x *macro[T]) halves(cols int) bool {
 	narrow := x.tails[0].cols
 	half := (x.nr + narrow) / 2
-	return x.directB && cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half
+	return cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half && x.b.readable(x.B.Stored.LaneStride)
 }
 
 // width returns the width of the next block where so many columns are left.

@@ -17,8 +17,9 @@ type Tile[T elem.Float] struct {
 
 // Multiply computes a tile of C: round(Beta·C0), or zero if Beta is 0 or C0 is
 // nil, and then one fused multiply-add per depth in ascending order. It writes
-// C[I0:I1, J0:J1] and nothing else, and reads nothing of C. C must not alias
-// C0. A zero size in b stands for the kernel's own.
+// C[I0:I1, J0:J1] and nothing else, and reads nothing of C. C may be C0 itself,
+// at the same place with the same distance of rows; otherwise they must not
+// overlap. A zero size in b stands for the kernel's own.
 func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) {
 	if t.Beta == 0 {
 		t.C0 = nil
@@ -30,6 +31,10 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 	}
 	if t.A.Packed.Depth == 0 {
 		t.start()
+		return
+	}
+	if t.isTiny() {
+		t.byLoops()
 		return
 	}
 	x := newMacro(k, b, ws, &t)
@@ -77,7 +82,12 @@ func (t *Tile[T]) startRow(dst []T, i, j int) {
 		clear(dst)
 		return
 	}
-	for q, c := range t.C0[i*t.LDC0+j:][:len(dst)] {
+	src := t.C0[i*t.LDC0+j:][:len(dst)]
+	if t.Beta == 1 {
+		copy(dst, src)
+		return
+	}
+	for q, c := range src {
 		dst[q] = T(t.Beta * c)
 	}
 }

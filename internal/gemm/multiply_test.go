@@ -118,6 +118,27 @@ func testWidths[T elem.Float](t *testing.T) {
 	}
 }
 
+func TestMultiplyEqualsTheDefinitionOnTinyShapes(t *testing.T) {
+	t.Run("float64", testTiny[float64])
+	t.Run("float32", testTiny[float32])
+}
+
+func testTiny[T elem.Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 0))
+	ws := new(Workspace[T])
+	for m := range 6 {
+		for n := range 6 {
+			for depth := range 6 {
+				x := newTrial[T](r, m, n, depth)
+				want := x.reference()
+				for _, k := range kernels[T](t) {
+					x.multiply(t, k, ws, want)
+				}
+			}
+		}
+	}
+}
+
 func TestMultiplyNeverReadsC0UnderNilAndKeepsNaN(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 0))
 	ws := new(Workspace[float64])

@@ -22,6 +22,7 @@ type trial[T elem.Float] struct {
 	blocking       Blocking
 	tileM, tileN   int // in micro-panels; 0: one tile
 	packCut        int
+	inPlace        bool // C0 is handed over in C
 }
 
 func (x *trial[T]) String() string {
@@ -110,12 +111,13 @@ func (x *trial[T]) multiply(t testing.TB, k *Kernel, ws *Workspace[T], want []T)
 	t.Helper()
 	a, ga := x.panels(k, x.a.buf, x.lda, !x.transA, x.m, k.MR, x.alpha)
 	b, gb := x.panels(k, x.b.buf, x.ldb, x.transB, x.n, k.NR, 1)
-	for _, form := range []string{"packed", "A stored", "B stored", "stored"} {
+	for _, form := range []string{"packed", "A stored", "B stored", "stored", "in place"} {
 		oa, ob := Operand[T]{Packed: a}, Operand[T]{Packed: b}
-		if form == "A stored" || form == "stored" {
+		x.inPlace = form == "in place"
+		if form == "A stored" || form == "stored" || x.inPlace {
 			oa = x.stored(x.a.buf, x.lda, !x.transA, x.m, x.alpha)
 		}
-		if form == "B stored" || form == "stored" {
+		if form == "B stored" || form == "stored" || x.inPlace {
 			ob = x.stored(x.b.buf, x.ldb, x.transB, x.n, 1)
 		}
 		x.tiles(k, ws, oa, ob)
@@ -132,6 +134,11 @@ func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, sca
 }
 
 func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) {
+	if x.inPlace && x.withC0 {
+		for i := range x.m {
+			copy(x.c.buf[i*x.ldc:][:x.n], x.c0.buf[i*x.ldc0:])
+		}
+	}
 	tm, tn := max(x.m, 1), max(x.n, 1)
 	if x.tileM > 0 && x.tileN > 0 {
 		tm, tn = x.tileM*k.MR, x.tileN*k.NR
@@ -142,6 +149,9 @@ func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) {
 				C: x.c.buf[i*x.ldc+j:], LDC: x.ldc}
 			if x.withC0 || x.nanC0 {
 				tile.C0, tile.LDC0, tile.Beta = x.c0.buf[i*x.ldc0+j:], x.ldc0, x.beta
+			}
+			if x.inPlace {
+				tile.C0, tile.LDC0 = tile.C, tile.LDC
 			}
 			Multiply(k, x.blocking, ws, tile)
 		}

@@ -27,8 +27,28 @@ func (s *sweep[T]) run() {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
 	for i := s.together(); i < s.i1; i += s.mr {
-		s.row(i, min(s.mr, s.i1-i))
+		rows := min(s.mr, s.i1-i)
+		if s.once {
+			s.at = 0
+		}
+		if s.pc == 0 && s.C0 != nil {
+			s.startBlocks(i, rows)
+		}
+		s.row(i, rows)
 		s.keepB = false
+	}
+}
+
+// startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
+// i on. What pads a block is left as it is: nothing that is stored depends on
+// it.
+func (s *sweep[T]) startBlocks(i, rows int) {
+	at := s.at
+	for j := s.j0; j < s.j1; j += s.width(s.j1 - j) {
+		for r := range rows {
+			s.startRow(s.ws.blocks[at+r*s.nr:][:s.width(s.j1-j)], i+r, j)
+		}
+		at += s.mr * s.nr
 	}
 }
 
@@ -42,6 +62,7 @@ func (s *sweep[T]) together() int {
 	}
 	i := s.i0
 	for end := i + whole*s.mr; i < end; {
+		s.at = 0
 		c := call[T]{later: s.ws.zero}
 		c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 		c.aPanel = s.mr * c.aRow
@@ -134,9 +155,6 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 		dst, dstStep, ldd = s.C[i*s.LDC+j:], cols, s.LDC
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
-	if n > 1 && cols < s.nr {
-		bPanel = cols
-	}
 	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
 		c.ahead, c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
@@ -145,8 +163,8 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 }
 
-// columns returns the micro-panels of B from column j on, and where to keep
-// them.
+// columns returns the micro-panels of B from column j on, cols of each, and
+// where to keep them. Of those that are kept, each has the room of a whole one.
 func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep []T) {
 	l := s.J0 + j
 	if s.keepB && !whole {
@@ -155,7 +173,10 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 	b, _, row, panel = s.b.at(l, s.pc, s.kc)
 	if s.keepB && whole {
 		keep = b
-		b, row, panel = s.B.Stored.from(l, s.pc), s.B.Stored.DepthStride, s.nr
+		b, row = s.B.Stored.from(l, s.pc), s.B.Stored.DepthStride
+	}
+	if keep != nil || l < s.b.from {
+		panel = cols
 	}
 	return b, row, panel, keep
 }

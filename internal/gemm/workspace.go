@@ -1,6 +1,9 @@
 package gemm
 
-import "matmul/internal/elem"
+import (
+	"matmul/internal/elem"
+	"matmul/internal/sys"
+)
 
 // A Workspace is the private scratch of one worker: the accumulators of the
 // blocks of C under way between two k-blocks. The zero value is ready for use;
@@ -32,4 +35,34 @@ func (w *Workspace[T]) reserve(n, size int) {
 	if len(w.blocks) < n*size {
 		w.blocks = alignedSlice[T](n * size)
 	}
+}
+
+// Scratch returns the bytes that a [Workspace] takes, at most, for tiles of at
+// most m×n over so much depth. packedA and packedB say which operands lie in
+// panels; blocks of the others are packed in the workspace. A zero size in b
+// stands for the kernel's own.
+func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int64 {
+	if m <= 0 || n <= 0 || depth <= 0 {
+		return 0
+	}
+	size := func(want, total, unit int) int64 {
+		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
+	}
+	b = k.most(b, packedA && packedB)
+	mc, kc, nc := size(b.MC, m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
+	bytes := func(elems int64) int64 { // with what alignedSlice adds
+		n := elems * int64(k.Type.Size())
+		if n >= sys.HugePageSize {
+			return n + 2*sys.HugePageSize
+		}
+		return n + pageSize
+	}
+	all := bytes(int64(k.MR*k.NR)) + bytes(mc*size(n, n, k.NR))
+	if !packedA {
+		all += bytes(mc * kc)
+	}
+	if !packedB {
+		all += bytes(nc * kc)
+	}
+	return all
 }

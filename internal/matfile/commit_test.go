@@ -150,7 +150,7 @@ func failSync(t *testing.T, failing string, old, unnamed bool) {
 	}
 	o := newOutput(t, "C.npy", true, unnamed)
 	syncs := 0
-	o.sync = func(f *os.File) error {
+	o.Fsync = func(f *os.File) error {
 		st, err := f.Stat()
 		if err != nil {
 			return err

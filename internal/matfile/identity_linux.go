@@ -3,6 +3,7 @@ package matfile
 import (
 	"io/fs"
 	"syscall"
+	"time"
 )
 
 // identity tells a file and its contents from others, as far as stat can.
@@ -17,6 +18,9 @@ func identify(st fs.FileInfo) identity {
 	s := st.Sys().(*syscall.Stat_t)
 	return identity{dev: uint64(s.Dev), ino: s.Ino, size: s.Size, mtime: s.Mtim, ctime: s.Ctim}
 }
+
+// changed returns when the file or its contents were changed last.
+func (id identity) changed() time.Time { return time.Unix(id.ctime.Unix()) }
 
 // sameFile reports whether id and now are of one file, changed or not.
 func (id identity) sameFile(now identity) bool { return id.dev == now.dev && id.ino == now.ino }
@@ -34,6 +38,9 @@ func (id identity) rewritten(now identity) string {
 	}
 	return ""
 }
+
+// allocated returns the bytes that a file takes on its disk.
+func allocated(st fs.FileInfo) int64 { return 512 * st.Sys().(*syscall.Stat_t).Blocks }
 
 // owner returns the user that a file belongs to.
 func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }

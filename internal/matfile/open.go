@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // A File is a matrix file open for reading. Reading it by [Read] or by its
@@ -40,7 +41,7 @@ func Open(path string) (*File, error) {
 }
 
 func newFile(path string, f *os.File) (*File, error) {
-	st, err := f.Stat()
+	st, err := settled(f)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", printable(path), bare(err))
 	}
@@ -54,6 +55,31 @@ func newFile(path string, f *os.File) (*File, error) {
 	in.Path = path
 	m := &File{Info: in, File: f, opened: identify(st)}
 	return m, m.checkSize(st.Size())
+}
+
+// A file system counts its times in ticks of 10 ms at most, as a rule. A file
+// that was changed within the last one could change once more and look the
+// same.
+const (
+	tick      = 12 * time.Millisecond
+	mostTicks = 8
+)
+
+// settled returns what f is when its last change is at least a tick ago, so
+// that the next one shows in its times. A file that is written to all the time
+// is not waited for: that will show, too.
+func settled(f *os.File) (st fs.FileInfo, err error) {
+	for range mostTicks {
+		if st, err = f.Stat(); err != nil || !st.Mode().IsRegular() {
+			return st, err
+		}
+		age := time.Since(identify(st).changed())
+		if age < 0 || age >= tick {
+			return st, nil
+		}
+		time.Sleep(tick - age)
+	}
+	return st, nil
 }
 
 // checkSize compares the size of the file with what its header describes.
@@ -75,7 +101,7 @@ func (f *File) checkSize(size int64) error {
 
 // Changed returns an [*Error] if the file is not what it was at [Open]: if its
 // size or times differ, or its name now means another file. Times that were
-// forged, or a change within the clock tick of Open, go unnoticed.
+// forged go unnoticed.
 func (f *File) Changed() error {
 	st, err := f.Stat()
 	if err != nil {

@@ -7,25 +7,30 @@ import (
 	"sync"
 
 	"matmul/internal/elem"
+	"matmul/internal/failpoint"
 )
 
-// An Output is a matrix being written. Until Commit it has no name, or one
-// that only this process knows, and its target is as before. Its elements may
+// An Output is a matrix being written. Until Commit it has no name, or that of
+// a part file, and its target is as before. Its elements may
 // be written by [Write] or through [Output.File], by any number of goroutines
 // and processes; those not written are zero.
 //
-// Either Commit or Abort must be called; Abort after Commit does nothing. The
-// two may be called from different goroutines.
+// Either Commit, Abort or Leave must be called; after one of them, or after a
+// Commit that failed, the others do nothing. They may be called from different
+// goroutines.
 type Output struct {
 	Info // Path as the user named it; C order, little-endian, 2-D
+
+	// Fsync makes a file or directory durable: os.File.Sync, or what a test
+	// puts in its place.
+	Fsync func(*os.File) error
 
 	file  *os.File
 	force bool
 	place place
-	sync  func(*os.File) error // os.File.Sync, or a test's failure
 
-	flush   sync.Once
-	flushed error // what the one fsync of the elements said
+	flush   sync.Mutex
+	flushed error // of an fsync of the elements that failed
 
 	mu   sync.Mutex // guards done, and place.part from Create on
 	done error      // why there is nothing more to commit; nil while there is
@@ -47,27 +52,51 @@ func Create(path string, rows, cols int64, t elem.Type, force bool) (*Output, er
 	return create(path, rows, cols, t, force, true)
 }
 
+// Size returns the bytes of the file that [Create] makes for a matrix, or an
+// error that is [ErrNoSpace].
+func Size(rows, cols int64, t elem.Type) (int64, error) {
+	size, ok := fileSize(int64(len(header(rows, cols, t))), rows, cols, t)
+	if !ok {
+		return 0, fmt.Errorf("%w: a %d × %d matrix of %s is more than 2^63 bytes", ErrNoSpace, rows, cols, t)
+	}
+	return size, nil
+}
+
 // create is Create; unnamed false makes it use a named part file even where a
 // file without a name is possible.
 func create(path string, rows, cols int64, t elem.Type, force, unnamed bool) (*Output, error) {
+	return assemble(path, rows, cols, t, force, func(to target) (*os.File, place, error) {
+		file, at, err := openPart(to, unnamed)
+		if err != nil {
+			err = outputError(path, "create", err)
+		}
+		return file, at, err
+	})
+}
+
+// assemble makes an output of the file that open returns.
+func assemble(path string, rows, cols int64, t elem.Type, force bool, open func(target) (*os.File, place, error)) (*Output, error) {
 	if rows < 0 || cols < 0 || !t.Valid() {
 		panic(fmt.Sprintf("matfile: create a %d × %d matrix of %s", rows, cols, t))
 	}
-	head := header(rows, cols, t)
-	size, ok := fileSize(int64(len(head)), rows, cols, t)
-	if !ok {
-		return nil, fmt.Errorf("create %s: %w: a %d × %d matrix of %s is more than 2^63 bytes", printable(path), ErrNoSpace, rows, cols, t)
+	size, err := Size(rows, cols, t)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", printable(path), err)
 	}
+	head := header(rows, cols, t)
 	to, err := resolve(path, force, nil)
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{force: force, sync: (*os.File).Sync,
+	o := &Output{force: force, Fsync: (*os.File).Sync,
 		Info: Info{Path: path, Rows: rows, Cols: cols, Dims: 2, Elem: t, Offset: int64(len(head))}}
-	if o.file, o.place, err = openPart(to, unnamed); err != nil {
-		return nil, outputError(path, "create", err)
+	if o.file, o.place, err = open(to); err != nil {
+		return nil, err
 	}
 	if err := o.prepare(head, size, to); err != nil {
+		if o.place.found {
+			o.Leave()
+		}
 		o.Abort()
 		return nil, err
 	}
@@ -94,11 +123,16 @@ func (o *Output) prepare(head []byte, size int64, to target) error {
 // its descriptor to other processes; only the Output may close it.
 func (o *Output) File() *os.File { return o.file }
 
-// Sync makes the elements durable, while they have no name yet, so that this
-// can go on beside a check that reads them. The caller has finished writing.
-// There is one fsync: later calls, and Commit, return its result.
+// Sync makes the elements that have been written durable. It can go on beside
+// a check that reads them. An fsync that failed is not repeated, since the
+// kernel may have dropped what it could not write: its error is what later
+// calls, and Commit, return.
 func (o *Output) Sync() error {
-	o.flush.Do(func() { o.flushed = o.sync(o.file) })
+	o.flush.Lock()
+	defer o.flush.Unlock()
+	if o.flushed == nil {
+		o.flushed = o.Fsync(o.file)
+	}
 	return o.flushed
 }
 
@@ -116,16 +150,28 @@ func (o *Output) Commit() error {
 		return fmt.Errorf("commit %s: %w", printable(o.Path), o.done)
 	}
 	if err := o.Sync(); err != nil {
-		o.discard(errAborted)
+		o.fail()
 		return o.commitError("sync", bare(err))
 	}
-	err := o.place.publish(o.file, o.force, o.sync)
+	err := failpoint.Hit("commit.synced")
+	if err == nil {
+		err = o.place.publish(o.file, o.force, o.Fsync)
+	}
 	if err != nil {
-		o.discard(errAborted)
+		o.fail()
 		return o.commitError("commit", err)
 	}
 	o.discard(errCommitted)
 	return nil
+}
+
+// fail ends a commit that failed.
+func (o *Output) fail() {
+	if o.place.lasting {
+		o.close(errAborted)
+		return
+	}
+	o.discard(errAborted)
 }
 
 func (o *Output) commitError(verb string, err error) error {
@@ -151,11 +197,26 @@ func (o *Output) Abort() error {
 	return nil
 }
 
-// discard closes the file and removes its temporary name, if it has one.
+// Leave closes a part file of [CreatePart], for another process to go on with.
+func (o *Output) Leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done == nil {
+		o.close(errAborted)
+	}
+}
+
+// discard removes the temporary name, if there is one, and closes the file.
 func (o *Output) discard(why error) error {
-	o.done = why
 	err := o.place.clear()
-	// Whatever was worth keeping has been synced.
-	o.file.Close()
+	o.close(why)
 	return err
+}
+
+// close lets go of the file and its directory. Whatever was worth keeping has
+// been synced.
+func (o *Output) close(why error) {
+	o.done = why
+	o.place.dir.Close()
+	o.file.Close()
 }

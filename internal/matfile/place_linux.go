@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"matmul/internal/failpoint"
 	"matmul/internal/sys"
 )
 
@@ -16,6 +17,9 @@ type place struct {
 	dir  *os.File
 	name string // the target
 	part string // a temporary name that is ours to remove; "" if there is none
+	// lasting says that part is to stay if the output cannot be published, and
+	// found that it was there before.
+	lasting, found bool
 }
 
 // openPart opens a new file in the target's directory: one without a name
@@ -52,11 +56,12 @@ func (p *place) fd() int { return int(p.dir.Fd()) }
 // publish gives file the target's name, for good. If it fails, the target is
 // what it was, and p.part what is to be removed.
 func (p *place) publish(file *os.File, force bool, sync func(*os.File) error) error {
+	part := p.part
 	err := p.add(file)
 	switch {
 	case err == nil:
 		if err := p.syncDir(sync); err != nil {
-			return alsoFailed(err, sys.Unlink(p.fd(), p.name))
+			return alsoFailed(err, p.takeBack(part))
 		}
 		return nil
 	case force && errors.Is(err, os.ErrExist):
@@ -78,6 +83,14 @@ func (p *place) add(file *os.File) error {
 		p.part = ""
 	}
 	return err
+}
+
+// takeBack undoes add, which took the name part.
+func (p *place) takeBack(part string) error {
+	if !p.lasting {
+		return sys.Unlink(p.fd(), p.name)
+	}
+	return sys.Rename(p.fd(), p.name, part)
 }
 
 // addByLink does it where the file system cannot rename without replacing.
@@ -109,6 +122,9 @@ func (p *place) replace(file *os.File, sync func(*os.File) error) error {
 		return err
 	}
 	if err = p.syncDir(sync); err == nil {
+		err = failpoint.Hit("commit.replaced")
+	}
+	if err == nil {
 		err = sys.Unlink(p.fd(), p.part)
 	}
 	if err != nil {
@@ -142,7 +158,10 @@ func alsoFailed(err, undo error) error {
 // syncDir makes the names durable. Some file systems have nothing to sync in
 // a directory, and say so by EINVAL or ENOTSUP.
 func (p *place) syncDir(sync func(*os.File) error) error {
-	err := sync(p.dir)
+	err := failpoint.Hit("commit.named")
+	if err == nil {
+		err = sync(p.dir)
+	}
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		return nil
 	}
@@ -152,13 +171,12 @@ func (p *place) syncDir(sync func(*os.File) error) error {
 	return nil
 }
 
-// clear removes the temporary name and lets go of the directory.
+// clear removes the temporary name.
 func (p *place) clear() error {
-	var err error
-	if p.part != "" {
-		err = sys.Unlink(p.fd(), p.part)
-		p.part = ""
+	if p.part == "" {
+		return nil
 	}
-	p.dir.Close()
+	err := sys.Unlink(p.fd(), p.part)
+	p.part = ""
 	return err
 }

@@ -14,10 +14,19 @@ import (
 // all of them, or as sure as the file system can be. It asks first: to
 // allocate until it fails would fill the disk under everybody else.
 func reserve(file *os.File, dir string, size int64) error {
-	if free, err := sys.FreeSpace(dir); err == nil && free < size {
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() > size { // of another matrix
+		if err := file.Truncate(0); err != nil {
+			return err
+		}
+	}
+	if free, err := sys.FreeSpace(dir); err == nil && free < size-allocated(st) {
 		return fmt.Errorf("%d bytes are free: %w", free, syscall.ENOSPC)
 	}
-	err := sys.Allocate(int(file.Fd()), size)
+	err = sys.Allocate(int(file.Fd()), size)
 	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
 		return file.Truncate(size)
 	}

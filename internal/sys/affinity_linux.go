@@ -85,10 +85,16 @@ func (m *cpuMask) list() []int {
 
 // AddressSpaceLimit returns the soft limit of this process's address space in
 // bytes (RLIMIT_AS of getrlimit(2)), or [Unlimited].
-func AddressSpaceLimit() (int64, error) {
+func AddressSpaceLimit() (int64, error) { return softLimit("AS", unix.RLIMIT_AS) }
+
+// FileSizeLimit returns the soft limit of a file's size in bytes (RLIMIT_FSIZE),
+// or [Unlimited].
+func FileSizeLimit() (int64, error) { return softLimit("FSIZE", unix.RLIMIT_FSIZE) }
+
+func softLimit(name string, resource int) (int64, error) {
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil {
-		return 0, fmt.Errorf("getrlimit(AS): %w", err)
+	if err := unix.Getrlimit(resource, &limit); err != nil {
+		return 0, fmt.Errorf("getrlimit(%s): %w", name, err)
 	}
 	return clampInt64(limit.Cur), nil
 }
@@ -112,10 +118,37 @@ func FreeSpace(path string) (int64, error) {
 	if err := unix.Statfs(path, &fs); err != nil {
 		return 0, fmt.Errorf("statfs %s: %w", path, err)
 	}
+	return free(&fs), nil
+}
+
+func free(fs *unix.Statfs_t) int64 {
 	if fs.Blocks == 0 || fs.Bsize <= 0 || fs.Bavail > uint64(math.MaxInt64/fs.Bsize) {
-		return Unlimited, nil
+		return Unlimited
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize), nil
+	return int64(fs.Bavail) * int64(fs.Bsize)
+}
+
+// FileSystem is the file system that a path lies in, as far as its space is
+// concerned.
+type FileSystem struct {
+	ID       uint64 // tells it from others on this machine
+	InMemory bool   // its files take memory, not disk
+	Free     int64  // bytes that may still be written, or Unlimited
+}
+
+// FileSystemOf returns the file system of path.
+func FileSystemOf(path string) (f FileSystem, err error) {
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	if err := unix.Stat(path, &st); err != nil {
+		return f, fmt.Errorf("stat %s: %w", path, err)
+	}
+	if err := unix.Statfs(path, &fs); err != nil {
+		return f, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	f.ID, f.Free = uint64(st.Dev), free(&fs)
+	f.InMemory = fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC
+	return f, nil
 }
 
 // clampInt64 turns what does not fit, RLIM_INFINITY among it, into Unlimited.

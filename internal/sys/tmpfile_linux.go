@@ -32,6 +32,31 @@ func OpenNamed(dir int, name string) (fd int, err error) {
 	return fd, err
 }
 
+// OpenOld opens the file name in the directory dir, which exists, for reading
+// and writing. It neither follows a symbolic link nor waits for a pipe's other
+// end.
+func OpenOld(dir int, name string) (fd int, err error) {
+	err = retry("openat", func() error {
+		var err error
+		fd, err = unix.Openat(dir, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	return fd, err
+}
+
+// Named reports whether name in the directory dir is the open file fd.
+func Named(dir int, name string, fd int) (bool, error) {
+	var byName, byFd unix.Stat_t
+	err := retry("fstatat", func() error { return unix.Fstatat(dir, name, &byName, unix.AT_SYMLINK_NOFOLLOW) })
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	if err == nil {
+		err = retry("fstat", func() error { return unix.Fstat(fd, &byFd) })
+	}
+	return byName.Dev == byFd.Dev && byName.Ino == byFd.Ino, err
+}
+
 // LinkUnnamed gives the file fd of [OpenUnnamed] a name in the directory dir.
 // It goes through /proc/self/fd: AT_EMPTY_PATH needs a capability before
 // Linux 6.10. A name that exists is EEXIST and stays what it is.

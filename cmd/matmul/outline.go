@@ -1,0 +1,215 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/internal/matfile"
+	"matmul/internal/sys"
+	"matmul/internal/verify"
+	"matmul/shmmat"
+	"matmul/tune"
+)
+
+// outline is what run --dry-run prints: what a job would take.
+type outline struct {
+	A       string `json:"a"`
+	B       string `json:"b"`
+	Out     string `json:"out"`
+	M       int64  `json:"m"`
+	N       int64  `json:"n"`
+	K       int64  `json:"k"`
+	DType   string `json:"dtype"`
+	Workers int    `json:"workers"`
+	Kernel  string `json:"kernel"`
+	TileM   int64  `json:"tile_m"`
+	TileN   int64  `json:"tile_n"`
+	Tasks   int    `json:"tasks"`
+	Profile string `json:"profile"`
+
+	Segment string           `json:"segment"`
+	Regions map[string]int64 `json:"region_bytes"`
+	// Worker is what each worker takes beside the segment, Check what
+	// verification takes after the workers have ended, Memory the most that is
+	// taken at a time.
+	Worker int64  `json:"worker_bytes"`
+	Check  int64  `json:"verify_bytes"`
+	Memory int64  `json:"memory_bytes"`
+	Sum    string `json:"memory_sum"`
+	Limit  string `json:"memory_limit"`
+	Left   int64  `json:"memory_left_bytes"`
+
+	Read      int64  `json:"read_bytes"`        // of the inputs, each once
+	CheckRead int64  `json:"verify_read_bytes"` // at least
+	Write     int64  `json:"write_bytes"`
+	Dir       string `json:"output_directory"`
+	Free      int64  `json:"output_free_bytes"` // -1 if unknown, math.MaxInt64 if unbounded
+
+	// What is expected, by short measurements made now.
+	Expect expectation `json:"expected"`
+}
+
+// expectation is how long parts of a job should take, and the speeds that this
+// was concluded from.
+type expectation struct {
+	Multiply float64 `json:"multiply_seconds"`
+	GFLOPS   float64 `json:"gflops"`                // of all workers together
+	Read     float64 `json:"read_seconds"`          // of one reader
+	ReadRate float64 `json:"read_bytes_per_second"` // 0 if nothing is read
+}
+
+// needs returns what the product takes. Verification runs when the workers
+// have ended.
+func (p *product) needs() (*needs, error) {
+	dir := filepath.Dir(p.out)
+	n := newNeeds(&p.crew, p.plan, dir)
+	size, err := matfile.Size(p.plan.M, p.plan.N, p.plan.Type)
+	if err != nil {
+		return nil, err
+	}
+	n.output, n.outDir = size, dir
+	if p.method != "" {
+		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
+		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// outline prints what the product would take, after all checks that run makes
+// before it begins.
+func (p *product) outline() error {
+	n, err := p.needs()
+	if err != nil {
+		return err
+	}
+	o := outline{
+		A: p.in.a.Path, B: p.in.b.Path, Out: p.out,
+		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
+		Workers: p.crew.workers, Kernel: p.plan.Kernel.String(), TileM: p.plan.TileM, TileN: p.plan.TileN,
+		Tasks: p.plan.Tasks(), Profile: p.tuned.path,
+		Segment: p.crew.kind.String(), Regions: map[string]int64{}, Worker: n.each, Check: n.check,
+		Write: n.output, Dir: n.outDir, Free: -1,
+	}
+	for r, e := range p.plan.Layout.At {
+		if e.Len > 0 {
+			o.Regions[shmmat.Region(r).String()] = e.Len
+		}
+	}
+	o.Memory, o.Sum = n.memory()
+	budget := p.crew.limits.Memory()
+	o.Limit, o.Left = budget.Limiter.String(), budget.Bytes
+	if fs, err := sys.FileSystemOf(n.outDir); err == nil {
+		o.Free = fs.Free
+	}
+	read := p.read()
+	for _, f := range read {
+		o.Read += f.DataSize()
+	}
+	if p.method != "" {
+		o.CheckRead = o.Read + n.output
+	}
+	if o.Expect, err = p.expect(read, o.Read); err != nil {
+		return err
+	}
+	return o.print(p.cmd.OutOrStdout(), p.asJSON)
+}
+
+// read returns the inputs that are read.
+func (p *product) read() (fs []*matfile.File) {
+	if p.plan.K > 0 {
+		fs = append(fs, p.in.a, p.in.b)
+	}
+	if p.in.c0 != nil && p.plan.Beta != 0 {
+		fs = append(fs, p.in.c0)
+	}
+	return fs
+}
+
+// expect measures the kernel and the reading for some milliseconds each.
+func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err error) {
+	rate := kernelRate[float64]
+	if p.plan.Type == elem.Float32 {
+		rate = kernelRate[float32]
+	}
+	processors := min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N)
+	e.GFLOPS = rate(p.plan.Kernel, p.plan.Blocking) * float64(processors)
+	e.Multiply = p.plan.Flops() / e.GFLOPS / 1e9
+	if bytes == 0 {
+		return e, nil
+	}
+	first, buf := read[0], make([]byte, 256<<10) // stays in the cache, as a worker's does
+	clear(buf)
+	size := min(sampleBytes, first.DataSize())
+	start := time.Now()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.NewSectionReader(first, first.Offset, size), buf); err != nil {
+		return e, fmt.Errorf("read %s: %w", first.Path, err)
+	}
+	e.ReadRate = float64(size) / max(1e-9, time.Since(start).Seconds())
+	e.Read = float64(bytes) / e.ReadRate
+	return e, nil
+}
+
+// sampleBytes is how much of an input is read to learn how fast that is.
+const sampleBytes = 8 << 20
+
+// kernelRate measures the speed of one processor in GFLOP/s on packed operands,
+// for a few milliseconds.
+func kernelRate[T elem.Float](k *gemm.Kernel, b gemm.Blocking) float64 {
+	m, n, depth := 16*k.MR, 8*k.NR, 256
+	operand := func(width, lanes int) gemm.Operand[T] {
+		return gemm.Operand[T]{Packed: gemm.Panels[T]{Data: make([]T, lanes*depth), Width: width, Lanes: lanes, Depth: depth}}
+	}
+	t := gemm.Tile[T]{A: operand(k.MR, m), B: operand(k.NR, n), I1: m, J1: n, C: make([]T, m*n), LDC: n}
+	var ws gemm.Workspace[T]
+	best := 0.0
+	for start := time.Now(); best == 0 || time.Since(start) < peakTime; {
+		begin := time.Now()
+		gemm.Multiply(k, b, &ws, t)
+		best = max(best, 2*float64(m*n*depth)/float64(max(1, time.Since(begin))))
+	}
+	return best
+}
+
+func (o *outline) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(o)
+	}
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	line("%s: %d×%d %s = %d×%d times %d×%d; nothing is computed or written", oneLine(o.Out), o.M, o.N, o.DType, o.M, o.K, o.K, o.N)
+	line("  workers   %d, kernel %s, tile %d×%d, %d tasks", o.Workers, o.Kernel, o.TileM, o.TileN, o.Tasks)
+	if o.Profile != "" {
+		line("  profile   %s", oneLine(o.Profile))
+	}
+	line("  memory    %s with a %s segment: %s", tune.FormatBytes(o.Memory), o.Segment, o.Sum)
+	line("  limit     %s", o.Limit)
+	line("  read      %s", tune.FormatBytes(o.Read))
+	if o.CheckRead > 0 {
+		line("  verify    reads at least %s, in %s after the workers have ended", tune.FormatBytes(o.CheckRead), tune.FormatBytes(o.Check))
+	}
+	line("  write     %s to %s, %s", tune.FormatBytes(o.Write), oneLine(o.Dir), freeText(o.Free))
+	line("  multiply  %s  expected at %.1f GFLOP/s, measured now on one processor", duration(o.Expect.Multiply), o.Expect.GFLOPS)
+	if o.Expect.ReadRate > 0 {
+		line("  read      %s  expected at %s/s, measured now on %s", duration(o.Expect.Read), tune.FormatBytes(int64(o.Expect.ReadRate)), oneLine(o.A))
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+func freeText(bytes int64) string {
+	switch bytes {
+	case -1:
+		return "whose free space is unknown"
+	case sys.Unlimited:
+		return "whose space has no bound"
+	}
+	return "which has " + tune.FormatBytes(bytes) + " free"
+}

@@ -1,0 +1,5 @@
+//go:build campaign
+
+package level3
+
+func samples() int { return 20_000 }

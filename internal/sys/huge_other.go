@@ -1,6 +1,0 @@
-//go:build !linux
-
-package sys
-
-// AskHuge does nothing here.
-func AskHuge([]byte) {}

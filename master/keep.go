@@ -1,0 +1,81 @@
+package master
+
+import (
+	"context"
+	"errors"
+
+	"matmul/internal/tile"
+	"matmul/shmmat"
+)
+
+// kept is the segment of a matrix that its owner keeps from job to job, and the
+// master's view of it.
+type kept struct {
+	seg  *shmmat.Segment
+	view *shmmat.View
+}
+
+func (k kept) close() error { return errors.Join(k.view.Close(), k.seg.Close()) }
+
+// Keep sets n bytes aside, zeroed, for a matrix that its owner keeps from job
+// to job: an operand or a result that names the number as its Segment is not
+// copied. The memory is there until Drop or Close.
+func (p *Pool) Keep(ctx context.Context, n int64) (number uint32, mem []byte, err error) {
+	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.Kept: n})
+	if err != nil {
+		return 0, nil, err
+	}
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer release()
+	var k kept
+	if k.seg, err = p.create(l); err != nil {
+		return 0, nil, err
+	}
+	if k.view, err = k.seg.Map(shmmat.KeptRights(true)); err != nil {
+		return 0, nil, errors.Join(err, k.seg.Close())
+	}
+	p.keeps++
+	p.kept[p.keeps] = k
+	h, file := k.seg.Handle()
+	msg := shmmat.Message{Verb: shmmat.Keep, Number: p.keeps, Handle: h, Segment: k.seg}
+	p.announce(announcement{msg, present(file)})
+	return p.keeps, k.view.Bytes(shmmat.Kept)[:n], nil
+}
+
+// Drop gives back what Keep set aside, here and in every worker. An error says
+// that workers could not be told; the memory is then there until Close.
+func (p *Pool) Drop(ctx context.Context, number uint32) error {
+	release, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	k, ok := p.kept[number]
+	if !ok {
+		panic("master: Drop of a matrix that is not kept")
+	}
+	p.retract(shmmat.Keep, number, shmmat.Message{Verb: shmmat.Drop, Number: number})
+	if err := p.drive(ctx, idle{}); err != nil {
+		return err
+	}
+	delete(p.kept, number)
+	return k.close()
+}
+
+// dropAll closes what is kept, after the last worker has ended.
+func (p *Pool) dropAll() (err error) {
+	for number, k := range p.kept {
+		err = errors.Join(err, k.close())
+		delete(p.kept, number)
+	}
+	return err
+}
+
+// Kept returns a kept matrix as the master's own tasks see it.
+func (p *Pool) Kept(number uint32) (tile.Kept, bool) {
+	k, ok := p.kept[number]
+	return tile.Kept{Read: k.view, Write: k.view}, ok
+}
