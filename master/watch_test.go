@@ -156,7 +156,8 @@ func openWith(t *testing.T, cfg master.Config) *master.Pool {
 }
 
 func TestWorkersThatComputeNothingAreReplaced(t *testing.T) {
-	pool := openWith(t, master.Config{Workers: 2, Starter: newIdlers(t, 5, false), Kind: shmmat.Heap, Stall: shortStall})
+	// The last of them may find nothing left to do but STORE.
+	pool := openWith(t, master.Config{Workers: 2, Starter: newIdlers(t, 5, false), Kind: shmmat.Heap, Stall: shortStall, IOTimeout: 20 * time.Second})
 	p := random[float64](61, 101, 75, 1, 0, false, false)
 	s := p.spec(t, gemm.Auto)
 	s.Out.File, s.Out.Offset = file(t, "c", p.want) // so that all is left to workers
