@@ -5,6 +5,9 @@ import (
 	"os"
 	"time"
 
+	"gonum.org/v1/gonum/blas"
+
+	"matmul"
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
 	"matmul/master"
@@ -20,11 +23,16 @@ const (
 	limitTime = 5 * time.Millisecond
 )
 
+// goFlops is the most work that a Go program does without workers.
+const goFlops = 1e7
+
 // ours is matmul's engine: row-major operands in shared memory, workers that
-// are running.
+// are running. With one worker, small products are called as from Go.
 type ours[T elem.Float] struct {
 	pool   *master.Pool
 	kernel *gemm.Kernel
+	lib    *matmul.Pool // nil unless there is one worker, with the best kernel
+	ops    operands[T]
 }
 
 // openMatmul starts the pool as `matmul bench` does.
@@ -45,6 +53,15 @@ func openMatmul[T elem.Float](s setup) (engine[T], error) {
 	if err := e.reserve(s.Sizes); err != nil {
 		pool.Close()
 		return nil, err
+	}
+	if s.Workers == 1 && s.ISA == gemm.Supported()[len(gemm.Supported())-1] {
+		if e.ops, err = e.operands(); err == nil {
+			e.lib, err = matmul.New(context.Background(), matmul.WithWorkers(1))
+		}
+		if err != nil {
+			pool.Close()
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -105,6 +122,10 @@ func (e *ours[T]) operands() (o operands[T], err error) {
 // multiply goes the whole way from handing in the job: planning, packing,
 // messages, multiplying.
 func (e *ours[T]) multiply(s size) error {
+	if e.lib != nil && 2*float64(s.M)*float64(s.N)*float64(s.K) <= goFlops {
+		m, n, k := int(s.M), int(s.N), int(s.K)
+		return matmul.Gemm(context.Background(), e.lib, blas.NoTrans, blas.NoTrans, m, n, k, 1, e.ops.a, k, e.ops.b, n, 0, e.ops.c, n)
+	}
 	_, err := e.pool.Do(context.Background(), specFor(e.kernel, s, false))
 	return err
 }
@@ -130,4 +151,9 @@ func (e *ours[T]) pids() (all []int) {
 	return all
 }
 
-func (e *ours[T]) close() { e.pool.Close() }
+func (e *ours[T]) close() {
+	if e.lib != nil {
+		e.lib.Close()
+	}
+	e.pool.Close()
+}

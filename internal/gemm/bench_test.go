@@ -3,7 +3,9 @@ package gemm
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,4 +112,35 @@ func benchPack[T elem.Float](b *testing.B, k *Kernel, lanes, depth int) {
 			}
 		})
 	}
+}
+
+// BenchmarkPeakTogether is how many times the speed of one loop of FMAs, in
+// registers, one for each processor have, over a second: the most that a
+// product can gain from more workers on this machine.
+func BenchmarkPeakTogether(b *testing.B) {
+	k, err := Lookup(Auto, elem.Float64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	steps, flops := peakOf(k)
+	second := int(Peak(k, 10*time.Millisecond) * 1e9 / flops)
+	all := runtime.GOMAXPROCS(0)
+	loops := func(n int) time.Duration {
+		var wg sync.WaitGroup
+		start := time.Now()
+		for range n {
+			wg.Go(func() { steps(second) })
+		}
+		wg.Wait()
+		return time.Since(start)
+	}
+	var times []float64
+	for b.Loop() {
+		one := loops(1)
+		times = append(times, float64(all)*float64(one)/float64(loops(all)))
+	}
+	slices.Sort(times)
+	b.ReportMetric(times[len(times)/2], "times")
+	b.ReportMetric(float64(all), "processors")
+	b.ReportMetric(0, "ns/op")
 }
