@@ -62,7 +62,7 @@ func lookThrice(t *testing.T, calls []int, decide func(Call) syscall.Errno) (sai
 func TestOneCallFails(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		said, seen := lookThrice(t, []int{unix.SYS_READLINKAT}, func(c Call) syscall.Errno {
-			if c.N == n {
+			if !c.Runtime && c.N == n {
 				return syscall.EIO
 			}
 			return 0
@@ -71,6 +71,7 @@ func TestOneCallFails(t *testing.T) {
 		if said != want {
 			t.Errorf("the command said %q, want %q", said, want)
 		}
+		seen = slices.DeleteFunc(seen, func(c Call) bool { return c.Runtime }) // the race detector's
 		if len(seen) != 3 || seen[2].String() != "master readlinkat #3" {
 			t.Errorf("calls were %v", seen)
 		}
