@@ -60,7 +60,7 @@ func assemblyKernels() []Kernel {
 		},
 		{
 			ISA: AVX512, Type: elem.Float32, MR: 8, NR: 48,
-			Blocking: Blocking{MC: 2048, KC: 512, NC: 288},
+			Blocking: Blocking{MC: 2048, KC: 512, NC: 240},
 			routines: &routines[float32]{
 				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
 				packer: packer[float32]{
