@@ -133,11 +133,3 @@ func (x *macro[T]) halves(cols int) bool {
 	half := (x.nr + narrow) / 2
 	return cols > x.nr && cols%x.nr == narrow && x.tailFor(half).cols == half && x.b.readable(x.B.Stored.LaneStride)
 }
-
-// width returns the width of the next block where so many columns are left.
-func (x *macro[T]) width(left int) int {
-	if left < 2*x.nr && x.halves(left) {
-		return left / 2
-	}
-	return min(x.nr, left)
-}

@@ -44,11 +44,13 @@ func (s *sweep[T]) run() {
 // it.
 func (s *sweep[T]) startBlocks(i, rows int) {
 	at := s.at
-	for j := s.j0; j < s.j1; j += s.width(s.j1 - j) {
+	for j := s.j0; j < s.j1; {
+		_, cols := s.span(j)
 		for r := range rows {
-			s.startRow(s.ws.blocks[at+r*s.nr:][:s.width(s.j1-j)], i+r, j)
+			s.startRow(s.ws.blocks[at+r*s.nr:][:cols], i+r, j)
 		}
 		at += s.mr * s.nr
+		j += cols
 	}
 }
 
