@@ -42,6 +42,9 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 	return j, nil
 }
 
+// ID returns the number of the job in its pool, by which the scoreboard counts.
+func (j *Job) ID() uint32 { return j.id }
+
 // Close takes back the job's files: workers drop their descriptors with the
 // next task that they get. The memory stays for the next job.
 func (j *Job) Close() {
@@ -85,7 +88,9 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 	}
 	defer release()
 	if j.isAlone() {
-		return j.p.alone(&j.record)
+		rep, err := j.p.alone(&j.record)
+		j.p.traceAlone(&j.Spec, &j.record, rep)
+		return rep, err
 	}
 	r := newRun(j)
 	deaths := j.p.deaths
@@ -138,10 +143,10 @@ func (r *run) next(m *member) (shmmat.Task, bool) {
 }
 
 func (r *run) task(id int) shmmat.Task {
-	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}
+	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id), Sent: r.j.p.now()}
 }
 
-func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
+func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -153,6 +158,9 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	r.rep.Busy[t.Kind] += end - begin
 	if stored := r.j.Out.Stored; stored != nil && t.Kind == tiling.Store {
 		stored(t.Rect, uint32(a.Value))
+	}
+	if r.j.p.cfg.Trace != nil {
+		r.trace(m, t, a)
 	}
 }
 

@@ -46,6 +46,7 @@ type Spec struct {
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
 	Priority    uint8
+	Name        string // in traces
 
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
