@@ -75,10 +75,10 @@ func TestASlurmJobIsSavedAtTheSignalQueuedAgainAndEnds(t *testing.T) {
 	for run := 0; ; run++ {
 		r := startWith(t, slurmJob(t, fake, dir, "job.sh"), (*exec.Cmd).Start)
 		if run < 3 {
-			// The part file is there once the command heeds USR1.
+			// When there are workers, the script, srun and the command heed USR1.
 			eventually(t, testPatience, func() string {
-				if len(r.ended) == 0 && !exists(filepath.Join(dir, "C.npy.part")) && !exists(filepath.Join(dir, "C.npy")) {
-					return "no part file:\n" + r.describe()
+				if len(r.ended) == 0 && len(members(r.pid())) < 3+2 {
+					return "the workers have not started"
 				}
 				return ""
 			})
@@ -127,8 +127,7 @@ func TestASlurmArrayLeavesWhatIsThereAlone(t *testing.T) {
 // TestATaskThatSrunGaveOneProcessorOfManySaysSo leaves --cpus-per-task out.
 func TestATaskThatSrunGaveOneProcessorOfManySaysSo(t *testing.T) {
 	fake, dir := fakeSlurm(t), operands(t, 100)
-	cmd := exec.Command("srun", "matmul", "run", "a.npy", "b.npy", "-o", "c.npy")
-	cmd.Path = filepath.Join(fake, "srun")
+	cmd := exec.Command(filepath.Join(fake, "srun"), "matmul", "run", "a.npy", "b.npy", "-o", "c.npy")
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = append(os.Environ(), "PATH="+fake+":"+os.Getenv("PATH"), "SLURM_CPUS_PER_TASK=64")

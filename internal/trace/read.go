@@ -168,13 +168,18 @@ func (t *Trace) event(e *event) error {
 		return errors.New("pid is missing")
 	case *e.Ph == "M":
 		return t.named(e)
-	case e.Ts == nil || !(*e.Ts >= 0):
+	case !isTime(e.Ts):
 		return errors.New("ts is not a time")
 	case *e.Ph == "C":
 		return t.counter(e)
 	}
 	return t.slice(e)
 }
+
+// mostTime is more microseconds than any trace spans.
+const mostTime = 1e15
+
+func isTime(micros *float64) bool { return micros != nil && 0 <= *micros && *micros <= mostTime }
 
 // named takes the name of the process or of a row.
 func (t *Trace) named(e *event) error {
@@ -228,7 +233,7 @@ func (t *Trace) slice(e *event) error {
 	if e.Tid == nil {
 		return errors.New("tid is missing")
 	}
-	if e.Dur == nil || !(*e.Dur >= 0) {
+	if !isTime(e.Dur) {
 		return errors.New("dur is not a time")
 	}
 	if e.Cat != "task" {
