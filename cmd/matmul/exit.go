@@ -43,7 +43,8 @@ const exitCodesHelp = `The exit status of every command:
 After any status but 0 there is one line on standard error that says what is
 wrong, and no output file has been created, changed or replaced. (If only the
 report could not be printed, the line says that the file is complete. A run with
-checkpoints leaves what --resume goes on with. A search for the best sizes that
+checkpoints leaves what --resume goes on with. A trace is complete however the
+run ends. A search for the best sizes that
 is stopped keeps what it found, and a sweep its points.)`
 
 func newExitCodes() *cobra.Command {

@@ -1,12 +1,20 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"matmul/internal/sys/inject"
 )
 
 // fakeSlurm puts stand-ins for srun and scontrol into a directory: srun starts a
@@ -174,6 +182,74 @@ matmul run a.npy b.npy -o third.npy --workers "$(nproc)" --json > third.json
 	for file, want := range map[string]bool{"first.json": false, "second.json": true, "third.json": false} {
 		if got := read(filepath.Join(dir, file)); strings.Contains(got, `"unpinned":"`+says) != want {
 			t.Errorf("%s, unpinned %v expected: %s", file, want, got)
+		}
+	}
+}
+
+// withheld are the calls that a sandbox may refuse and that there is a way
+// around.
+var withheld = map[int]func(args [6]uint64) bool{
+	unix.SYS_MEMFD_CREATE:      func([6]uint64) bool { return true },
+	unix.SYS_SCHED_SETAFFINITY: func([6]uint64) bool { return true },
+	unix.SYS_SCHED_SETATTR:     func([6]uint64) bool { return true },
+	unix.SYS_SOCKET:            func([6]uint64) bool { return true },
+	unix.SYS_MADVISE:           func(args [6]uint64) bool { return args[2] == madvCollapse },
+	unix.SYS_OPENAT:            func(args [6]uint64) bool { return args[2]&unix.O_TMPFILE == unix.O_TMPFILE },
+}
+
+const madvCollapse = 25 // Linux 6.1
+
+// TestASandboxThatWithholdsWhatItCan refuses each call that the program can do
+// without, in the command and in its workers: the product is right, and info
+// names what is missing.
+func TestASandboxThatWithholdsWhatItCan(t *testing.T) {
+	dir := operands(t, 300)
+	runCommand(t, dir, "run", "a.npy", "b.npy", "-o", "want.npy")
+	sandboxed := func(args ...string) string {
+		r := startWith(t, command(dir, args...), func(cmd *exec.Cmd) error {
+			_, err := inject.Start(cmd, slices.Collect(maps.Keys(withheld)), func(c inject.Call) syscall.Errno {
+				if is, ok := withheld[c.NR]; ok && is(c.Args) {
+					return syscall.EPERM
+				}
+				return 0
+			})
+			if errors.Is(err, inject.ErrUnavailable) {
+				t.Skip(err)
+			}
+			return err
+		})
+		if code := r.wait(); code != exitDone {
+			t.Fatalf("%s: exit status %d: %s", args[0], code, r.stderr.String())
+		}
+		return r.stdout.String()
+	}
+	// SysV is the one kind of segment that takes neither a memfd nor a file
+	// without a name.
+	sandboxed("run", "a.npy", "b.npy", "-o", "c.npy", "--segment", "sysv", "--workers", "2")
+	if got, want := sum(t, filepath.Join(dir, "c.npy")), sum(t, filepath.Join(dir, "want.npy")); got != want {
+		t.Errorf("SHA-256 %s, want %s", got, want)
+	}
+	var info infoReport
+	if err := json.Unmarshal([]byte(sandboxed("info", "--json")), &info); err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Abilities) == 0 {
+		t.Error("info names nothing that can be done without")
+	}
+	for _, a := range info.Abilities {
+		if a.Works || a.Why == "" || a.Without == "" {
+			t.Errorf("info does not say what is done without %s: %+v", a.Name, a)
+		}
+	}
+	for _, s := range info.Segments {
+		if want := s.Kind == "sysv"; s.Works != want {
+			t.Errorf("segment %s works: %v, want %v", s.Kind, s.Works, want)
+		}
+	}
+	text := sandboxed("info")
+	for _, a := range info.Abilities {
+		if want := "\ndoes without  " + a.Name + " (" + a.Why + "): " + a.Without + "\n"; !strings.Contains(text, want) {
+			t.Errorf("info does not say %q:\n%s", want, text)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func TestATraceIsReadAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Name != "matmul <test>" || got.Info != (Info{Program: "test", Workers: 3, Limit: 118.5}) || len(got.Rows) != 3 {
+	if got.Name != "matmul <test>" || got.Info != (Info{Program: "test", Workers: 3, Limit: 118.5}) || len(got.Rows) != 4 {
 		t.Fatalf("got %q, %+v, %d rows", got.Name, got.Info, len(got.Rows))
 	}
 	busy, n := map[int]float64{}, map[int]int{}
@@ -145,7 +145,7 @@ func TestATraceIsReadAsItWasWritten(t *testing.T) {
 	for i := range got.Rows {
 		r := &got.Rows[i]
 		seat := i - 1
-		want := map[int]string{-1: "master", 0: "worker 0", 1: "worker 1"}[seat]
+		want := map[int]string{-1: "master", 0: "worker 0", 1: "worker 1", 2: "worker 2"}[seat] // the last was idle
 		if r.Name != want || len(r.Slices) != n[seat] || math.Abs(r.Busy()-busy[seat]) > 1e-7 {
 			t.Errorf("row %d: %q, %d slices, busy for %v; want %q, %d, %v", i, r.Name, len(r.Slices), r.Busy(), want, n[seat], busy[seat])
 		}
