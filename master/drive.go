@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"matmul/shmmat"
+	"matmul/tiling"
 )
 
 // work is what a pool is driven for: a job, a measurement, or nothing but
@@ -17,7 +18,8 @@ type work interface {
 	// own does a task on the master's own thread, if it should, and reports
 	// whether it did.
 	own() (did bool, err error)
-	// done takes the answer to a task that next returned.
+	// done takes the answer to a task that next returned: that it is done, or that
+	// its result is wrong.
 	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
 	lost(t shmmat.Task)
@@ -173,7 +175,7 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		if t.Kind != shmmat.Attend && p.loss.deaths > 0 {
 			p.loss = loss{}
 		}
-		if a.Status != shmmat.Done {
+		if a.Status != shmmat.Done && (a.Status != shmmat.Wrong || t.Kind != tiling.Multiply) {
 			err = firstError(err, p.trouble(m, t, a))
 			continue
 		}

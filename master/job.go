@@ -73,10 +73,13 @@ type Report struct {
 	Span   [tiling.Store + 1][2]time.Duration // first begin and last end since the call of Run, by kind
 	Tasks  int                                // done, without repetitions
 	Deaths int                                // of workers during the job
+	// Wrong is how many tiles failed their check and were done again, and Retired
+	// how many workers had too many of them; see Spec.ABFT.
+	Wrong, Retired int
 }
 
 // Run does the job. It can be called again: the result is then computed anew.
-// The errors are a *FileError, ErrFault, ErrWorkersLost or the context's
+// The errors are a *FileError, ErrFault, ErrWorkersLost, ErrWrong or the context's
 // cause; C is then unspecified, and no worker is writing to it.
 func (j *Job) Run(ctx context.Context) (Report, error) {
 	release, err := j.p.acquire(ctx)
@@ -99,11 +102,12 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 
 // run is a job being done: the private task table.
 type run struct {
-	j     *Job
-	sched *tiling.Schedule
-	here  int // seat whose place the master takes; −1 if it does not compute
-	start int64
-	rep   Report
+	j       *Job
+	sched   *tiling.Schedule
+	here    int // seat whose place the master takes; −1 if it does not compute
+	start   int64
+	rep     Report
+	repairs repairs
 }
 
 func newRun(j *Job) *run {
@@ -130,7 +134,7 @@ func (r *run) next(m *member) (shmmat.Task, bool) {
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
 		return shmmat.Task{}, false
 	}
-	id, ok := r.sched.Next()
+	id, ok := r.nextFor(m)
 	if !ok {
 		return shmmat.Task{}, false
 	}
@@ -141,7 +145,14 @@ func (r *run) task(id int) shmmat.Task {
 	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}
 }
 
-func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
+func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
+	if a.Status == shmmat.Wrong {
+		r.wrong(m, t, a)
+		return
+	}
+	if r.repacked(int(t.ID), true) {
+		return
+	}
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -156,6 +167,10 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	}
 }
 
-func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }
+func (r *run) lost(t shmmat.Task) {
+	if !r.repacked(int(t.ID), false) {
+		r.sched.Again(int(t.ID))
+	}
+}
 
 func (r *run) finished() bool { return r.sched.Left() == 0 }

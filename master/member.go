@@ -39,6 +39,7 @@ type member struct {
 	steps  uint64        // of its progress, when the master last looked
 	silent time.Duration // since its last sign of progress, or since it was killed
 	why    error         // why the master killed it, if it did
+	wrong  int           // tiles that failed their check
 }
 
 // An announcement is a message that every worker must get, and its files.
@@ -71,7 +72,7 @@ func (p *Pool) start(m *member) {
 	m.state = starting
 	m.epoch++
 	m.held, m.todo = nil, nil
-	m.silent, m.why = 0, nil
+	m.silent, m.why, m.wrong = 0, nil, 0
 	epoch := m.epoch
 	p.pending.Add(1)
 	go func() {
@@ -101,10 +102,10 @@ func (p *Pool) start(m *member) {
 
 // cpu returns the processor of a seat, -1 for any.
 func (p *Pool) cpu(seat int) int {
-	if p.cfg.Pins == nil {
+	if p.pins == nil {
 		return -1
 	}
-	return p.cfg.Pins[seat]
+	return p.pins[seat]
 }
 
 func (p *Pool) tell(e event) {

@@ -42,8 +42,8 @@ func (a *arith[T]) use(w *worker) (err error) {
 }
 
 // packPanels does a PACK task: lanes × depths of op(A) or op(B)ᵀ from where
-// they are stored into the panels.
-func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, panels shmmat.Region, width int, scale T, r tiling.Rect) error {
+// they are stored into the panels, and their checksums, if the job wants them.
+func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, panels, sums shmmat.Region, width int, scale T, r tiling.Rect) error {
 	if !r.Inside(lanes, a.w.job.K) {
 		return fmt.Errorf("block %v lies outside %s", r, role)
 	}
@@ -52,7 +52,12 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, pa
 		return err
 	}
 	return a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
-		gemm.Pack(a.Kernel, dst, int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld), scale)
+		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
+		if a.w.job.ABFT {
+			gemm.PackSums(a.Kernel, tile.Sums[T](a.w.pack, sums), dst, l0, l1, p0, p1, src, scale)
+		}
+		gemm.Pack(a.Kernel, dst, l0, l1, p0, p1, src, scale)
+		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
 		return nil
 	})
 }

@@ -112,7 +112,7 @@ func (p *poolFlags) checkLimits(cmd *cobra.Command) error {
 func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
-		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
+		Pins: c.limits.Pins(c.machine, max(c.workers, len(c.limits.Affinity))), Spin: choice.Spin,
 		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
 		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills,
 	})

@@ -175,10 +175,7 @@ func testFlips[T elem.Float](t *testing.T) {
 		c := &all[place][bit]
 		c.flips++
 		effect := w.effect(place)
-		switch {
-		case found && w.isRight():
-			t.Fatalf("flip %d: %v %v: bit %d in %s: nothing changed, and the tile is said to be wrong", i, w.kernel, w, bit, placeNames[place])
-		case !found && effect > 2:
+		if !found && effect > 2 {
 			t.Fatalf("flip %d: %v %v: bit %d in %s changes a sum by %.3g times its bound, and was not found", i, w.kernel, w, bit, placeNames[place], effect)
 		}
 		count(&c.mattered, !w.isRight())
@@ -310,12 +307,15 @@ func TestFlippedBitsAreFoundWhereSumsAreNotFinite(t *testing.T) {
 				for bit := range 64 {
 					w.pack()
 					found := w.flip(t, r, place, bit)
-					if (place == accumulators || place == storedC) && found == w.isRight() {
-						t.Errorf("bit %d: found: %v, C is right: %v", bit, found, w.isRight())
+					if found || w.isRight() {
+						continue // or the flip was in what was computed for comparison
 					}
-					count(&missed, place < accumulators && !found && bit >= 40)
+					if place == accumulators || place == storedC {
+						t.Errorf("bit %d: not found", bit)
+					}
+					count(&missed, bit >= 40)
 				}
-				if missed > 6 { // those beside an infinity
+				if missed > 4 { // those beside an infinity
 					t.Errorf("%d of 24 flips not found", missed)
 				}
 			})
