@@ -159,7 +159,7 @@ func (p *Pool) collect(w work) (err error) {
 // answers takes the answers of one worker. Those to what it was told come back
 // here; those to tasks go to w.
 func (p *Pool) answers(m *member, w work) (err error) {
-	for len(m.held) > 0 {
+	for len(m.held) > 0 && m.state == ready { // or w has come to doubt it
 		a, ok := m.end.Take()
 		if !ok {
 			return err

@@ -118,43 +118,70 @@ const bothRows = 8
 // both adds up the rows and the columns of a patch.
 func (c *checker[T]) both(x *macro[T], b patch[T], rows, cols *sums) {
 	s := x.strips.b
+	acc := c.cleared(2 * b.cols)
 	for i := 0; i < b.n; i += bothRows {
 		part := b.rows(i, min(i+bothRows, b.n))
 		c.across.reset(s, part.n)
 		for j := 0; j < b.cols; j += x.nr {
 			q := part
 			q.x, q.cols = part.x[j:], min(x.nr, b.cols-j)
-			s.down(q, ones[T](), cols.from(j), &c.acc)
+			s.down(q, ones[T](), acc[2*j:2*(j+q.cols)])
 			s.across(q, &c.across, 0)
 		}
 		s.settle(&c.across)
 		for r := range part.n {
 			rows.add(i+r, c.across.value[r], c.across.size[r])
 		}
+		if (i+bothRows)%bandRows == 0 || i+bothRows >= b.n {
+			for j := 0; j < b.cols; j += x.nr {
+				flush(acc[2*j:2*min(j+x.nr, b.cols)], cols.from(j))
+			}
+		}
 	}
+}
+
+// cleared returns scratch of n elements, zeroed.
+func (c *checker[T]) cleared(n int) []T {
+	c.acc = grown(c.acc, n)
+	clear(c.acc)
+	return c.acc
 }
 
 // beginDepths prepares for a k-block: the sums of operands that have checksums
 // are known, those of others are begun.
 func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
-	x.a.checksums(&c.ofA, x.strips.a, x.I0+i0, x.I0+i1, pc, kc)
-	x.b.checksums(&c.ofB, x.strips.b, x.J0, x.J0+n, pc, kc)
+	c.ofA.sum.reset(x.strips.a, kc)
+	c.ofB.sum.reset(x.strips.b, kc)
+	if x.a.summed(x.I0 + i1) {
+		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
+	}
+	if x.b.summed(x.J1) {
+		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
+	}
 }
 
-// checksums begins the sums over lanes l0 to l1 at depths pc to pc+kc, and adds
-// the checksums up, if there are some.
-func (f *feed[T]) checksums(to *depthly[T], s *strip[T], l0, l1, pc, kc int) {
-	to.sum.reset(s, kc)
-	if f.summed(l1) {
-		for l := l0; l < l1; l += f.width {
-			value, size := f.Sums.of(l, f.width, f.Packed.Depth)
-			size = size[pc : pc+kc]
-			for p, v := range value[pc : pc+kc] {
-				to.sum.value[p] += float64(v)
-				to.sum.size[p] += float64(size[p])
+// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
+// micro-panels at a time, each a row of pairs.
+func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
+	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
+	row, panels := 2*f.Packed.Depth, (l1-l0+f.width-1)/f.width
+	for q := 0; q < panels; q += bothRows {
+		pairs := f.Sums.of(l0+q*f.width, f.width, f.Packed.Depth, pc)
+		for p := 0; p < 2*kc; p += width {
+			cols := min(width, 2*kc-p)
+			s.down(patch[T]{pairs[p:], min(bothRows, panels-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
+		}
+	}
+	for p := 0; p < 2*kc; p += width {
+		for l, v := range acc[2*p:][:min(width, 2*kc-p)] {
+			if at := (p + l) / 2; (p+l)%2 == 0 {
+				to.sum.value[at] = float64(v)
+			} else {
+				to.sum.size[at] = float64(v)
 			}
 		}
 	}
+	to.round()
 }
 
 // summed reports whether there are checksums for lanes up to l1, which cut no
@@ -164,16 +191,66 @@ func (f *feed[T]) summed(l1 int) bool {
 }
 
 // columns adds what a sweep's block of B, which is still in L2, makes of the
-// sums of columns. The first sweep of a k-block has packed all of A.
+// sums of columns.
 func (c *checker[T]) columns(s *sweep[T]) {
-	if s.j0 == 0 {
-		if !s.a.summed(s.I0 + s.i1) {
-			s.eachRow(func(i int, a patch[T]) { s.strips.a.across(a, &c.ofA.sum, 0) })
-			s.strips.a.settle(&c.ofA.sum)
-		}
+	if s.j0 == 0 && !s.a.summed(s.I0+s.i1) {
+		s.strips.a.settle(&c.ofA.sum)
 		c.ofA.round()
 	}
-	gather := !s.b.summed(s.J1)
+	gather, acc := !s.b.summed(s.J1), c.cleared(2*(s.j1-s.j0))
+	for p := 0; p < s.kc; p += bandRows {
+		end := min(p+bandRows, s.kc)
+		s.eachColumn(func(j int, b patch[T]) {
+			b = b.rows(p, end)
+			at := acc[2*(j-s.j0):][:2*b.cols]
+			s.strips.b.down(b, c.ofA.weight.from(p), at)
+			if gather {
+				s.strips.b.across(b, &c.ofB.sum, p)
+			}
+			if end%stripRows == 0 || end == s.kc {
+				flush(at, c.cols.from(j))
+			}
+		})
+	}
+}
+
+// row adds up a micro-panel of A, for the rows of C from i on, and what it makes
+// of their sums, if the sums over B are known. The first sweep of a k-block has
+// just used it: it is still in L1.
+func (c *checker[T]) row(s *sweep[T], i int) {
+	if s.j0 > 0 {
+		return
+	}
+	a := s.microPanel(i)
+	if !s.a.summed(s.I0 + s.i1) {
+		s.strips.a.across(a, &c.ofA.sum, 0)
+	}
+	if s.b.summed(s.J1) {
+		c.addRow(s, i, a)
+	}
+}
+
+// endDepths does so when a k-block has ended and the sums over B are complete.
+func (c *checker[T]) endDepths(s *sweep[T]) {
+	if s.b.summed(s.J1) {
+		return
+	}
+	s.strips.b.settle(&c.ofB.sum)
+	c.ofB.round()
+	s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
+}
+
+func (c *checker[T]) addRow(s *sweep[T], i int, a patch[T]) {
+	acc := c.cleared(2 * a.cols)
+	for p := 0; p < s.kc; p += stripRows {
+		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.weight.from(p), acc)
+		flush(acc, c.rows.from(i-s.i0))
+	}
+}
+
+// eachColumn calls use with each micro-panel of B in the sweep, or the part of
+// it that a call of a micro-kernel takes, from column j of C on.
+func (s *sweep[T]) eachColumn(use func(j int, b patch[T])) {
 	for j := s.j0; j < s.j1; {
 		n, cols := s.span(j)
 		x, _, row, panel := s.b.at(s.J0+j, s.pc, s.kc)
@@ -181,32 +258,23 @@ func (c *checker[T]) columns(s *sweep[T]) {
 			panel = cols
 		}
 		for range n {
-			b := patch[T]{x, s.kc, cols, row, 1}
-			s.strips.b.down(b, c.ofA.weight, c.cols.from(j), &c.acc)
-			if gather {
-				s.strips.b.across(b, &c.ofB.sum, 0)
-			}
+			use(j, patch[T]{x, s.kc, cols, row, 1})
 			x, j = next(x, panel), j+cols
 		}
 	}
-	if gather {
-		s.strips.b.settle(&c.ofB.sum)
-	}
-}
-
-// endDepths adds what a k-block makes of the sums of rows, when the sums over B
-// are complete.
-func (c *checker[T]) endDepths(s *sweep[T]) {
-	c.ofB.round()
-	s.eachRow(func(i int, a patch[T]) { s.strips.a.down(a, c.ofB.weight, c.rows.from(i-s.i0), &c.acc) })
 }
 
 // eachRow calls use with each micro-panel of A in the sweep, from row i of C on.
 func (s *sweep[T]) eachRow(use func(i int, a patch[T])) {
 	for i := s.i0; i < s.i1; i += s.mr {
-		x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
-		use(i, patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane})
+		use(i, s.microPanel(i))
 	}
+}
+
+// microPanel returns the micro-panel of A for the rows of C from i on.
+func (s *sweep[T]) microPanel(i int) patch[T] {
+	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
+	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
 }
 
 // round makes weights of the sums.

@@ -43,7 +43,7 @@ func summedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
 	o := Operand[T]{Packed: randomPanels[T](lanes, depth, width), Sums: make(Sums[T], SumsLen(lanes, depth, width))}
 	for l := 0; l < lanes; l += width {
 		src := Source[T]{o.Packed.panel(l, 0), 1, width}
-		PackSums(k, o.Sums, o.Packed, l, l+width, 0, depth, src, 1)
+		PackSums(k, o.Sums, o.Packed, l, min(l+width, lanes), 0, depth, src, 1)
 	}
 	return o
 }

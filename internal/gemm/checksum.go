@@ -6,11 +6,11 @@ import (
 	"matmul/internal/elem"
 )
 
-// Sums are the checksums of an operand's panels: for each micro-panel, one sum
-// of its lanes for each depth, and then one sum of their magnitudes for each
-// depth. Lane l at depth p counts in
+// Sums are the checksums of an operand's panels: for each micro-panel, and each
+// depth, the sum of its lanes and the sum of their magnitudes. Lane l at depth p
+// counts in
 //
-//	Sums[l/Width*2*Depth + p]  and  Sums[l/Width*2*Depth + Depth + p]
+//	Sums[l/Width*2*Depth + 2*p]  and  Sums[l/Width*2*Depth + 2*p + 1]
 //
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
@@ -21,11 +21,8 @@ func SumsLen(lanes, depth, width int) int {
 	return 2 * PanelLen(lanes, depth, width) / width
 }
 
-// of returns the sums and the magnitudes of the micro-panel of lane l.
-func (s Sums[T]) of(l, width, depth int) (value, size []T) {
-	s = s[l/width*2*depth:]
-	return s[:depth], s[depth : 2*depth]
-}
+// of returns the pairs of sums of the micro-panel of lane l, from depth p on.
+func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/width*2*depth+2*p:] }
 
 // PackSums writes the checksums of what [Pack] writes with the same arguments,
 // from the source. Disjoint ranges may be summed at the same time.
@@ -43,13 +40,13 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 		y.across = &r.stripB
 	}
 	for l := l0; l < l1; l += to.Width {
-		value, size := dst.of(l, to.Width, to.Depth)
 		for p := p0; p < p1; p += stripRows {
 			n := min(stripRows, p1-p)
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
 			y.sum(part, min(to.Width, l1-l), n, scale)
+			pairs := dst.of(l, to.Width, to.Depth, p)
 			for q := range n {
-				value[p+q], size[p+q] = T(y.value[q]), T(y.size[q])
+				pairs[2*q], pairs[2*q+1] = T(y.value[q]), T(y.size[q])
 			}
 		}
 	}
@@ -81,7 +78,9 @@ func (y *summer[T]) sum(src Source[T], lanes, n int, scale T) {
 			if y.along.width > 0 {
 				cols = min(cols, y.along.width)
 			}
-			y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.from(p), &y.acc)
+			y.acc = grown(y.acc, 2*cols)
+			y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.acc)
+			flush(y.acc, y.from(p))
 			p += cols
 		}
 	}
@@ -102,10 +101,10 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 		are.reset(depth)
 		b := patch[T]{o.Packed.panel(l, 0), depth, width, width, 1}
 		b.across(are)
-		value, size := o.Sums.of(l, width, depth)
+		were := o.Sums.of(l, width, depth, 0)
 		for q := range depth {
 			bound := unsure * are.size[q]
-			if differ(are.value[q], float64(value[q]), bound) || differ(are.size[q], float64(size[q]), bound) {
+			if differ(are.value[q], float64(were[2*q]), bound) || differ(are.size[q], float64(were[2*q+1]), bound) {
 				return true
 			}
 		}

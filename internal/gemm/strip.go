@@ -35,8 +35,12 @@ type strip[T elem.Float] struct {
 }
 
 // stripRows is the most rows whose sums are rounded to the element type one
-// after the other: what is longer is added up in float64.
-const stripRows = 256
+// after the other: what is longer is added up in float64. bandRows of them are
+// done across a block before the next, so that their sums stay in L1.
+const (
+	stripRows = 256
+	bandRows  = 64
+)
 
 // A patch is a part of a matrix: its element (p, l), of n rows and cols columns,
 // at x[p*step+l*lane].
@@ -107,22 +111,25 @@ func newOnes[T elem.Float]() weights[T] {
 	return weights[T]{w, w}
 }
 
-// down adds to the sums to, one for each column of b, the sum of its rows, each
-// times its weight. acc is scratch.
-func (s *strip[T]) down(b patch[T], w weights[T], to sums, acc *[]T) {
-	*acc = grown(*acc, 2*b.cols)
-	for p := 0; p < b.n; p += stripRows {
-		part, v := b.rows(p, min(p+stripRows, b.n)), w.from(p)
-		clear(*acc)
-		if s.suits(&b) {
-			s.weigh(part.n, part.x, part.step, v.value, v.size, *acc)
-		} else {
-			part.weigh(v, *acc)
-		}
-		for l := range b.cols {
-			to.add(l, float64((*acc)[l]), float64((*acc)[b.cols+l]))
-		}
+// down adds to acc, of 2·b.cols elements, the sums down b, each row times its
+// weight: what weigh does, for a patch of any width.
+func (s *strip[T]) down(b patch[T], w weights[T], acc []T) {
+	if s.suits(&b) {
+		s.weigh(b.n, b.x, b.step, w.value, w.size, acc)
+	} else {
+		b.weigh(w, acc)
 	}
+}
+
+// flush moves what down has added up to sums of float64.
+func flush[T elem.Float](acc []T, to sums) {
+	cols := len(acc) / 2
+	sizes := acc[cols:]
+	for l, v := range acc[:cols] {
+		to.value[l] += float64(v)
+		to.size[l] += float64(sizes[l])
+	}
+	clear(acc)
 }
 
 // weigh is the weigh of a strip as wide as the patch.
