@@ -23,7 +23,8 @@ type runFlags struct {
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
 	abft                     bool
-	progress                 *string
+	progress                 *progressFlags
+	trace                    *string
 }
 
 func newRun() *cobra.Command {
@@ -62,7 +63,7 @@ of C are the same.`,
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
-	f.progress = progressFlag(cmd)
+	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -84,6 +85,7 @@ type product struct {
 	plan   *master.Plan
 	dest   *matfile.Output
 	saver  *saver        // nil without checkpoints
+	tracer *tracer       // nil without a trace
 	ran    time.Duration // computing
 	rep    report
 }
@@ -107,21 +109,30 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	ctx := cmd.Context()
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+		return err
+	}
+	p.crew.trace = p.tracer.hook()
+	if err := p.produce(cmd.Context()); err != nil {
+		return p.tracer.close(err)
+	}
+	p.rep.Seconds.Total = time.Since(start).Seconds()
+	if err := p.tracer.close(p.print()); err != nil {
+		return advise(err, "%s is complete", p.out)
+	}
+	return nil
+}
+
+// produce makes the output, or goes on with making it.
+func (p *product) produce(ctx context.Context) error {
 	there, err := p.openOutput(ctx)
 	if err != nil {
 		return err
 	}
 	if there != nil {
-		err = p.confirm(ctx, there)
-	} else {
-		err = p.settle(ctx, p.work(ctx))
+		return p.confirm(ctx, there)
 	}
-	if err != nil {
-		return err
-	}
-	p.rep.Seconds.Total = time.Since(start).Seconds()
-	return p.print()
+	return p.settle(ctx, p.work(ctx))
 }
 
 // work computes C, checks it and gives it its name.
@@ -165,7 +176,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if p.show, err = newProgress(*f.progress); err != nil {
+	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
 	if err := f.checkpointFlags.check(); err != nil {
@@ -185,7 +196,7 @@ func (p *product) specify() error {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority,
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority, Name: p.out,
 		A:    operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B:    operand(p.in.b, p.in.b.AsColumn(), p.transB),
 		ABFT: p.abft, Wrong: func(w master.Wrong) { say(p.cmd.ErrOrStderr(), &w) },
@@ -249,7 +260,9 @@ func (p *product) compute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), 0)
+	p.show.limit(func() float64 { return p.crew.peak(p.plan.Kernel) })
+	bar := p.show.start("multiply", taskMeter(pool, job))
 	rep, err := job.Run(ctx)
 	bar.end()
 	if errors.Is(err, master.ErrWrong) {
@@ -258,6 +271,7 @@ func (p *product) compute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	busy := busyTimes(pool)
 	if err := p.in.changed(); err != nil {
 		return err
 	}
@@ -267,21 +281,13 @@ func (p *product) compute(ctx context.Context) error {
 		return err // no other error is worth the result
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
+	p.rep.Busy = busy
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), p.rep.Peak)
 	return pool.Close()
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
 const peakTime = 5 * time.Millisecond
-
-// taskMeter follows a job by the scoreboard. What a worker had counted is lost
-// with its death, so the count is kept from falling.
-func taskMeter(pool *master.Pool, tasks int) func(*meter) {
-	most := int64(0)
-	return func(m *meter) {
-		most = max(most, int64(pool.Board().Tally(defaultPriority).Finished))
-		m.set(min(most, int64(tasks)), int64(tasks))
-	}
-}
 
 // check verifies what was written, from the files.
 func (p *product) check(ctx context.Context, c *matfile.File) error {
@@ -327,10 +333,5 @@ func (p *product) commit() error {
 	return err
 }
 
-// print prints the report. C is there, whatever becomes of the report.
-func (p *product) print() error {
-	if err := p.rep.print(p.cmd.OutOrStdout(), p.asJSON); err != nil {
-		return advise(err, "%s is complete", p.out)
-	}
-	return nil
-}
+// print prints the report.
+func (p *product) print() error { return p.rep.print(p.cmd.OutOrStdout(), p.asJSON) }
