@@ -8,6 +8,7 @@ import (
 
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
+	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/tune"
 )
@@ -171,7 +172,7 @@ func (p *product) confirm(ctx context.Context, there *matfile.File) error {
 	defer p.saver.journal.Close()
 	p.show.note("%s was complete", p.out)
 	p.rep = newReport(p, master.Report{}, 0)
-	if err := p.check(ctx, there); exitCode(err) == exitWrong {
+	if err := p.check(ctx, there, verify.Options{}); exitCode(err) == exitWrong {
 		return advise(err, "remove it and run again")
 	} else if err != nil {
 		return err

@@ -71,18 +71,20 @@ of C are the same.`,
 // A product is one call of run under way.
 type product struct {
 	*runFlags
-	cmd    *cobra.Command
-	crew   crew
-	method verify.Method // "" for none
-	show   progress
-	in     inputs
-	tuned  tuned
-	spec   master.Spec // without the sizes that are chosen for it
-	plan   *master.Plan
-	dest   *matfile.Output
-	saver  *saver        // nil without checkpoints
-	ran    time.Duration // computing
-	rep    report
+	cmd      *cobra.Command
+	crew     crew
+	method   verify.Method // "" for none
+	priority uint8
+	choose   func(elem.Type) (tuned, error) // the sizes for an element type
+	show     progress
+	in       inputs
+	tuned    tuned
+	spec     master.Spec // without the sizes that are chosen for it
+	plan     *master.Plan
+	dest     *matfile.Output
+	saver    *saver        // nil without checkpoints
+	ran      time.Duration // computing
+	rep      report
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -132,18 +134,24 @@ func (p *product) work(ctx context.Context) error {
 	if err := p.compute(ctx); err != nil {
 		return err
 	}
-	if err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}); err != nil {
-		if exitCode(err) == exitWrong {
-			return advise(err, "nothing was written: the machine may be faulty, run again")
-		}
+	if err := p.checkOutput(ctx, verify.Options{}); err != nil {
 		return err
 	}
 	return p.commit()
 }
 
+// checkOutput verifies what is to become C.
+func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
+	err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o)
+	if exitCode(err) == exitWrong {
+		return advise(err, "nothing was written: the machine may be faulty, run again")
+	}
+	return err
+}
+
 // prepare checks the flags.
 func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
-	p = &product{runFlags: f, cmd: cmd}
+	p = &product{runFlags: f, cmd: cmd, priority: defaultPriority}
 	if err := f.problemFlags.check(cmd); err != nil {
 		return nil, err
 	}
@@ -169,6 +177,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
+	p.choose = p.crew.tuned
 	return p, err
 }
 
@@ -178,11 +187,11 @@ func (p *product) specify() error {
 	if err != nil {
 		return err
 	}
-	if p.tuned, err = p.crew.tuned(t); err != nil {
+	if p.tuned, err = p.choose(t); err != nil {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority,
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority,
 		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
 	}
@@ -226,7 +235,7 @@ func (p *product) isStored() bool { return p.plan.M > 0 && p.plan.KeptRows() == 
 // defaultPriority is that of a job that does not say.
 const defaultPriority = 5
 
-// compute runs the job into the output file.
+// compute runs the job into the output file, by a pool of its own.
 func (p *product) compute(ctx context.Context) error {
 	if p.isStored() {
 		p.rep = newReport(p, master.Report{}, 0)
@@ -237,21 +246,8 @@ func (p *product) compute(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
-	if p.saver != nil {
-		p.plan.Out.Stored = p.saver.stored
-	}
-	job, err := pool.Prepare(ctx, p.plan)
+	rep, err := p.multiply(ctx, pool)
 	if err != nil {
-		return err
-	}
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
-	rep, err := job.Run(ctx)
-	bar.end()
-	if err != nil {
-		return err
-	}
-	if err := p.in.changed(); err != nil {
 		return err
 	}
 	go p.save() // beside verification; the commit waits for it and has its error
@@ -261,6 +257,27 @@ func (p *product) compute(ctx context.Context) error {
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
 	return pool.Close()
+}
+
+// multiply runs the job into the output file. The inputs are then what they
+// were.
+func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
+	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	if p.saver != nil {
+		p.plan.Out.Stored = p.saver.stored
+	}
+	job, err := pool.Prepare(ctx, p.plan)
+	if err != nil {
+		return rep, err
+	}
+	defer job.Close()
+	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
+	rep, err = job.Run(ctx)
+	bar.end()
+	if err != nil {
+		return rep, err
+	}
+	return rep, p.in.changed()
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
@@ -277,12 +294,13 @@ func taskMeter(pool *master.Pool, tasks int) func(*meter) {
 }
 
 // check verifies what was written, from the files.
-func (p *product) check(ctx context.Context, c *matfile.File) error {
+func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) error {
 	if p.method == "" {
 		return nil
 	}
 	bar := p.show.start("verify", nil)
-	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set})
+	o.Progress = bar.set
+	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), o)
 	bar.end()
 	if err != nil {
 		return err

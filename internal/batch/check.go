@@ -31,7 +31,7 @@ func (c *Checker) All(jobs []*Job) []Problem {
 		c.name(j)
 	}
 	for _, j := range jobs {
-		c.follow(j)
+		c.follow(j, "no job's id")
 	}
 	c.circles(jobs)
 	if len(c.problems) == 0 { // else one mistake would show twice
@@ -47,7 +47,7 @@ func (c *Checker) All(jobs []*Job) []Problem {
 // not come.
 func (c *Checker) Arrive(j *Job) []Problem {
 	c.problems = nil
-	c.follow(j)
+	c.follow(j, "no earlier job's id")
 	c.name(j)
 	if r := c.reader[c.same(j.Out)]; r != nil {
 		c.add(j, "writes %s, which line %d reads", j.Out, r.Line)
@@ -104,10 +104,10 @@ func (c *Checker) name(j *Job) {
 }
 
 // follow looks for what a job comes after.
-func (c *Checker) follow(j *Job) {
+func (c *Checker) follow(j *Job, nobody string) {
 	for _, id := range j.After {
 		if c.byID[id] == nil {
-			c.add(j, `comes after %q, which is no job's id`, id)
+			c.add(j, "comes after %q, which is %s", id, nobody)
 		}
 	}
 }

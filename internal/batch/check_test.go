@@ -65,7 +65,7 @@ func TestAJobThatArrivesIsCheckedAgainstThoseBefore(t *testing.T) {
 			got = append(got, p.Error())
 		}
 	}
-	want := `2: reads C, which line 1 writes: add "1" to its "after"|3: comes after "4", which is no job's id|5: writes A, which line 1 reads`
+	want := `2: reads C, which line 1 writes: add "1" to its "after"|3: comes after "4", which is no earlier job's id|5: writes A, which line 1 reads`
 	if strings.Join(got, "|") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, "|"), want)
 	}
