@@ -12,7 +12,7 @@ func (b *Board) Bell() Bell { return Bell{&b.desk().bell} }
 
 // Publish puts a job's record where workers look for it. The slot is shared by
 // the jobs whose ids are equal modulo Jobs: the master publishes one only when
-// the one before it has no task left.
+// the one before it is closed.
 func (b *Board) Publish(j Job) { *b.job(j.ID) = j }
 
 // Job returns a copy of the record of job id, and an error if the slot holds

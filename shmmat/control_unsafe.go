@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Jobs is the number of jobs that can be under way at once in a pool.
-const Jobs = 8
+// Jobs is the number of jobs that can be prepared at once in a pool.
+const Jobs = 64
 
 // The control region, in cache lines of 64 bytes, words of one writer apart
 // from words of another:
