@@ -179,19 +179,26 @@ func (q *queue) examineAlone(it *item, p *product) error {
 // aloneOptions verify what one processor does.
 var aloneOptions = verify.Options{Workers: 1}
 
-// unfinished reports whether an earlier run has left a journal, which is an
-// error unless it may be used or removed.
+// unfinished reports whether an earlier run has left a journal or a part file,
+// which is an error unless it may be used or removed.
 func (q *queue) unfinished(it *item) (bool, error) {
 	dir, name, err := matfile.Beside(it.Out)
 	if err != nil {
 		return false, err
 	}
-	old, err := journal.Exists(dir, name)
-	if err == nil && old && !q.force && !q.resume {
-		err = &matfile.Error{Path: it.Out + journal.Suffix, Problem: "is there: an earlier run has not finished",
-			Advice: "use --resume with the job log to go on with it, or --force to start from the beginning"}
+	for _, suffix := range []string{journal.Suffix, matfile.PartSuffix} {
+		old, err := pathExists(filepath.Join(dir, name+suffix))
+		switch {
+		case err != nil:
+			return false, err
+		case old && !q.force && !q.resume:
+			return true, &matfile.Error{Path: it.Out + suffix, Problem: "is there: an earlier run has not finished",
+				Advice: "use --resume with the job log to go on with it, or --force to start from the beginning"}
+		case old:
+			return true, nil
+		}
 	}
-	return old, err
+	return false, nil
 }
 
 // sameFile returns what all names of a file have in common: its name after
@@ -362,7 +369,12 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 	if err != nil {
 		return err
 	}
-	p.resume = q.resume && old
+	p.resume = old && q.resume && q.checkpoint != checkpointOff
+	if old && !p.resume {
+		if err := forget(w.ctx, it.Out); err != nil {
+			return err
+		}
+	}
 	p.force = p.force || it.confirms
 	there, err := p.openOutput(w.ctx)
 	if err != nil {

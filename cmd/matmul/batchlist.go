@@ -179,7 +179,7 @@ func (q *queue) tidy(ctx context.Context, it *item) {
 	if _, _, err := p.saver.journal.Read(); err != nil {
 		return
 	}
-	if err := forget(ctx, it.Out, dir, name); err != nil {
+	if err := forget(ctx, it.Out); err != nil {
 		warn("%v", err)
 	}
 }

@@ -52,7 +52,7 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 		return nil, err
 	}
 	if old {
-		if err := forget(ctx, p.out, dir, name); err != nil {
+		if err := forget(ctx, p.out); err != nil {
 			return nil, err
 		}
 	}
@@ -64,11 +64,18 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 }
 
 // forget removes what an earlier run has left.
-func forget(ctx context.Context, output, dir, name string) error {
+func forget(ctx context.Context, output string) error {
 	if err := matfile.RemovePart(ctx, output); err != nil {
 		return err
 	}
-	return journal.Remove(dir, name)
+	dir, name, err := matfile.Beside(output)
+	if err == nil {
+		err = journal.Remove(dir, name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // createPart opens the part file, a new one or what is left of one.
