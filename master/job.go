@@ -63,6 +63,9 @@ func (p *Pool) register(j *Job) error {
 	return ErrTooManyJobs
 }
 
+// ID returns the number of the job in its pool, by which the scoreboard counts.
+func (j *Job) ID() uint32 { return j.id }
+
 // Close takes back the job's files: workers drop their descriptors with the
 // next task that they get. The memory stays for the next job. It must not be
 // called while the job runs.
@@ -100,7 +103,9 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 			return Report{}, err
 		}
 		defer p.mu.Unlock()
-		return p.alone(j.home, &j.record)
+		rep, err := p.alone(j.home, &j.record)
+		p.traceAlone(&j.Spec, &j.record, rep)
+		return rep, err
 	}
 	r := newRun(j)
 	if err := p.lock(ctx); err != nil {
@@ -157,10 +162,10 @@ func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 }
 
 func (r *run) task(id int) shmmat.Task {
-	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}
+	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id), Sent: r.j.p.now()}
 }
 
-func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
+func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -175,6 +180,9 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	}
 	if filled := r.j.Filled; filled != nil && (t.Kind == tiling.PackA || t.Kind == tiling.PackB) {
 		filled(t.Kind, t.Rect, uint32(a.Value))
+	}
+	if r.j.p.cfg.Trace != nil {
+		r.trace(m, t, a)
 	}
 }
 

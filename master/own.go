@@ -104,6 +104,7 @@ func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err e
 	pl.Blocking = s.blocking()
 	record := pl.record(0, p.home.number)
 	rep, err = p.alone(p.home, &record)
+	p.traceAlone(s, &record, rep)
 	return rep, true, err
 }
 
@@ -138,12 +139,12 @@ func (r *run) own() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	a := shmmat.Answer{Begin: sys.Monotonic()}
-	if err := r.j.p.own.multiply(&r.j.record, m, r.j.Rect(id)); err != nil {
+	t, a := r.task(id), shmmat.Answer{Begin: sys.Monotonic()}
+	if err := r.j.p.own.multiply(&r.j.record, m, t.Rect); err != nil {
 		return false, fmt.Errorf("multiply: %w", err)
 	}
 	a.End = sys.Monotonic()
-	r.done(nil, r.task(id), a)
+	r.done(nil, t, a)
 	return true, nil
 }
 

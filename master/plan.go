@@ -49,6 +49,7 @@ type Spec struct {
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
 	Priority    uint8         // 0 (last) to 9 (first)
+	Name        string        // in traces
 	// PackOnly leaves out the product: A and B are read into their panels, where
 	// they come from files. Both are kept.
 	PackOnly bool

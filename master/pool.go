@@ -27,6 +27,10 @@ type Config struct {
 	Stall     time.Duration // silence after which a worker that computes is replaced; 0 for one that follows the machine
 	IOTimeout time.Duration // the same for one that reads or writes a file; 0 for none
 	OOMKills  func() int64  // how often the OOM killer has struck this control group so far; may be nil
+
+	// Trace, unless nil, is told of each task of a job that was done, by the
+	// goroutine that drives the pool. It must be quick.
+	Trace func(Event)
 }
 
 // Pool is a set of workers that are started once and used for many jobs.

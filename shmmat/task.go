@@ -19,6 +19,10 @@ type Task struct {
 	Kind tiling.Kind
 	ID   int64       // its number in the job's plan; comes back in the answer
 	Rect tiling.Rect // what it covers; see tiling.Plan.Rect
+
+	// Sent is when the master handed it out, sys.Monotonic nanoseconds, if
+	// somebody follows. It stays with the master.
+	Sent int64
 }
 
 // OfJob reports whether the task is a job's, and not the pool's.

@@ -25,7 +25,8 @@ type batchFlags struct {
 	joblog, halt           string
 	resume, resumeFailed   bool
 	force, asJSON, planned bool
-	progress               *string
+	progress               *progressFlags
+	trace                  *string
 }
 
 // The values of --halt.
@@ -76,7 +77,7 @@ with exit status 75; --resume does what is left, also after a crash.`,
 	fl.BoolVar(&f.force, "force", false, "replace outputs, and a job log, that exist")
 	fl.BoolVar(&f.planned, "plan", false, "print what the jobs take and how long they may wait, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
-	f.progress = progressFlag(cmd)
+	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
 	complete(cmd, "halt", haltNever, haltSoon, haltNow)
 	complete(cmd, "checkpoint", checkpointAuto, checkpointOff, "30s")
@@ -95,7 +96,8 @@ type queue struct {
 	checks *batch.Checker
 	items  []*item // in the order of the list
 	byJob  map[*batch.Job]*item
-	rates  *rates // nil before the first job was examined
+	rates  *rates  // nil before the first job was examined
+	tracer *tracer // nil without a trace
 
 	mu     sync.Mutex
 	chosen map[elem.Type]tuned
@@ -133,10 +135,15 @@ func (f *batchFlags) run(cmd *cobra.Command, list string) error {
 		defer q.log.Close()
 		heed(cmd.Context(), syscall.SIGUSR1) // schedulers send it before they end a job
 	}
-	if stream {
-		return q.work(cmd.Context(), batch.NewReader(from))
+	if q.tracer, err = createTrace(*f.trace, "matmul batch "+list, f.force); err != nil {
+		return err
 	}
-	return q.work(cmd.Context(), nil)
+	q.crew.trace = q.tracer.hook()
+	var arriving *batch.Reader
+	if stream {
+		arriving = batch.NewReader(from)
+	}
+	return q.tracer.close(q.work(cmd.Context(), arriving))
 }
 
 // prepare checks the flags.
@@ -159,7 +166,7 @@ func (f *batchFlags) prepare(cmd *cobra.Command, list string) (q *queue, err err
 	if err := (&checkpointFlags{checkpoint: f.checkpoint}).check(); err != nil {
 		return nil, err
 	}
-	if q.show, err = newProgress(*f.progress); err != nil {
+	if q.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
 	q.crew, err = f.resolve(cmd)

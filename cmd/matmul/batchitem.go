@@ -71,7 +71,17 @@ func (q *queue) product(it *item) (*product, error) {
 		checkpointFlags: checkpointFlags{checkpoint: q.checkpoint},
 		out:             it.Out, dtype: it.DType, tile: "auto", force: q.force,
 	}
-	return &product{runFlags: f, cmd: q.cmd, crew: q.crew, method: method, priority: uint8(it.Priority), choose: q.choose}, err
+	return &product{runFlags: f, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, prefix: it.ID + ": ",
+		priority: uint8(it.Priority), choose: q.choose, show: q.barsOf(it)}, err
+}
+
+// barsOf returns what shows how far a job is; what one processor does alone is
+// over soon.
+func (q *queue) barsOf(it *item) progress {
+	if it.alone {
+		return progress{}
+	}
+	return q.show
 }
 
 // absent stands for the open file of a matrix that another job has not made

@@ -30,7 +30,8 @@ const (
 // measure finds out how fast a job's files are read and written.
 func measure(it *item) *rates {
 	r := &rates{read: slowestRead(it.A), write: slowestWrite(filepath.Dir(it.Out))}
-	r.write = max(r.write, r.read) // where it could not be tried
+	r.read = max(r.read, r.write) // a short file says little, and a directory may not be tried
+	r.write = r.read
 	return r
 }
 
@@ -72,12 +73,10 @@ func slowestPiece(do func([]byte, int64) (int, error)) (most float64) {
 	buf := make([]byte, pieceBytes)
 	for i := range int64(pieceCount) {
 		begin := time.Now()
-		n, err := do(buf, i*pieceBytes)
-		if n > 0 {
-			most = max(most, time.Since(begin).Seconds()/float64(n))
-		}
+		_, err := do(buf, i*pieceBytes)
+		most = max(most, time.Since(begin).Seconds()/pieceBytes)
 		if err != nil {
-			break
+			break // the rest of a file that is shorter
 		}
 	}
 	return most
@@ -97,6 +96,15 @@ func (q *queue) speed(t elem.Type) float64 {
 		q.rates.flops[t] = 1e9 * rate(u.kernel, u.choice.Blocking())
 	}
 	return q.rates.flops[t]
+}
+
+// peak returns the FMA limit of the workers in GFLOP/s, in float64.
+func (q *queue) peak() float64 {
+	u, err := q.choose(elem.Float64)
+	if err != nil {
+		return 0
+	}
+	return q.crew.peak(u.kernel)
 }
 
 // pessimistic returns how long what was measured as some seconds may take.

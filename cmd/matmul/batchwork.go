@@ -68,7 +68,8 @@ func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	for range q.crew.workers {
 		w.desks = append(w.desks, new(desk))
 	}
-	w.meter = q.show.start("batch", nil)
+	q.show.limit(q.peak)
+	w.meter = q.show.start("all jobs", nil)
 	w.add(q.items)
 	if arriving != nil {
 		w.coming = true
@@ -89,7 +90,7 @@ func (w *work) drive() {
 		if w.out == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
 			return
 		}
-		w.meter.set(int64(len(w.items)-w.graph.Left()), int64(len(w.items)))
+		w.meter.count(int64(len(w.items)-w.graph.Left()), int64(len(w.items)), "jobs")
 		select {
 		case note := <-w.events:
 			note()
@@ -388,10 +389,12 @@ func (w *work) pool(dir string, u tuned) (*master.Pool, error) {
 		return w.members, nil
 	}
 	pool, err := w.crew.open(dir, u.choice)
-	if err == nil {
-		w.members = pool
+	if err != nil {
+		return nil, err
 	}
-	return pool, err
+	w.members = pool
+	w.tracer.about(w.crew.workers, u.kernel.String(), 0)
+	return pool, nil
 }
 
 // dismiss ends the workers.

@@ -21,7 +21,8 @@ type runFlags struct {
 	checkpointFlags
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
-	progress                 *string
+	progress                 *progressFlags
+	trace                    *string
 }
 
 func newRun() *cobra.Command {
@@ -59,7 +60,7 @@ of C are the same.`,
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
-	f.progress = progressFlag(cmd)
+	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -74,6 +75,8 @@ type product struct {
 	cmd      *cobra.Command
 	crew     crew
 	method   verify.Method // "" for none
+	name     string        // of the job in a trace
+	prefix   string        // of the names of its bars
 	priority uint8
 	choose   func(elem.Type) (tuned, error) // the sizes for an element type
 	show     progress
@@ -83,6 +86,7 @@ type product struct {
 	plan     *master.Plan
 	dest     *matfile.Output
 	saver    *saver        // nil without checkpoints
+	tracer   *tracer       // nil without a trace
 	ran      time.Duration // computing
 	rep      report
 }
@@ -106,21 +110,30 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	ctx := cmd.Context()
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+		return err
+	}
+	p.crew.trace = p.tracer.hook()
+	if err := p.produce(cmd.Context()); err != nil {
+		return p.tracer.close(err)
+	}
+	p.rep.Seconds.Total = time.Since(start).Seconds()
+	if err := p.tracer.close(p.print()); err != nil {
+		return advise(err, "%s is complete", p.out)
+	}
+	return nil
+}
+
+// produce makes the output, or goes on with making it.
+func (p *product) produce(ctx context.Context) error {
 	there, err := p.openOutput(ctx)
 	if err != nil {
 		return err
 	}
 	if there != nil {
-		err = p.confirm(ctx, there)
-	} else {
-		err = p.settle(ctx, p.work(ctx))
+		return p.confirm(ctx, there)
 	}
-	if err != nil {
-		return err
-	}
-	p.rep.Seconds.Total = time.Since(start).Seconds()
-	return p.print()
+	return p.settle(ctx, p.work(ctx))
 }
 
 // work computes C, checks it and gives it its name.
@@ -151,7 +164,7 @@ func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
 
 // prepare checks the flags.
 func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
-	p = &product{runFlags: f, cmd: cmd, priority: defaultPriority}
+	p = &product{runFlags: f, cmd: cmd, name: f.out, priority: defaultPriority}
 	if err := f.problemFlags.check(cmd); err != nil {
 		return nil, err
 	}
@@ -170,7 +183,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if p.show, err = newProgress(*f.progress); err != nil {
+	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
 	if err := f.checkpointFlags.check(); err != nil {
@@ -191,7 +204,7 @@ func (p *product) specify() error {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority,
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority, Name: p.name,
 		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
 	}
@@ -246,16 +259,21 @@ func (p *product) compute(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), 0)
+	p.show.limit(func() float64 { return p.crew.peak(p.plan.Kernel) })
 	rep, err := p.multiply(ctx, pool)
 	if err != nil {
 		return err
 	}
+	busy := busyTimes(pool)
 	go p.save() // beside verification; the commit waits for it and has its error
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
 	if err != nil && ctx.Err() != nil {
 		return err // no other error is worth the result
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
+	p.rep.Busy = busy
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), p.rep.Peak)
 	return pool.Close()
 }
 
@@ -271,7 +289,7 @@ func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.R
 		return rep, err
 	}
 	defer job.Close()
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
+	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
 	rep, err = job.Run(ctx)
 	bar.end()
 	if err != nil {
@@ -283,22 +301,12 @@ func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.R
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
 const peakTime = 5 * time.Millisecond
 
-// taskMeter follows a job by the scoreboard. What a worker had counted is lost
-// with its death, so the count is kept from falling.
-func taskMeter(pool *master.Pool, tasks int) func(*meter) {
-	most := int64(0)
-	return func(m *meter) {
-		most = max(most, int64(pool.Board().Tally(defaultPriority).Finished))
-		m.set(min(most, int64(tasks)), int64(tasks))
-	}
-}
-
 // check verifies what was written, from the files.
 func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) error {
 	if p.method == "" {
 		return nil
 	}
-	bar := p.show.start("verify", nil)
+	bar := p.show.start(p.prefix+"verify", nil)
 	o.Progress = bar.set
 	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), o)
 	bar.end()
@@ -338,10 +346,5 @@ func (p *product) commit() error {
 	return err
 }
 
-// print prints the report. C is there, whatever becomes of the report.
-func (p *product) print() error {
-	if err := p.rep.print(p.cmd.OutOrStdout(), p.asJSON); err != nil {
-		return advise(err, "%s is complete", p.out)
-	}
-	return nil
-}
+// print prints the report.
+func (p *product) print() error { return p.rep.print(p.cmd.OutOrStdout(), p.asJSON) }
