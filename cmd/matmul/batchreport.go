@@ -48,9 +48,11 @@ type jobReport struct {
 	// Wait is from when the job could run to its begin, Queue from when its
 	// tasks were in the queue to the first one's begin, and Bound the longest
 	// that this might have been.
-	Wait   float64  `json:"wait_s"`
-	Queue  float64  `json:"queue_s"`
-	Bound  float64  `json:"queue_bound_s"`
+	Wait  float64 `json:"wait_s"`
+	Queue float64 `json:"queue_s"`
+	Bound float64 `json:"queue_bound_s"`
+	// Taken is how many operands were in shared memory already.
+	Taken  int      `json:"operands_in_memory"`
 	Verify *verdict `json:"verify,omitempty"`
 }
 
@@ -136,7 +138,7 @@ func (w *work) report(took time.Duration) *batchReport {
 
 func (it *item) report(bound batch.Wait) jobReport {
 	j := jobReport{ID: it.ID, Seq: it.Seq, Priority: it.Priority, Out: it.Out, M: it.M, N: it.N, K: it.K,
-		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
+		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Taken: it.taken, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
 	if it.err != nil {
 		j.Error = it.err.Error()
 	}

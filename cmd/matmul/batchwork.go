@@ -35,9 +35,11 @@ type work struct {
 
 	coming   bool // standard input has not ended
 	desks    []*desk
-	pooled   map[*item]bool   // that the workers have now
-	limit    int64            // bytes of memory for all that runs
-	memory   int64            // that it takes
+	pooled   map[*item]bool // that the workers have now
+	limit    int64          // bytes of memory for all that runs
+	memory   int64          // that it takes, with the shares
+	shares   map[shareKey]*share
+	leaving  int              // of them
 	out      int              // jobs that were taken and have not ended
 	made     []*item          // that have ended but for the log
 	making   int              // that have not been made
@@ -54,15 +56,14 @@ type work struct {
 
 // A workplace is what a job is made with.
 type workplace struct {
-	ctx      context.Context
-	desk     *desk       // of a job that is done alone
-	computed func(*item) // to be called when the workers are free of the job
+	ctx  context.Context
+	desk *desk // of a job that is done alone
 }
 
 // work does all jobs: those that are there, and those that arrive.
 func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	start := time.Now()
-	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, limit: q.crew.limits.Memory().Bytes}
+	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}, limit: q.crew.limits.Memory().Bytes}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
 	for range q.crew.workers {
@@ -87,7 +88,7 @@ func (w *work) drive() {
 	for {
 		w.startJobs()
 		w.startNaming()
-		if w.out == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
+		if w.out+w.leaving == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
 			return
 		}
 		w.meter.count(int64(len(w.items)-w.graph.Left()), int64(len(w.items)), "jobs")
@@ -122,6 +123,7 @@ func (w *work) add(items []*item) {
 			w.tidy(w.ctx, it)
 		}
 		jobs = append(jobs, it.Job)
+		w.register(it)
 	}
 	skipped := w.graph.Add(jobs...)
 	w.skip(skipped)
@@ -163,6 +165,7 @@ func (w *work) skip(jobs []*batch.Job) {
 		it := w.byJob[j]
 		it.state = itemSkipped
 		it.err = errors.New("comes after a job that failed")
+		w.release(it)
 	}
 }
 
@@ -184,7 +187,7 @@ func (w *work) startOne() bool {
 		if !w.hasPlace(it) {
 			continue
 		}
-		if w.making > 0 && w.memory+it.cost > w.limit {
+		if w.memory+it.cost > w.limit && (w.evict() || w.making > 0) {
 			return false
 		}
 		w.start(it)
@@ -226,7 +229,7 @@ func (w *work) start(it *item) {
 		it.queued = it.began.Sub(it.came)
 	} else {
 		w.pooled[it] = true
-		p.computed = func(it *item) { w.tell(func() { delete(w.pooled, it) }) }
+		w.enlist(it)
 	}
 	go func() {
 		err := it.make(w, p)
@@ -239,9 +242,10 @@ func (w *work) isMade(it *item, p *workplace, err error) {
 	it.ended, it.err, it.state = time.Now(), err, itemMade
 	w.making--
 	w.memory -= it.cost
-	delete(w.pooled, it)
 	if p.desk != nil {
 		w.desks = append(w.desks, p.desk)
+	} else {
+		w.multiplied(it, false) // if that was not said before
 	}
 	if err != nil && w.ctx.Err() != nil {
 		it.state, it.err = itemSkipped, errors.New("was stopped")
@@ -304,6 +308,7 @@ func (w *work) isNamed(group []*item, err error) {
 	w.naming = false
 	w.out -= len(group)
 	for _, it := range group {
+		w.release(it)
 		switch {
 		case it.err == nil:
 			it.state = itemDone

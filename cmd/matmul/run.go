@@ -280,7 +280,7 @@ func (p *product) compute(ctx context.Context) error {
 // multiply runs the job into the output file. The inputs are then what they
 // were.
 func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	p.plan.Out.File, p.plan.Out.Offset = p.dest.File(), p.dest.Offset
 	if p.saver != nil {
 		p.plan.Out.Stored = p.saver.stored
 	}
