@@ -121,7 +121,7 @@ func exitCode(err error) int {
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.Is(err, master.ErrWrong):
 		return exitWrong
 	case errors.As(err, &file):
 		return fileCode(file)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -21,6 +22,7 @@ type runFlags struct {
 	checkpointFlags
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
+	abft                     bool
 	progress                 *progressFlags
 	trace                    *string
 }
@@ -57,6 +59,7 @@ of C are the same.`,
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums, and do it again if a processor or memory failed")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
@@ -205,8 +208,9 @@ func (p *product) specify() error {
 	}
 	s := master.Spec{
 		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority, Name: p.name,
-		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
-		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		A:    operand(p.in.a, p.in.a.AsRow(), p.transA),
+		B:    operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		ABFT: p.abft, Wrong: func(w master.Wrong) { say(p.cmd.ErrOrStderr(), &w) },
 	}
 	if p.in.c0 != nil {
 		s.C0 = p.result(p.in.c0, s.A.Rows)
@@ -292,6 +296,9 @@ func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.R
 	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
 	rep, err = job.Run(ctx)
 	bar.end()
+	if errors.Is(err, master.ErrWrong) {
+		err = advise(err, "nothing was written: the machine is faulty")
+	}
 	if err != nil {
 		return rep, err
 	}
