@@ -25,6 +25,8 @@ type batchReport struct {
 	Wait  float64 `json:"longest_wait_s"`
 	Of    string  `json:"longest_wait_of"` // the job's id
 	Bound float64 `json:"longest_wait_bound_s"`
+	// Unpinned is why workers have no processors of their own, if they have not.
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 // jobReport is one job of it.
@@ -113,7 +115,7 @@ func (it *item) exit() int {
 }
 
 func (w *work) report(took time.Duration) *batchReport {
-	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds()}
+	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds(), Unpinned: w.crew.unpinned}
 	bounds := w.waits()
 	for i, it := range w.items {
 		j := it.report(bounds[i])
@@ -193,6 +195,9 @@ func (r *batchReport) print(out io.Writer, asJSON bool) error {
 			strings.TrimSpace(duration(r.Wait)), oneLine(r.Of), strings.TrimSpace(duration(r.Bound)))
 	}
 	text.WriteByte('\n')
+	if r.Unpinned != "" {
+		fmt.Fprintf(&text, "pinning: none: %s\n", r.Unpinned)
+	}
 	_, err := io.WriteString(out, text.String())
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,22 +34,23 @@ type work struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	coming   bool // standard input has not ended
-	desks    []*desk
-	pooled   map[*item]bool // that the workers have now
-	limit    int64          // bytes of memory for all that runs
-	memory   int64          // that it takes, with the shares
-	shares   map[shareKey]*share
-	leaving  int              // of them
-	out      int              // jobs that were taken and have not ended
-	made     []*item          // that have ended but for the log
-	making   int              // that have not been made
-	naming   bool             // a group is being made durable
-	due      <-chan time.Time // when the first of made has waited long enough
-	stopped  error            // why no other job is started
-	broken   error            // why the batch cannot go on
-	badLines []batch.Problem  // of standard input
-	meter    *meter
+	coming     bool // standard input has not ended
+	desks      []*desk
+	pooled     map[*item]bool // that the workers have now
+	forWorkers int            // jobs that they are still to get
+	limit      int64          // bytes of memory for all that runs
+	memory     int64          // that it takes, with the shares
+	shares     map[shareKey]*share
+	leaving    int              // of them
+	out        int              // jobs that were taken and have not ended
+	made       []*item          // that have ended but for the log
+	making     int              // that have not been made
+	naming     bool             // a group is being made durable
+	due        <-chan time.Time // when the first of made has waited long enough
+	stopped    error            // why no other job is started
+	broken     error            // why the batch cannot go on
+	badLines   []batch.Problem  // of standard input
+	meter      *meter
 
 	open    sync.Mutex // guards members
 	members *master.Pool
@@ -124,6 +126,9 @@ func (w *work) add(items []*item) {
 		}
 		jobs = append(jobs, it.Job)
 		w.register(it)
+		if !it.alone && it.state == itemWaits {
+			w.forWorkers++
+		}
 	}
 	skipped := w.graph.Add(jobs...)
 	w.skip(skipped)
@@ -132,22 +137,22 @@ func (w *work) add(items []*item) {
 	w.noteReady()
 }
 
-// pass takes one of the jobs that are ready and have ended already, and reports
-// whether there was one.
-func (w *work) pass() bool {
-	for _, j := range w.graph.Ready() {
+// pass takes the jobs that are ready and have ended already, and reports whether
+// there were some: others may be ready then.
+func (w *work) pass() (some bool) {
+	for _, j := range slices.Clone(w.graph.Ready()) {
 		switch w.byJob[j].state {
 		case itemBefore:
 			w.graph.Take(j)
 			w.graph.Done(j)
-			return true
+			some = true
 		case itemFailed:
 			w.graph.Take(j)
 			w.skip(w.graph.Fail(j))
-			return true
+			some = true
 		}
 	}
-	return false
+	return some
 }
 
 // noteReady notes since when jobs could run.
@@ -163,6 +168,9 @@ func (w *work) noteReady() {
 func (w *work) skip(jobs []*batch.Job) {
 	for _, j := range jobs {
 		it := w.byJob[j]
+		if !it.alone && it.state == itemWaits {
+			w.forWorkers--
+		}
 		it.state = itemSkipped
 		it.err = errors.New("comes after a job that failed")
 		w.release(it)
@@ -171,10 +179,7 @@ func (w *work) skip(jobs []*batch.Job) {
 
 // startJobs starts those that can run now and for which there is a place.
 func (w *work) startJobs() {
-	if w.stopped != nil {
-		return
-	}
-	for len(w.made) < 2*commitJobs && w.startOne() {
+	for w.stopped == nil && w.startOne() {
 	}
 }
 
@@ -182,18 +187,33 @@ func (w *work) startJobs() {
 // there was one. One that waits for memory is not overtaken: those behind it
 // might keep it waiting for ever.
 func (w *work) startOne() bool {
+	noDesk, noWorkers := false, w.forWorkers == 0 // for jobs that go later, too
 	for _, j := range w.graph.Ready() {
 		it := w.byJob[j]
-		if !w.hasPlace(it) {
-			continue
+		no := &noWorkers
+		if it.alone {
+			no = &noDesk
 		}
-		if w.memory+it.cost > w.limit && (w.evict() || w.making > 0) {
+		switch {
+		case noDesk && noWorkers, w.isBehind(it):
 			return false
+		case *no || !w.hasPlace(it):
+			*no = true
+		case w.memory+it.cost > w.limit && (w.evict() || w.making > 0):
+			return false
+		default:
+			w.start(it)
+			return true
 		}
-		w.start(it)
-		return true
 	}
 	return false
+}
+
+// isBehind reports whether so many outputs, of jobs that do not go later, wait to
+// be made durable that the disk has to catch up first.
+func (w *work) isBehind(it *item) bool {
+	return len(w.made) >= 2*commitJobs &&
+		slices.ContainsFunc(w.made, func(o *item) bool { return o.Priority >= it.Priority })
 }
 
 // hasPlace reports whether a job can be started beside those that run: one that
@@ -229,6 +249,7 @@ func (w *work) start(it *item) {
 		it.queued = it.began.Sub(it.came)
 	} else {
 		w.pooled[it] = true
+		w.forWorkers--
 		w.enlist(it)
 	}
 	go func() {
