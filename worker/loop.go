@@ -13,6 +13,7 @@ import (
 	"matmul/internal/failpoint"
 	"matmul/internal/gemm"
 	"matmul/internal/sys"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
