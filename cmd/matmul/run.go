@@ -113,7 +113,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force, p.in.all()...); err != nil {
 		return err
 	}
 	p.crew.trace = p.tracer.hook()
@@ -188,6 +188,9 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	}
 	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
+	}
+	if *f.trace != "" && filepath.Clean(*f.trace) == filepath.Clean(f.out) {
+		return nil, usagef("--trace and --output are the same file")
 	}
 	if err := f.checkpointFlags.check(); err != nil {
 		return nil, err
