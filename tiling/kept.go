@@ -36,9 +36,9 @@ func (pl *Plan) cutTo(end int64) {
 }
 
 // fullBands returns the rows that rectangles of all n columns cover, as
-// disjoint bands that do not touch.
+// disjoint bands that do not touch. Rectangles of the same rows count together.
 func fullBands(rects []Rect, n int64) (bands []Rect) {
-	rects = slices.DeleteFunc(slices.Clone(rects), func(r Rect) bool { return r.C0 > 0 || r.C1 < n || r.Rows() < 1 })
+	rects = slices.DeleteFunc(joinColumns(rects), func(r Rect) bool { return r.C0 > 0 || r.C1 < n || r.Rows() < 1 })
 	slices.SortFunc(rects, func(a, b Rect) int { return cmp.Compare(a.R0, b.R0) })
 	for _, r := range rects {
 		if last := len(bands) - 1; last >= 0 && r.R0 <= bands[last].R1 {
@@ -46,6 +46,35 @@ func fullBands(rects []Rect, n int64) (bands []Rect) {
 			continue
 		}
 		bands = append(bands, r)
+	}
+	return bands
+}
+
+// joinColumns joins rectangles of the same rows where they touch or overlap.
+func joinColumns(rects []Rect) (joined []Rect) {
+	rects = slices.Clone(rects)
+	slices.SortFunc(rects, func(a, b Rect) int {
+		return cmp.Or(cmp.Compare(a.R0, b.R0), cmp.Compare(a.R1, b.R1), cmp.Compare(a.C0, b.C0))
+	})
+	for _, r := range rects {
+		if last := len(joined) - 1; last >= 0 && joined[last].R0 == r.R0 && joined[last].R1 == r.R1 && r.C0 <= joined[last].C1 {
+			joined[last].C1 = max(joined[last].C1, r.C1)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined
+}
+
+// Missing returns the rows of a C of m×n that the rectangles do not cover whole,
+// as bands in ascending order.
+func Missing(rects []Rect, m, n int64) (bands []Rect) {
+	at := int64(0)
+	for _, b := range append(fullBands(rects, n), Rect{R0: m, R1: m}) {
+		if b.R0 > at {
+			bands = append(bands, Rect{at, b.R0, 0, n})
+		}
+		at = b.R1
 	}
 	return bands
 }
