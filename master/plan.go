@@ -14,7 +14,7 @@ import (
 // (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
 // One in memory lies in its region of the data segment, in the element type of
 // the job, and is there for the caller to fill before Run (see Elements), or it
-// is kept (see Pool.Keep; C₀ is not).
+// is kept (see Pool.Keep).
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -148,7 +148,7 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	if p.Out.Kept.Segment == 0 {
 		length[shmmat.C] = p.M * p.N * size
 	}
-	if p.Beta != 0 {
+	if p.Beta != 0 && p.C0.Segment == 0 {
 		length[shmmat.InitC] = p.M * p.N * size
 	}
 	used := p.M > 0 && p.N > 0 && p.K > 0

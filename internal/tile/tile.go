@@ -82,7 +82,11 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	}
 	if j.Beta != 0 {
 		c0 := j.InitC()
-		t.C0 = shmmat.Elements[T](c0, s.Data.Bytes(shmmat.InitC))[r.R0*c0.LD+r.C0:]
+		mem, err := s.of(c0, shmmat.InitC)
+		if err != nil {
+			return err
+		}
+		t.C0 = shmmat.Elements[T](c0, mem)[r.R0*c0.LD+r.C0:]
 		t.LDC0, t.Beta = int(c0.LD), T(j.Beta)
 	}
 	if t.A, err = operand(j.K, j.A, T(j.Alpha), s, j.PackedA, shmmat.PanelsA, e.Kernel.MR, shmmat.RowsA); err != nil {
