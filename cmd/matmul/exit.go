@@ -103,12 +103,15 @@ func exitCode(err error) int {
 		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
+		rank     rankError
 	)
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &resume):
 		return exitResume
+	case errors.As(err, &rank):
+		return rank.code
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):

@@ -42,6 +42,8 @@ type report struct {
 	Verify *verdict `json:"verify,omitempty"`
 	// Checkpoint is nil without checkpoints.
 	Checkpoint *savings `json:"checkpoint,omitempty"`
+	// Ranks is nil where one process did it.
+	Ranks *ranksReport `json:"ranks,omitempty"`
 }
 
 // seconds are times. Kinds of task overlap: what pack, multiply and store took
@@ -109,6 +111,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	line("%s: %d×%d %s = %d×%d times %d×%d", oneLine(r.Out), r.M, r.N, r.DType, r.M, r.K, r.K, r.N)
 	line("  workers   %d, kernel %s, tile %d×%d, %s segment of %s",
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
+	if r.Ranks != nil {
+		line("  ranks     %s", r.Ranks.text())
+	}
 	if r.Profile != "" {
 		line("  profile   %s", oneLine(r.Profile))
 	}

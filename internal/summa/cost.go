@@ -122,10 +122,37 @@ func New(p tiling.Problem, size int, ranks int, rate float64, n Network, rows in
 	return best
 }
 
+// Height returns the rows of a band.
+func (p *Plan) Height() int64 { return p.M/p.Bands + min(p.M%p.Bands, 1) }
+
+// leastRows is the rows of a band that each rank has at least where bands are
+// made for checkpoints: each band passes all of B on once more.
+const leastRows = 512
+
+// Fit plans a product as New does, in as few bands as the memory of a rank
+// allows and, if interval is not 0, in bands that take about so many seconds. The
+// error says what the smallest band takes.
+func Fit(p tiling.Problem, size, ranks int, rate float64, n Network, memory, interval float64) (*Plan, error) {
+	rows := p.M
+	plan := New(p, size, ranks, rate, n, rows, memory)
+	for plan.Memory > memory {
+		if rows <= int64(ranks) {
+			return nil, fmt.Errorf("a rank takes %.0f MiB at least", plan.Memory/(1<<20))
+		}
+		rows = rows/2 + rows%2
+		plan = New(p, size, ranks, rate, n, rows, memory)
+	}
+	if interval > 0 && plan.Time > interval {
+		rows = min(rows, max(int64(float64(p.M)*interval/plan.Time), int64(plan.P)*leastRows))
+		plan = New(p, size, ranks, rate, n, rows, memory)
+	}
+	return plan, nil
+}
+
 // reckon fills in what the plan costs.
 func (p *Plan) reckon(size, rate float64, n Network) {
 	steps := float64(tiling.Tiles(p.K, p.Width))
-	m, cols := float64(largest(p.M/p.Bands+min(p.M%p.Bands, 1), p.P)), float64(largest(p.N, p.Q))
+	m, cols := float64(largest(p.Height(), p.P)), float64(largest(p.N, p.Q))
 	w := float64(p.Width)
 	p.Memory = size * (2*w*(m+cols) + 2*m*cols)
 	band := p.Problem
