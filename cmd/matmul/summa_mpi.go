@@ -184,7 +184,7 @@ func (p *part) allocate(ctx context.Context) error {
 	}{{&p.a, r.Rows() * p.plan.Width}, {&p.b, r.Cols() * p.plan.Width}, {&p.c, r.Rows() * r.Cols()}} {
 		for i := range b.to {
 			var err error
-			if b.to[i].number, b.to[i].mem, err = p.pool.Keep(ctx, max(1, b.n*size)); err != nil {
+			if b.to[i].number, b.to[i].mem, err = p.pool.Keep(ctx, max(8, b.n*size)); err != nil {
 				return err
 			}
 		}
