@@ -18,6 +18,7 @@ import (
 	"matmul/internal/matfile"
 	"matmul/internal/mpi"
 	"matmul/internal/sys"
+	"matmul/internal/verify"
 	"matmul/master"
 )
 
@@ -80,6 +81,9 @@ func (f *runFlags) hire(cmd *cobra.Command, args []string) (h *hired, err error)
 		return h, err
 	}
 	h.product = p
+	if *f.trace != "" {
+		return h, usagef("--trace: ranks write no trace")
+	}
 	if p.in, err = f.open(args[0], args[1]); err != nil {
 		return h, err
 	}
@@ -320,21 +324,19 @@ func (p *product) digest() (int64, error) {
 // openOutput opens the output at rank 0, which alone creates and names it, and
 // reports whether an earlier run had finished it. Collective.
 func (t *team) openOutput(ctx context.Context, p *product) (finished bool, err error) {
+	there := int64(0)
 	if t.world.Rank == 0 {
 		err = matfile.CheckOutput(p.out, p.force || p.resume, p.in.all()...)
+		var f *matfile.File
 		if err == nil {
-			p.there, err = p.openOutput(ctx)
+			f, err = p.openOutput(ctx)
 		}
-		if err == nil && p.there != nil {
-			err = p.confirm(ctx, p.there)
+		if err == nil && f != nil {
+			there, err = 1, p.confirm(ctx, f)
 		}
 	}
 	opened := err == nil && p.dest != nil
-	there := int64(0)
 	if err = t.agree(ctx, err); err == nil {
-		if p.there != nil {
-			there = 1
-		}
 		there, err = t.most(ctx, there)
 	}
 	if err != nil && opened {
@@ -352,10 +354,7 @@ func (t *team) produce(ctx context.Context, h *hired) error {
 	}
 	p := h.product
 	if err == nil {
-		err = p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()})
-		if exitCode(err) == exitWrong {
-			err = advise(err, "nothing was written: a machine may be faulty, run again")
-		}
+		err = p.checkOutput(ctx, verify.Options{})
 	}
 	if err == nil {
 		err = p.commit()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"path/filepath"
 	"time"
 
@@ -365,7 +364,11 @@ func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.
 func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, height int64, mem []byte) error {
 	size := p.spec.Type.Size()
 	mem = mem[:r.Rows()*r.Cols()*int64(size)]
-	canonical(mem, p.spec.Type)
+	if p.spec.Type == elem.Float32 {
+		canonical(elem.Slice[float32](mem))
+	} else {
+		canonical(elem.Slice[float64](mem))
+	}
 	// The header's length is that of the same matrix at every rank.
 	total, err := matfile.Size(p.spec.A.Rows, p.spec.B.Cols, p.spec.Type)
 	if err == nil {
@@ -402,23 +405,6 @@ func (p *part) record(r tiling.Rect, height int64, mem []byte) error {
 	}
 	p.saver.rows.Add(height)
 	return p.save()
-}
-
-// canonical replaces every NaN by the one that files hold.
-func canonical(mem []byte, t elem.Type) {
-	if t == elem.Float32 {
-		canonicalNaNs(elem.Slice[float32](mem))
-		return
-	}
-	canonicalNaNs(elem.Slice[float64](mem))
-}
-
-func canonicalNaNs[T elem.Float](c []T) {
-	for i, x := range c {
-		if x != x {
-			c[i] = T(math.Float64frombits(0x7ff8 << 48))
-		}
-	}
 }
 
 // report says what the product took, as rank 0 saw it.
