@@ -14,8 +14,9 @@ import (
 
 // Banded is a product that is done in bands: a sequence of jobs in one pool, two
 // for each step of [tiling.Bands]. One packs the bands that the step needs into
-// kept memory, beside the step before and after its tasks; the other multiplies
-// them, goes on with the sums of the chunk of k before, and stores the last.
+// kept memory, at a lower priority than the step before, which it runs beside; the
+// other multiplies them, goes on with the sums of the chunk of k before, and stores
+// the last. What the next step needs comes from the disk while this one multiplies.
 //
 // Bands that are read again are compared, by the CRC-32C of each packed block,
 // with what they were the first time.
@@ -144,8 +145,13 @@ func (r *bandRun) steps(ctx context.Context) error {
 		following, more := next()
 		beside := more && following.Beside(s)
 		var packing sync.WaitGroup
-		if beside {
-			packing.Go(func() { r.end(r.pack(ctx, following)) })
+		if more {
+			packing.Go(func() {
+				r.readAhead(ctx, following)
+				if beside {
+					r.end(r.pack(ctx, following))
+				}
+			})
 		}
 		r.end(r.multiply(ctx, s))
 		packing.Wait()
@@ -244,6 +250,25 @@ func (b *Banded) store(out *Output, c tiling.Rect) {
 	if stored := b.Out.Stored; stored != nil {
 		out.Stored = func(r tiling.Rect, sum uint32) {
 			stored(tiling.Rect{R0: r.R0 + c.R0, R1: r.R1 + c.R0, C0: r.C0 + c.C0, C1: r.C1 + c.C0}, sum)
+		}
+	}
+}
+
+// readAhead has the kernel read what a step needs into its cache, while workers
+// multiply: they read it at once when they have nothing better to do.
+func (r *bandRun) readAhead(ctx context.Context, s tiling.Step) {
+	x := r.packing(s, &r.mem)
+	for _, o := range []Operand{x.A, x.B} {
+		if o.File == nil {
+			continue
+		}
+		size, runs := int64(o.Type.Size()), o.Majors()
+		run, next := o.Minors()*size, o.LD*size
+		if run == next {
+			run, runs = run*runs, 1
+		}
+		for i := int64(0); i < runs && ctx.Err() == nil; i++ {
+			sys.ReadAhead(o.File, o.Offset+i*next, run)
 		}
 	}
 }

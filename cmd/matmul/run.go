@@ -19,9 +19,9 @@ type runFlags struct {
 	problemFlags
 	poolFlags
 	checkpointFlags
-	out, dtype, tile, verify string
-	force, asJSON, dryRun    bool
-	progress                 *string
+	out, dtype, tile, verify, memory string
+	force, asJSON, dryRun            bool
+	progress                         *string
 }
 
 func newRun() *cobra.Command {
@@ -55,6 +55,7 @@ of C are the same.`,
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
+	fl.StringVar(&f.memory, "memory", "auto", "memory that all processes together may take, as in 600MiB; a product that does not fit is done in bands (default: what the machine and the control group leave)")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
@@ -71,18 +72,21 @@ of C are the same.`,
 // A product is one call of run under way.
 type product struct {
 	*runFlags
-	cmd    *cobra.Command
-	crew   crew
-	method verify.Method // "" for none
-	show   progress
-	in     inputs
-	tuned  tuned
-	spec   master.Spec // without the sizes that are chosen for it
-	plan   *master.Plan
-	dest   *matfile.Output
-	saver  *saver        // nil without checkpoints
-	ran    time.Duration // computing
-	rep    report
+	cmd      *cobra.Command
+	crew     crew
+	method   verify.Method // "" for none
+	show     progress
+	in       inputs
+	tuned    tuned
+	spec     master.Spec // without the sizes that are chosen for it
+	plan     *master.Plan
+	banded   *master.Banded // in place of plan where that does not fit into memory
+	limit    int64          // of --memory; 0 for none
+	dest     *matfile.Output
+	checkers int           // goroutines of verification; 0 for as many as there are processors
+	saver    *saver        // nil without checkpoints
+	ran      time.Duration // computing
+	rep      report
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -162,6 +166,9 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
+	if err := p.parseMemory(); err != nil {
+		return nil, err
+	}
 	if p.show, err = newProgress(*f.progress); err != nil {
 		return nil, err
 	}
@@ -213,6 +220,9 @@ func (p *product) makePlan() error {
 	if err := p.cut(); err != nil || p.isStored() {
 		return err
 	}
+	if err := p.makeBands(); err != nil {
+		return err
+	}
 	n, err := p.needs()
 	if err != nil {
 		return err
@@ -237,17 +247,11 @@ func (p *product) compute(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	out := master.Output{File: p.dest.File(), Offset: p.dest.Offset}
 	if p.saver != nil {
-		p.plan.Out.Stored = p.saver.stored
+		out.Stored = p.saver.stored
 	}
-	job, err := pool.Prepare(ctx, p.plan)
-	if err != nil {
-		return err
-	}
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
-	rep, err := job.Run(ctx)
-	bar.end()
+	rep, err := p.multiply(ctx, pool, out)
 	if err != nil {
 		return err
 	}
@@ -261,6 +265,24 @@ func (p *product) compute(ctx context.Context) error {
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
 	return pool.Close()
+}
+
+// multiply has the pool do the job.
+func (p *product) multiply(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {
+	if p.banded != nil {
+		p.banded.Out = out
+		bar := p.show.start("multiply", func(m *meter) { m.set(p.banded.Progress()) })
+		defer bar.end()
+		return pool.RunBanded(ctx, p.banded)
+	}
+	p.plan.Out = out
+	job, err := pool.Prepare(ctx, p.plan)
+	if err != nil {
+		return master.Report{}, err
+	}
+	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
+	defer bar.end()
+	return job.Run(ctx)
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
@@ -282,7 +304,7 @@ func (p *product) check(ctx context.Context, c *matfile.File) error {
 		return nil
 	}
 	bar := p.show.start("verify", nil)
-	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set})
+	r, err := runCheck(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set, Workers: p.checkers})
 	bar.end()
 	if err != nil {
 		return err
