@@ -236,6 +236,12 @@ func (b *Banded) multiplication(s tiling.Step, mem *bandMemory) Spec {
 	for _, kept := range tiling.Covered(b.Kept, s.C) {
 		x.Kept = append(x.Kept, tiling.Rect{R0: kept.R0 - s.C.R0, R1: kept.R1 - s.C.R0, C1: s.C.Cols()})
 	}
+	if b.Wrong != nil {
+		x.Wrong = func(w Wrong) {
+			w.Tile = within(s.C, w.Tile)
+			b.Wrong(w)
+		}
+	}
 	if s.Last {
 		b.store(&x.Out, s.C)
 	}
@@ -247,11 +253,14 @@ func (b *Banded) store(out *Output, c tiling.Rect) {
 	n := b.Bands.N
 	out.File, out.LD = b.Out.File, n
 	out.Offset = b.Out.Offset + (c.R0*n+c.C0)*int64(b.Type.Size())
-	if stored := b.Out.Stored; stored != nil {
-		out.Stored = func(r tiling.Rect, sum uint32) {
-			stored(tiling.Rect{R0: r.R0 + c.R0, R1: r.R1 + c.R0, C0: r.C0 + c.C0, C1: r.C1 + c.C0}, sum)
-		}
+	if b.Out.Stored != nil {
+		out.Stored = func(r tiling.Rect, sum uint32) { b.Out.Stored(within(c, r), sum) }
 	}
+}
+
+// within returns where a rectangle of a super-tile lies in C.
+func within(c, r tiling.Rect) tiling.Rect {
+	return tiling.Rect{R0: r.R0 + c.R0, R1: r.R1 + c.R0, C0: r.C0 + c.C0, C1: r.C1 + c.C0}
 }
 
 // readAhead has the kernel read what a step needs into its cache, while workers
@@ -318,7 +327,7 @@ func (r *bandRun) job(ctx context.Context, x Spec) error {
 
 // add adds the report of a job that began so long after.
 func (r *Report) add(x Report, begin time.Duration) {
-	r.Tasks += x.Tasks
+	r.Tasks, r.Wrong, r.Retired = r.Tasks+x.Tasks, r.Wrong+x.Wrong, r.Retired+x.Retired
 	for k, busy := range x.Busy {
 		if busy == 0 {
 			continue

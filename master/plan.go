@@ -48,7 +48,13 @@ type Spec struct {
 	A, B, C0    Operand
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
-	Priority    uint8         // 0 (last) to 9 (first)
+	// ABFT lets workers check each tile before it counts as done (gemm.Checked). A
+	// tile that fails is done again. Wrong, unless nil, is told of it, and is called
+	// as Stored.
+	ABFT     bool
+	Wrong    func(Wrong)
+	Priority uint8  // 0 (last) to 9 (first)
+	Name     string // in traces
 	// PackOnly leaves out the product: A and B are read into their panels, where
 	// they come from files. Both are kept.
 	PackOnly bool
@@ -174,6 +180,9 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
 	case used:
 		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		if p.ABFT && p.A.File != nil {
+			length[shmmat.SumsA] = int64(gemm.SumsLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		}
 	}
 	switch {
 	case p.B.Segment != 0:
@@ -181,6 +190,9 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
 	case used:
 		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		if p.ABFT && p.B.File != nil {
+			length[shmmat.SumsB] = int64(gemm.SumsLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		}
 	}
 	return shmmat.NewLayout(length)
 }
@@ -190,7 +202,11 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 func (p *Plan) Scratch() int64 { return p.scratch(p.TileM, p.TileN, p.K) }
 
 func (s *Spec) scratch(m, n, k int64) int64 {
-	return gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
+	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
+	if s.ABFT {
+		bytes += gemm.CheckScratch(s.Kernel, s.Blocking, int(m), int(n), int(k))
+	}
+	return bytes
 }
 
 // record returns what workers must know of the job.
@@ -209,7 +225,7 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
 		C: c, Out: out,
-		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil,
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil, ABFT: p.ABFT,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

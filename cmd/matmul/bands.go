@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"matmul/internal/verify"
@@ -12,7 +13,7 @@ import (
 
 // parseMemory reads --memory.
 func (p *product) parseMemory() (err error) {
-	if p.memory == "auto" {
+	if p.memory == "" || p.memory == "auto" {
 		return nil
 	}
 	if p.limit, err = tune.ParseSize(p.memory); err == nil && p.limit < 1 {
@@ -53,6 +54,9 @@ func (p *product) ceiling() ceiling {
 // otherwise.
 func (p *product) makeBands() error {
 	p.banded, p.checkers = nil, 0
+	if p.memory == "" {
+		return nil
+	}
 	n, err := p.needs()
 	if err != nil {
 		return err
@@ -163,6 +167,18 @@ func (p *product) keptRows() int64 {
 		elements += r.Rows() * r.Cols()
 	}
 	return min(elements/max(p.plan.N, 1), p.plan.M)
+}
+
+// multiplyBands is multiply in bands.
+func (p *product) multiplyBands(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {
+	p.banded.Out = out
+	bar := p.show.start(p.prefix+"multiply", func(m *meter) {
+		done, steps := p.banded.Progress()
+		m.count(done, steps, "steps")
+		m.computed(float64(done) / float64(max(steps, 1)) * p.plan.Flops())
+	})
+	defer bar.end()
+	return pool.RunBanded(ctx, p.banded)
 }
 
 // bandReport is what the report of a product in bands adds.
