@@ -75,7 +75,7 @@ const slowest = 5e8
 // share returns the operations that a core has to do.
 func (p *product) share() float64 {
 	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
-	return work / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
+	return work / float64(max(p.team, p.ranks, 1)) / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
 }
 
 // mayBeLong reports whether the job is worth asking how long it may take.
@@ -91,13 +91,13 @@ func (p *product) expected() time.Duration {
 type saver struct {
 	every   time.Duration
 	journal *journal.Journal
-	rows    atomic.Int64 // of C, written by this run
+	elems   atomic.Int64 // of C, written by this run
 }
 
-// stored takes the news that a rectangle of full rows is written.
+// stored takes the news that a rectangle is written.
 func (s *saver) stored(r tiling.Rect, sum uint32) {
 	s.journal.Stored(r, sum)
-	s.rows.Add(r.Rows())
+	s.elems.Add(r.Rows() * r.Cols())
 }
 
 // newSaver returns what saves the job whose output is name in the directory dir.
@@ -201,7 +201,7 @@ func (p *product) leave(failed error) string {
 	if failed != nil {
 		return "what was saved before is kept, go on with --resume"
 	}
-	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.plan.KeptRows()+p.saver.rows.Load(), p.plan.M)
+	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.keptRows()+p.saver.elems.Load()/max(p.plan.N, 1), p.plan.M)
 }
 
 // isStop reports whether err is the news that a signal asked for the end.
@@ -228,5 +228,8 @@ func alsoFailed(err, then error) error {
 func (p *product) isSpoilt(err error) bool {
 	var file *master.FileError
 	input := errors.As(err, &file) && file.Role != shmmat.FileOut
+	if other := (rankError{}); errors.As(err, &other) {
+		input = other.code == exitInput
+	}
 	return input || exitCode(err) == exitWrong || p.in.changed() != nil
 }

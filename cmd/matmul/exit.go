@@ -106,6 +106,7 @@ func exitCode(err error) int {
 		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
+		rank     rankError
 		list     *listError
 		batch    jobsError
 	)
@@ -118,6 +119,8 @@ func exitCode(err error) int {
 		return batch.code
 	case errors.As(err, &resume):
 		return exitResume
+	case errors.As(err, &rank):
+		return rank.code
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):

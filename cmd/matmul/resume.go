@@ -56,7 +56,7 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 			return nil, err
 		}
 	}
-	if every == 0 {
+	if every == 0 && p.team == 0 {
 		p.dest, err = matfile.Create(p.out, p.plan.M, p.plan.N, p.plan.Type, p.force)
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (p *product) trust(ctx context.Context) error {
 	if err := p.makePlan(); err != nil {
 		return err
 	}
-	p.show.note("%s: %d of %d rows are kept", p.out, p.plan.KeptRows(), p.plan.M)
+	p.show.note("%s: %d of %d rows are kept", p.out, p.keptRows(), p.plan.M)
 	return nil
 }
 
