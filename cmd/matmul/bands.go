@@ -87,7 +87,7 @@ func (p *product) fits(n *needs, top ceiling) bool {
 	return total-n.inMemory()+perMaster <= top.bytes
 }
 
-// leastScratch and mostScratch bound the memory of a worker's tiles in bands.
+// leastScratch and mostScratch bound the private memory of a worker's tiles.
 // Below a huge page scratch is not aligned to one.
 const (
 	leastScratch = 1 << 20
