@@ -131,7 +131,7 @@ func (o *rankOutline) print(out io.Writer, asJSON bool) error {
 	line("  network    %s", o.Network)
 	line("  memory     %s per rank, panels and block of C", size(o.Memory))
 	line("  read       %s per rank", size(o.Read))
-	line("  receive    %s per rank; with that memory no algorithm gets by with less than %s", size(o.Bytes), size(o.Bound))
+	line("  receive    %s per rank; the lower bound for that memory is %s", size(o.Bytes), size(o.Bound))
 	line("  compute    %s  at %.1f GFLOP/s per rank, measured now on one processor", duration(o.Compute), o.GFLOPS)
 	line("  transfer   %s  of which computing hides all but %s", duration(o.Transfer), strings.TrimSpace(duration(o.Exposed)))
 	line("  time       %s  without files, efficiency %.1f %%", duration(o.Time), 100*o.Efficiency)
