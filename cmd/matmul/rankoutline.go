@@ -96,10 +96,10 @@ func (p *product) outlineRanks() error {
 		return err
 	}
 	rate := p.rate(p.tuned.kernel, p.tuned.choice.Blocking())
-	left := p.crew.limits.Memory().Bytes - int64(p.crew.workers)*(perProcess+mostScratch)
+	left := p.ceiling().bytes - int64(p.crew.workers)*(perProcess+mostScratch)
 	plan, err := summa.Fit(problem, p.spec.Type.Size(), p.ranks, rate, net, float64(left), p.interval().Seconds())
 	if err != nil {
-		return resourceError{fmt.Errorf("not enough memory: %w, and this machine has %s left; use more ranks", err, tune.FormatBytes(max(left, 0)))}
+		return resourceError{fmt.Errorf("not enough memory: %w, and here a rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
 	o := rankOutline{
 		M: plan.M, N: plan.N, K: p.spec.A.Cols, DType: p.spec.Type.String(), Ranks: p.ranks,
@@ -115,9 +115,6 @@ func (p *product) outlineRanks() error {
 	}
 	return o.print(p.cmd.OutOrStdout(), p.asJSON)
 }
-
-// mostScratch is the private memory that a worker takes for tiles, at most.
-const mostScratch = 16 << 20
 
 func (o *rankOutline) print(out io.Writer, asJSON bool) error {
 	if asJSON {
