@@ -40,6 +40,7 @@ type item struct {
 	seconds seconds
 	verdict *verdict
 	bytes   int64 // of the inputs
+	kept    int64 // rows of C that an earlier batch has saved
 	state   itemState
 	err     error // of one that failed
 }
@@ -417,6 +418,7 @@ func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 		ctx, stop = p.watch(ctx)
 		defer stop()
 	}
+	it.kept = p.plan.KeptRows()
 	if !p.isStored() {
 		rep, err := p.multiply(ctx, pool)
 		if err == nil && it.output != nil {
