@@ -56,7 +56,7 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 			return nil, err
 		}
 	}
-	if every == 0 {
+	if every == 0 && p.team == 0 {
 		p.dest, err = matfile.Create(p.out, p.plan.M, p.plan.N, p.plan.Type, p.force)
 		return nil, err
 	}

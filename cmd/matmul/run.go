@@ -20,6 +20,7 @@ type runFlags struct {
 	problemFlags
 	poolFlags
 	checkpointFlags
+	rankFlags
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
 	abft                     bool
@@ -49,11 +50,17 @@ of C are the same.`,
   matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
   matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if did, err := f.onRanks(cmd, args); did {
+				return err
+			}
+			return f.run(cmd, args)
+		},
 	}
 	f.problemFlags.register(cmd)
 	f.poolFlags.register(cmd)
 	f.checkpointFlags.register(cmd)
+	f.rankFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
@@ -92,6 +99,7 @@ type product struct {
 	tracer   *tracer       // nil without a trace
 	ran      time.Duration // computing
 	rep      report
+	team     int // ranks that do the product together; 0 where one process does it
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -110,10 +118,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err := p.specify(); err != nil {
 		return err
 	}
+	if f.dryRun && f.ranks > 0 {
+		return p.outlineRanks()
+	}
 	if f.dryRun {
 		return p.outline()
 	}
-	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force, p.in.all()...); err != nil {
 		return err
 	}
 	p.crew.trace = p.tracer.hook()
@@ -189,7 +200,13 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
+	if *f.trace != "" && filepath.Clean(*f.trace) == filepath.Clean(f.out) {
+		return nil, usagef("--trace and --output are the same file")
+	}
 	if err := f.checkpointFlags.check(); err != nil {
+		return nil, err
+	}
+	if err := f.rankFlags.check(cmd, f.dryRun); err != nil {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
@@ -236,8 +253,8 @@ func (p *product) cut() (err error) {
 // makePlan cuts the product and checks that what it takes is to be had, before
 // anything is allocated or created.
 func (p *product) makePlan() error {
-	if err := p.cut(); err != nil || p.isStored() {
-		return err
+	if err := p.cut(); err != nil || p.isStored() || p.team > 0 {
+		return err // ranks take memory for their parts
 	}
 	n, err := p.needs()
 	if err != nil {
