@@ -117,7 +117,7 @@ func (it *item) exit() int {
 }
 
 func (w *work) report(took time.Duration) *batchReport {
-	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds(), Unpinned: w.crew.unpinned}
+	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds(), Unpinned: w.unpinned}
 	bounds := w.waits()
 	for i, it := range w.items {
 		j := it.report(bounds[i])
