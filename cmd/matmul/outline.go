@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -47,7 +46,8 @@ type outline struct {
 
 	Read      int64  `json:"read_bytes"`        // of the inputs, each once
 	CheckRead int64  `json:"verify_read_bytes"` // at least
-	Write     int64  `json:"write_bytes"`
+	Copied    int64  `json:"copied_bytes"`      // of inputs that cannot be read in place; they are in the output's directory
+	Write     int64  `json:"write_bytes"`       // at most
 	Dir       string `json:"output_directory"`
 	Free      int64  `json:"output_free_bytes"` // -1 if unknown, math.MaxInt64 if unbounded
 
@@ -67,7 +67,7 @@ type expectation struct {
 // needs returns what the product takes. Verification runs when the workers
 // have ended.
 func (p *product) needs() (*needs, error) {
-	dir := filepath.Dir(p.out)
+	dir := outputDir(p.to)
 	n := newNeeds(&p.crew, p.plan, dir)
 	size, err := matfile.Size(p.plan.M, p.plan.N, p.plan.Type)
 	if err != nil {
@@ -75,11 +75,18 @@ func (p *product) needs() (*needs, error) {
 	}
 	n.output, n.outDir = size, dir
 	n.there = min(size, sys.Allocated(p.out+matfile.PartSuffix))
+	n.copied = p.in.copied()
+	if !p.to.IsPlain() && !p.to.Stream {
+		n.encoded, n.format = p.to.Size(p.plan.M, p.plan.N, p.plan.Type), p.to.Format.String()
+	}
 	if p.method != "" {
 		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
 		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
 			return nil, err
 		}
+	}
+	if !p.to.IsPlain() {
+		n.check = max(n.check, p.to.WriteMemory(p.plan.M, p.plan.N))
 	}
 	return n, nil
 }
@@ -100,7 +107,7 @@ func (p *product) outline() error {
 		Workers: p.crew.workers, Kernel: p.plan.Kernel.String(), TileM: p.plan.TileM, TileN: p.plan.TileN,
 		Tasks: p.plan.Tasks(), Profile: p.tuned.path,
 		Segment: p.crew.kind.String(), Regions: map[string]int64{}, Worker: n.each, Check: n.check,
-		Write: n.output, Dir: n.outDir, Free: -1,
+		Write: n.output + n.encoded, Copied: n.copied, Dir: n.outDir, Free: -1,
 	}
 	for r, e := range p.plan.Layout.At {
 		if e.Len > 0 {
@@ -196,6 +203,9 @@ func (o *outline) print(out io.Writer, asJSON bool) error {
 	line("  memory    %s with a %s segment: %s", tune.FormatBytes(o.Memory), o.Segment, o.Sum)
 	line("  limit     %s", o.Limit)
 	line("  read      %s", tune.FormatBytes(o.Read))
+	if o.Copied > 0 {
+		line("  copies    %s of inputs that cannot be read in place, in %s", tune.FormatBytes(o.Copied), oneLine(o.Dir))
+	}
 	if o.CheckRead > 0 {
 		line("  verify    reads at least %s, in %s after the workers have ended", tune.FormatBytes(o.CheckRead), tune.FormatBytes(o.Check))
 	}
