@@ -153,15 +153,12 @@ func (p *product) trust(ctx context.Context) error {
 // finished returns the output if it is, by its records, what the earlier run
 // computed: that run had ended before its journal was removed.
 func (p *product) finished(ctx context.Context, records []journal.Record) (there *matfile.File, err error) {
-	if !p.to.IsPlain() {
-		return nil, nil // its part file is still there
-	}
 	p.spec.Kept = nil
 	for _, r := range records {
 		p.spec.Kept = append(p.spec.Kept, r.Rect)
 	}
-	if err := p.cut(); err != nil || !p.isStored() {
-		return nil, err
+	if err := p.cut(); err != nil || !p.isStored() || !p.to.IsPlain() {
+		return nil, err // in another format, its part file is still there
 	}
 	f, err := matfile.Open(p.out)
 	if err != nil {

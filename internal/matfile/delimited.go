@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// readText reads lines of numbers: a row in each line, with tabs, semicolons,
-// commas or white space between them, whichever of these comes first in this list
-// and is in the first line. Empty lines and lines that begin with # are skipped,
+// readText reads lines of numbers: a row in each line, with semicolons, commas, tabs
+// or white space between them, whichever of these comes first in this list and is in
+// the first line. Empty lines and lines that begin with # are skipped,
 // and a first line in which nothing is a number.
 func readText(r *bufio.Reader, sink textSink) (Info, error) {
 	t := newTextReader(r, sink)
@@ -74,7 +74,7 @@ func (t *textReader) begin() error {
 
 // delimiter returns what is between the fields of a line, 0 for white space.
 func delimiter(line []byte) byte {
-	for _, c := range []byte("\t;,") {
+	for _, c := range []byte(";,\t") {
 		if bytes.IndexByte(line, c) >= 0 {
 			return c
 		}

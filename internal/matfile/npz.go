@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"strings"
+	"syscall"
 )
 
 const npySuffix = ".npy"
@@ -138,6 +140,7 @@ func checkMember(m *zip.File) error {
 // zipError turns what is wrong with an archive into an [*Error].
 func zipError(err error) error {
 	var corrupt flate.CorruptInputError
+	var outside *fs.PathError // without the system's error: before the file's beginning
 	var known *Error
 	e := &Error{Advice: "the archive is damaged: write or copy it again", Err: err}
 	switch {
@@ -145,7 +148,8 @@ func zipError(err error) error {
 		return err
 	case errors.Is(err, zip.ErrChecksum):
 		e.Problem = "does not have its checksum"
-	case errors.As(err, &corrupt), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, zip.ErrFormat):
+	case errors.As(err, &corrupt), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, zip.ErrFormat),
+		errors.As(err, &outside) && !errors.As(err, new(syscall.Errno)):
 		e.Problem = "cannot be unpacked"
 	default:
 		return err

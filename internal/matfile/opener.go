@@ -78,7 +78,12 @@ func openSource(ctx context.Context, n name) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{name: n, file: f, st: st, reader: io.NopCloser(io.NewSectionReader(f, 0, st.Size()))}, nil
+	return regular(n, f, st), nil
+}
+
+// regular returns the source of a regular file.
+func regular(n name, f *os.File, st fs.FileInfo) *source {
+	return &source{name: n, file: f, st: st, reader: io.NopCloser(io.NewSectionReader(f, 0, st.Size()))}
 }
 
 // load makes a File of s.
