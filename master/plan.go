@@ -13,8 +13,10 @@ import (
 // Operand is op(A), op(B) or C₀: what it looks like as the product uses it
 // (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
 // One in memory lies in its region of the data segment, in the element type of
-// the job, and is there for the caller to fill before Run (see Elements), or it
-// is kept (see Pool.Keep; C₀ is not).
+// the job, and is there for the caller to fill before Run (see Elements), or in
+// what is kept under the number Segment (see Pool.Keep). One in a file is read
+// into its region, or into what is kept under Segment, from its start on: A and B
+// as panels, which later jobs name as Packed, C₀ row-major.
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -25,15 +27,16 @@ type Operand struct {
 func (o Operand) panels() bool { return o.File != nil || o.Packed }
 
 // Output is where C goes: a file, m×n row-major in the element type of the job
-// from Offset on, or a kept matrix. Without one, C stays in the segment (see
-// Elements).
+// from Offset on, a kept matrix, or both, one after the other. Without one, C
+// stays in the segment (see Elements).
 type Output struct {
 	File   *os.File
 	Offset int64
-	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0
+	LD     int64         // elements of File from one row to the next; 0: n
+	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0; with a File its LD is n
 	// Stored, unless nil, is told of each rectangle of C that has been written
 	// to File, with the CRC-32C of its bytes. It is called by the goroutine that
-	// drives the pool, and must be quick.
+	// drives the pool, must be quick, and must not use the pool.
 	Stored func(r tiling.Rect, sum uint32)
 }
 
@@ -45,7 +48,14 @@ type Spec struct {
 	A, B, C0    Operand
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
-	Priority    uint8
+	Priority    uint8         // 0 (last) to 9 (first)
+	Name        string        // in traces
+	// PackOnly leaves out the product: A and B are read into their panels, where
+	// they come from files. Both are kept.
+	PackOnly bool
+	// Filled, unless nil, is told of each block of op(A) (PackA) or op(B)ᵀ (PackB)
+	// that has been packed, with the CRC-32C of its panels. It is called as Stored.
+	Filled func(k tiling.Kind, r tiling.Rect, sum uint32)
 
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
@@ -102,7 +112,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
-		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept,
+		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept, PackOnly: s.PackOnly,
 	})
 	if err != nil {
 		return nil, err
@@ -145,10 +155,10 @@ func stored(o Operand, lanes shmmat.Order) tiling.Storage {
 func (p *Plan) layout() (shmmat.Layout, error) {
 	size := int64(p.Type.Size())
 	var length shmmat.Lengths
-	if p.Out.Kept.Segment == 0 {
+	if p.Out.Kept.Segment == 0 && !p.PackOnly {
 		length[shmmat.C] = p.M * p.N * size
 	}
-	if p.Beta != 0 {
+	if p.Beta != 0 && p.C0.Segment == 0 && !p.PackOnly {
 		length[shmmat.InitC] = p.M * p.N * size
 	}
 	used := p.M > 0 && p.N > 0 && p.K > 0
@@ -185,13 +195,13 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 	if c.Segment == 0 {
 		c = shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type}
 	}
+	out := shmmat.Matrix{Rows: p.M, Cols: p.N, LD: max(p.Out.LD, p.N), Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil}
 	return shmmat.Job{
 		ID: id, Data: data, Type: p.Type, ISA: uint8(p.Kernel.ISA), Priority: p.Priority,
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
-		C:       c,
-		Out:     shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
-		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil,
+		C: c, Out: out,
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

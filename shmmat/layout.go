@@ -90,6 +90,9 @@ func (l Layout) Bytes() (n int64) {
 	return n
 }
 
+// Empty reports whether the segment would have no region but its header.
+func (l Layout) Empty() bool { return l.Bytes() == l.At[Header].Len }
+
 // check returns an error unless the layout is one that NewLayout makes.
 func (l Layout) check() error {
 	var length Lengths

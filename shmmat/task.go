@@ -19,6 +19,10 @@ type Task struct {
 	Kind tiling.Kind
 	ID   int64       // its number in the job's plan; comes back in the answer
 	Rect tiling.Rect // what it covers; see tiling.Plan.Rect
+
+	// Sent is when the master handed it out, sys.Monotonic nanoseconds, if
+	// somebody follows. It stays with the master.
+	Sent int64
 }
 
 // OfJob reports whether the task is a job's, and not the pool's.
@@ -60,7 +64,7 @@ type Answer struct {
 	Status     Status
 	ID         int64
 	Begin, End int64 // sys.Monotonic nanoseconds
-	Value      int64 // Peak: flop/s; Store: see Job.Sums; otherwise 0
+	Value      int64 // Peak: flop/s; Store, PackA and PackB: see Job.Sums; otherwise 0
 }
 
 // answerPayload is an Answer as a slot holds it.
@@ -84,13 +88,15 @@ type Job struct {
 	// A and B are the operands as PACK reads them: lanes × depths, which is
 	// op(A) and op(B)ᵀ.
 	A, B       Matrix
-	C0, C, Out Matrix // C0 as given; C in its region; Out in its file
-	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels;
-	// if not, where A and B are stored in their regions.
+	C0, C, Out Matrix // C0 as given; C in its region; Out in its file; LD is at least N
+	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels, in
+	// their regions or in the segment that A and B name; if not, where A and B are
+	// stored there.
 	PackedA, PackedB bool
-	// Sums asks STORE for the CRC-32C of the bytes that it wrote.
-	Sums       bool
-	MC, KC, NC int32
+	// Sums asks STORE for the CRC-32C of the bytes that it wrote, PackSums asks
+	// PACK for that of the panels that it filled.
+	Sums, PackSums bool
+	MC, KC, NC     int32
 }
 
 // InitC returns where MULTIPLY finds C₀: where the caller put it in memory, or
@@ -99,5 +105,5 @@ func (j *Job) InitC() Matrix {
 	if !j.C0.InFile {
 		return j.C0
 	}
-	return Matrix{Rows: j.M, Cols: j.N, LD: j.N, Type: j.Type}
+	return Matrix{Rows: j.M, Cols: j.N, LD: j.N, Type: j.Type, Segment: j.C0.Segment}
 }

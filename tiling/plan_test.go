@@ -180,7 +180,7 @@ func TestWhatIsKeptIsNotDoneAgainAndAllElseIs(t *testing.T) {
 			}
 		}
 		again := int64(0) // kept, and computed all the same
-		for _, b := range fullBands(p.Kept, p.N) {
+		for _, b := range Covered(p.Kept, Rect{R1: p.M, C1: p.N}) {
 			for i := b.R0; i < b.R1 && p.N > 0; i++ {
 				again += int64(done[Store].n[i*p.N])
 			}

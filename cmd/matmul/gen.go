@@ -35,7 +35,7 @@ same matrix on every machine. Its format is that of its extension, as in run.`,
 	f.Uint64Var(&seed, "seed", 1, "choose another matrix of that kind")
 	f.BoolVar(&force, "force", false, "replace the file if it exists")
 	format := formatFlag(cmd)
-	mode := progressFlag(cmd)
+	show := progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "kind", "uniform", "normal", "integer", "identity")
 	for _, name := range []string{"output", "rows", "cols"} {
@@ -55,7 +55,7 @@ same matrix on every machine. Its format is that of its extension, as in run.`,
 		if rows < 0 || cols < 0 {
 			return usagef("--rows %d --cols %d: want numbers that are not negative", rows, cols)
 		}
-		show, err := newProgress(*mode)
+		bars, err := newProgress(show)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ same matrix on every machine. Its format is that of its extension, as in run.`,
 		if err != nil {
 			return err
 		}
-		return generate(cmd.Context(), to, rows, cols, t, gen.Spec{Kind: k, Seed: seed}, force, show)
+		return generate(cmd.Context(), to, rows, cols, t, gen.Spec{Kind: k, Seed: seed}, force, bars)
 	}
 	return cmd
 }

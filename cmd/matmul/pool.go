@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,12 @@ type crew struct {
 	stall, ioTimeout time.Duration
 	oomKills         func() int64
 
+	placed   bool   // pins are chosen
+	pins     []int  // processor of each worker, nil if they are not pinned
+	unpinned string // who has the processors that they would be pinned to
+
+	trace func(master.Event) // is told of each task; may be nil
+
 	store    tune.Store // of profiles, if
 	profiles bool       // they are to be used
 }
@@ -82,6 +89,9 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 		return c, err
 	}
 	c.machine, c.limits = system.Detect()
+	if advice := c.limits.Advice; advice != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "matmul: warning: %s\n", advice)
+	}
 	c.stall, c.ioTimeout, c.oomKills = p.stall, p.ioTimeout, system.OOMKills
 	c.store, c.profiles = p.store()
 	if c.workers = p.workers; c.workers == 0 {
@@ -110,10 +120,11 @@ func (p *poolFlags) checkLimits(cmd *cobra.Command) error {
 
 // open starts the pool as chosen. dir is where a segment of kind file lies.
 func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
+	c.pin()
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
-		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
+		Pins: c.pins, Spin: choice.Spin,
 		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
-		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills,
+		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills, Trace: c.trace,
 	})
 }

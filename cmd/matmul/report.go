@@ -28,13 +28,20 @@ type report struct {
 	TileN   int64  `json:"tile_n"`
 	Segment string `json:"segment"`
 	// Profile is the tuner's file that chose the sizes; "" if there is none.
-	Profile string  `json:"profile"`
-	Bytes   int64   `json:"segment_bytes"`
-	Tasks   int     `json:"tasks"`
-	Format  string  `json:"format"`    // of the output
-	Kept    int64   `json:"kept_rows"` // of C, from the run that was resumed
-	Deaths  int     `json:"worker_deaths"`
-	Seconds seconds `json:"seconds"`
+	Profile string `json:"profile"`
+	Bytes   int64  `json:"segment_bytes"`
+	Tasks   int    `json:"tasks"`
+	Format  string `json:"format"`    // of the output
+	Kept    int64  `json:"kept_rows"` // of C, from the run that was resumed
+	Deaths  int    `json:"worker_deaths"`
+	// Unpinned says why workers have no processor each, if another matmul is it.
+	Unpinned string  `json:"unpinned,omitempty"`
+	Seconds  seconds `json:"seconds"`
+	// Span is the time from the begin of the first task to the end of the last
+	// one, and Busy that in which each worker worked, by the scoreboard, both in
+	// seconds.
+	Span float64   `json:"span"`
+	Busy []float64 `json:"worker_busy"`
 	// GFLOPS is 2mnk over the time for multiplying. Share is its part of the
 	// FMA limit, which is measured after the job; 0 if that failed.
 	GFLOPS float64  `json:"gflops"`
@@ -63,7 +70,7 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Format: p.to.Format.String(), Profile: p.tuned.path, Tasks: r.Tasks, Kept: p.plan.KeptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r),
+		Format: p.to.Format.String(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.plan.KeptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
 	}
 	if rep.Seconds.Multiply > 0 {
 		computed := p.plan.Problem
@@ -79,24 +86,32 @@ func newReport(p *product, r master.Report, peak float64) report {
 // shares divides the time from the first task's begin to the last one's end
 // among the kinds of task, as the workers' time was.
 func shares(r master.Report) seconds {
-	var busy, first, last time.Duration
-	for kind, d := range r.Busy {
-		if d == 0 {
-			continue
-		}
-		if busy == 0 || r.Span[kind][0] < first {
-			first = r.Span[kind][0]
-		}
-		last = max(last, r.Span[kind][1])
+	var busy time.Duration
+	for _, d := range r.Busy {
 		busy += d
 	}
 	share := func(kinds ...tiling.Kind) (s float64) {
 		for _, k := range kinds {
 			s += r.Busy[k].Seconds()
 		}
-		return s * float64(last-first) / max(1, float64(busy))
+		return s * float64(span(r)) / max(1, float64(busy))
 	}
 	return seconds{Pack: share(tiling.PackA, tiling.PackB, tiling.LoadC0), Multiply: share(tiling.Multiply), Store: share(tiling.Store)}
+}
+
+// span is the time from the begin of the first task to the end of the last one.
+func span(r master.Report) time.Duration {
+	any, first, last := false, time.Duration(0), time.Duration(0)
+	for kind, d := range r.Busy {
+		if d == 0 {
+			continue
+		}
+		if s := r.Span[kind]; !any || s[0] < first {
+			any, first = true, s[0]
+		}
+		last = max(last, r.Span[kind][1])
+	}
+	return last - first
 }
 
 // k returns the inner dimension.
@@ -113,6 +128,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
 	if r.Profile != "" {
 		line("  profile   %s", oneLine(r.Profile))
+	}
+	if r.Unpinned != "" {
+		line("  pinning   none: %s", r.Unpinned)
 	}
 	if r.Kept > 0 {
 		line("  kept      %d of %d rows from before", r.Kept, r.M)

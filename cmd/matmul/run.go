@@ -20,7 +20,9 @@ type runFlags struct {
 	checkpointFlags
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
-	format, progress         *string
+	format                   *string
+	progress                 *progressFlags
+	trace                    *string
 }
 
 func newRun() *cobra.Command {
@@ -64,7 +66,7 @@ of C are the same.`,
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	f.format = formatFlag(cmd)
-	f.progress = progressFlag(cmd)
+	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -88,6 +90,7 @@ type product struct {
 	dest   *matfile.Output // what C is computed into: the output, if that is a plain .npy file
 	sheet  *matfile.Output // the output in another format; nil for a stream
 	saver  *saver          // nil without checkpoints
+	tracer *tracer         // nil without a trace
 	ran    time.Duration   // computing
 	rep    report
 }
@@ -118,21 +121,30 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	ctx := cmd.Context()
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+		return err
+	}
+	p.crew.trace = p.tracer.hook()
+	if err := p.produce(cmd.Context()); err != nil {
+		return p.tracer.close(err)
+	}
+	p.rep.Seconds.Total = time.Since(start).Seconds()
+	if err := p.tracer.close(p.print()); err != nil {
+		return advise(err, "%s is complete", p.out)
+	}
+	return nil
+}
+
+// produce makes the output, or goes on with making it.
+func (p *product) produce(ctx context.Context) error {
 	there, err := p.openOutput(ctx)
 	if err != nil {
 		return err
 	}
 	if there != nil {
-		err = p.confirm(ctx, there)
-	} else {
-		err = p.settle(ctx, p.work(ctx))
+		return p.confirm(ctx, there)
 	}
-	if err != nil {
-		return err
-	}
-	p.rep.Seconds.Total = time.Since(start).Seconds()
-	return p.print()
+	return p.settle(ctx, p.work(ctx))
 }
 
 // checkOutput checks that the output may be written, before there is something to
@@ -194,7 +206,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if p.show, err = newProgress(*f.progress); err != nil {
+	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
 	if err := f.checkpointFlags.check(p.to.Stream); err != nil {
@@ -214,7 +226,7 @@ func (p *product) specify() error {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority,
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority, Name: p.out,
 		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
 	}
@@ -277,12 +289,15 @@ func (p *product) compute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), 0)
+	p.show.limit(func() float64 { return p.crew.peak(p.plan.Kernel) })
+	bar := p.show.start("multiply", taskMeter(pool, job))
 	rep, err := job.Run(ctx)
 	bar.end()
 	if err != nil {
 		return err
 	}
+	busy := busyTimes(pool)
 	if err := p.in.changed(); err != nil {
 		return err
 	}
@@ -292,21 +307,13 @@ func (p *product) compute(ctx context.Context) error {
 		return err // no other error is worth the result
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
+	p.rep.Busy = busy
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), p.rep.Peak)
 	return pool.Close()
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
 const peakTime = 5 * time.Millisecond
-
-// taskMeter follows a job by the scoreboard. What a worker had counted is lost
-// with its death, so the count is kept from falling.
-func taskMeter(pool *master.Pool, tasks int) func(*meter) {
-	most := int64(0)
-	return func(m *meter) {
-		most = max(most, int64(pool.Board().Tally(defaultPriority).Finished))
-		m.set(min(most, int64(tasks)), int64(tasks))
-	}
-}
 
 // check verifies what was written, from the files.
 func (p *product) check(ctx context.Context, c *matfile.File) error {
@@ -355,14 +362,11 @@ func (p *product) commit() error {
 	return err
 }
 
-// print prints the report. C is there, whatever becomes of the report.
+// print prints the report.
 func (p *product) print() error {
 	out := p.cmd.OutOrStdout()
 	if p.to.Stream { // which may be standard output
 		out = p.cmd.ErrOrStderr()
 	}
-	if err := p.rep.print(out, p.asJSON); err != nil {
-		return advise(err, "%s is complete", p.out)
-	}
-	return nil
+	return p.rep.print(out, p.asJSON)
 }

@@ -46,8 +46,8 @@ If C is wrong, the exit status is 3.`,
 	f.IntVar(&rounds, "rounds", 1, "rounds of freivalds")
 	f.Uint64Var(&seed, "seed", 0, "seed of freivalds (default: random)")
 	f.BoolVar(&asJSON, "json", false, "print the verdict as JSON")
-	mode := progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
+	flags := progressFlag(cmd)
 	complete(cmd, "method", "gonum", "freivalds", "exact")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m, err := verify.ParseMethod(method)
@@ -65,7 +65,7 @@ If C is wrong, the exit status is 3.`,
 		if err := p.check(cmd); err != nil {
 			return err
 		}
-		show, err := newProgress(*mode)
+		show, err := newProgress(flags)
 		if err != nil {
 			return err
 		}

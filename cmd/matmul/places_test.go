@@ -1,0 +1,180 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// fakeSlurm puts stand-ins for srun and scontrol into a directory: srun starts a
+// task as Slurm does from 22.05 on, bound to one processor unless it is told
+// --cpus-per-task, and passes USR1 on; scontrol notes what it was told.
+func fakeSlurm(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	matmul, err := exec.LookPath("matmul")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, script := range map[string]string{
+		"srun": `#!/bin/bash
+case $1 in
+--cpus-per-task=*) export SLURM_CPUS_PER_TASK=${1#*=}; shift ;;
+*) bind="taskset -c $(taskset -cp $$ | sed 's/.*[: ]\([0-9]*\).*/\1/')" ;;
+esac
+export SLURM_STEP_ID=0 SLURM_STEP_TASKS_PER_NODE=1
+$bind "$@" &
+task=$!
+trap 'kill -USR1 $task' USR1
+while wait $task; status=$?; [ $status -eq 138 ]; do :; done
+exit $status
+`,
+		"scontrol": "#!/bin/sh\necho \"$@\" >> scontrol.log\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(matmul, filepath.Join(dir, "matmul")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// slurmJob prepares a script of the examples as a batch job.
+func slurmJob(t *testing.T, fake, dir, script string, env ...string) *exec.Cmd {
+	t.Helper()
+	path, err := filepath.Abs("../../examples/slurm/" + script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", path)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = append(os.Environ(), "PATH="+fake+":"+os.Getenv("PATH"), "SLURM_JOB_ID=17", "SLURM_CPUS_PER_TASK=2", "SLURM_JOB_CPUS_PER_NODE=2")
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
+}
+
+// TestASlurmJobIsSavedAtTheSignalQueuedAgainAndEnds runs the example job with
+// USR1 to its script alone until it is done.
+func TestASlurmJobIsSavedAtTheSignalQueuedAgainAndEnds(t *testing.T) {
+	fake, dir := fakeSlurm(t), operands(t, 1200)
+	rename := func(from, to string) {
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("a.npy", "A.npy")
+	rename("b.npy", "B.npy")
+	runCommand(t, dir, "run", "A.npy", "B.npy", "-o", "want.npy")
+	queued := 0
+	for run := 0; ; run++ {
+		r := startWith(t, slurmJob(t, fake, dir, "job.sh"), (*exec.Cmd).Start)
+		if run < 3 {
+			// The part file is there once the command heeds USR1.
+			eventually(t, testPatience, func() string {
+				if len(r.ended) == 0 && !exists(filepath.Join(dir, "C.npy.part")) && !exists(filepath.Join(dir, "C.npy")) {
+					return "no part file:\n" + r.describe()
+				}
+				return ""
+			})
+			syscall.Kill(r.pid(), syscall.SIGUSR1)
+		}
+		code := r.wait()
+		if strings.Contains(r.stderr.String(), "warning") {
+			t.Errorf("a warning, although srun has --cpus-per-task: %s", r.stderr.String())
+		}
+		if code == exitDone {
+			break
+		}
+		if code != exitResume {
+			t.Fatalf("exit status %d: %s", code, r.stderr.String())
+		}
+		queued++
+	}
+	log := read(filepath.Join(dir, "scontrol.log"))
+	if want := strings.Repeat("requeue 17\n", queued); log != want || queued == 0 {
+		t.Errorf("the job was saved %d times, and scontrol was told:\n%s", queued, log)
+	}
+	if got, want := sum(t, filepath.Join(dir, "C.npy")), sum(t, filepath.Join(dir, "want.npy")); got != want {
+		t.Errorf("SHA-256 %s, want %s", got, want)
+	}
+	t.Logf("saved and queued again %d times", queued)
+}
+
+func TestASlurmArrayLeavesWhatIsThereAlone(t *testing.T) {
+	fake, dir := fakeSlurm(t), operands(t, 100)
+	for _, name := range []string{"A0.npy", "B.npy"} {
+		if err := os.Link(filepath.Join(dir, "a.npy"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		r := startWith(t, slurmJob(t, fake, dir, "array.sh", "SLURM_ARRAY_TASK_ID=0"), (*exec.Cmd).Start)
+		if code := r.wait(); code != exitDone {
+			t.Fatalf("exit status %d: %s", code, r.stderr.String())
+		}
+		if !exists(filepath.Join(dir, "C0.npy")) {
+			t.Fatal("there is no C0.npy")
+		}
+	}
+}
+
+// TestATaskThatSrunGaveOneProcessorOfManySaysSo leaves --cpus-per-task out.
+func TestATaskThatSrunGaveOneProcessorOfManySaysSo(t *testing.T) {
+	fake, dir := fakeSlurm(t), operands(t, 100)
+	cmd := exec.Command("srun", "matmul", "run", "a.npy", "b.npy", "-o", "c.npy")
+	cmd.Path = filepath.Join(fake, "srun")
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = append(os.Environ(), "PATH="+fake+":"+os.Getenv("PATH"), "SLURM_CPUS_PER_TASK=64")
+	r := startWith(t, cmd, (*exec.Cmd).Start)
+	if code := r.wait(); code != exitDone {
+		t.Fatalf("exit status %d: %s", code, r.stderr.String())
+	}
+	const want = "matmul: warning: the Slurm job has 64 processors for this task (SLURM_CPUS_PER_TASK), and srun lets it use 1: pass --cpus-per-task=64 to srun, or export SRUN_CPUS_PER_TASK=64\n"
+	if got := r.stderr.String(); got != want {
+		t.Errorf("standard error is %q, want %q", got, want)
+	}
+}
+
+// TestTwoCommandsDoNotPinWorkersOntoTheSameCores keeps one command at work while
+// a second one looks, and runs.
+func TestTwoCommandsDoNotPinWorkersOntoTheSameCores(t *testing.T) {
+	if err := exec.Command("unshare", "-n", "true").Run(); err != nil {
+		t.Skip("no network namespace of its own, in which no other test claims cores")
+	}
+	dir := operands(t, 1500)
+	// The first is stopped while the second runs: it holds its claims, and its
+	// workers wait.
+	script := `
+matmul run a.npy b.npy -o first.npy --workers "$(nproc)" --isa generic --json > first.json &
+first=$!
+until pgrep -P $first > /dev/null; do sleep 0.01; done
+kill -STOP $first
+matmul info > info.txt
+matmul run a.npy b.npy -o second.npy --workers "$(nproc)" --json > second.json
+kill -CONT $first
+wait $first
+matmul run a.npy b.npy -o third.npy --workers "$(nproc)" --json > third.json
+`
+	cmd := exec.Command("unshare", "-n", "bash", "-ec", script)
+	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
+	r := startWith(t, cmd, (*exec.Cmd).Start)
+	if code := r.wait(); code != exitDone {
+		t.Fatalf("exit status %d: %s", code, r.stderr.String())
+	}
+	const says = "another matmul (process "
+	if info := read(filepath.Join(dir, "info.txt")); !strings.Contains(info, "\ntaken         "+says) {
+		t.Errorf("info does not say that cores are taken:\n%s", info)
+	}
+	for file, want := range map[string]bool{"first.json": false, "second.json": true, "third.json": false} {
+		if got := read(filepath.Join(dir, file)); strings.Contains(got, `"unpinned":"`+says) != want {
+			t.Errorf("%s, unpinned %v expected: %s", file, want, got)
+		}
+	}
+}
