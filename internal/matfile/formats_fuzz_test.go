@@ -1,11 +1,14 @@
 package matfile
 
 import (
+	"archive/zip"
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/csv"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,29 +147,76 @@ func FuzzArchive(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, content []byte, member string) {
-		content = append([]byte(zipMember), content...)
-		path := filepath.Join(dir, "m.npz")
-		file := scratchFile(t, path, content[min(len(content), len(zipMember)):])
-		most := maxInflation*int64(len(content)) + maxInflation
-		o := &Opener{Dir: dir, Afford: func(size, _ int64) error {
-			if size > most {
-				t.Fatalf("a copy of %d bytes of an archive of %d", size, len(content))
-			}
-			return nil
-		}}
-		m, err := o.loadNow(context.Background(), file, name{text: path, path: path, member: member})
-		if err != nil {
-			file.Close()
-			checkRefusal(t, err)
-			return
-		}
-		defer m.Close()
-		checkInfo(t, Info{Rows: m.Rows, Cols: m.Cols, Dims: m.Dims, Elem: m.Elem, BigEndian: m.BigEndian, Fortran: m.Fortran, Offset: 10}, 10)
-		count, _ := m.Vectors()
-		if err := Read(m, make([]float64, m.Rows*m.Cols), 0, count, nil); err != nil {
-			checkRefusal(t, err)
-		}
+		openArchive(t, dir, content, member)
 	})
+}
+
+// FuzzMember looks for members that do the same, in an archive whose tables are
+// sound but for what they claim of the member.
+func FuzzMember(f *testing.F) {
+	array, err := os.ReadFile("testdata/numpy/f8-little-C-v1.npy")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var deflated bytes.Buffer
+	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := w.Write(array); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(array, crc32.ChecksumIEEE(array), uint64(len(array)), false)
+	f.Add(deflated.Bytes(), crc32.ChecksumIEEE(array), uint64(len(array)), true)
+	f.Add(deflated.Bytes(), uint32(0), uint64(1)<<40, true)
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, payload []byte, sum uint32, size uint64, compressed bool) {
+		h := zip.FileHeader{Name: "m.npy", CRC32: sum, CompressedSize64: uint64(len(payload)), UncompressedSize64: size}
+		if compressed {
+			h.Method = zip.Deflate
+		}
+		var archive bytes.Buffer
+		w := zip.NewWriter(&archive)
+		m, err := w.CreateRaw(&h)
+		if err != nil {
+			return // the size cannot be written
+		}
+		if _, err := m.Write(payload); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		openArchive(t, dir, archive.Bytes(), "m")
+	})
+}
+
+// openArchive opens a member: it may be refused, or is a matrix that can be read.
+func openArchive(t *testing.T, dir string, archive []byte, member string) {
+	path := filepath.Join(dir, "m.npz")
+	file := scratchFile(t, path, archive)
+	most := maxInflation * (int64(len(archive)) + 1)
+	o := &Opener{Dir: dir, Afford: func(size, _ int64) error {
+		if size > most {
+			t.Fatalf("a copy of %d bytes of an archive of %d", size, len(archive))
+		}
+		return nil
+	}}
+	m, err := o.loadNow(context.Background(), file, name{text: path, path: path, member: member})
+	if err != nil {
+		file.Close()
+		checkRefusal(t, err)
+		return
+	}
+	defer m.Close()
+	checkInfo(t, Info{Rows: m.Rows, Cols: m.Cols, Dims: m.Dims, Elem: m.Elem, BigEndian: m.BigEndian, Fortran: m.Fortran, Offset: 10}, 10)
+	count, _ := m.Vectors()
+	if err := Read(m, make([]float64, m.Rows*m.Cols), 0, count, nil); err != nil {
+		checkRefusal(t, err)
+	}
 }
 
 // FuzzName looks for names that crash the parser or have layouts that cannot be.

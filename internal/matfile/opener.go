@@ -155,7 +155,10 @@ func (o *Opener) elements(s *source, r io.Reader, in Info) (*File, error) {
 		return o.copyElements(s, r, in)
 	}
 	f := s.inPlace(in)
-	return f, f.checkSize(s.size())
+	if err := f.checkSize(s.size()); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // inPlace returns the File of elements that are read where they are.
