@@ -9,6 +9,7 @@ import (
 
 	"matmul/internal/sys"
 	"matmul/shmmat"
+	"matmul/tiling"
 )
 
 // Whoever has work for the pool enters an errand and waits until it is over.
@@ -27,7 +28,8 @@ type work interface {
 	// own does a task on the master's own thread, if it should, and reports
 	// whether it did.
 	own() (did bool, err error)
-	// done takes the answer to a task that next returned.
+	// done takes the answer to a task that next returned: that it is done, or that
+	// its result is wrong.
 	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
 	lost(t shmmat.Task)
@@ -277,7 +279,7 @@ func (p *Pool) collect() (err error) {
 // answers takes the answers of one worker. A bad one ends the errand that the
 // task is of; it is an error if the worker could not do what it was told.
 func (p *Pool) answers(m *member) (err error) {
-	for len(m.held) > 0 {
+	for len(m.held) > 0 && m.state == ready { // or an errand has come to doubt it
 		a, ok := m.end.Take()
 		if !ok {
 			return err
@@ -298,7 +300,7 @@ func (p *Pool) answers(m *member) (err error) {
 		}
 		p.loss = loss{}
 		t.of.out--
-		if a.Status != shmmat.Done {
+		if a.Status != shmmat.Done && (a.Status != shmmat.Wrong || t.Kind != tiling.Multiply) {
 			t.of.fail(p.trouble(m, t.Task, a))
 			continue
 		}

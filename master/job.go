@@ -91,11 +91,15 @@ type Report struct {
 	Span   [tiling.Store + 1][2]time.Duration // first begin and last end since the call of Run, by kind
 	Tasks  int                                // done, without repetitions
 	Deaths int                                // of workers during the job
+	// Wrong is how many tiles failed their check and were done again, and Retired
+	// how many workers had too many of them; see Spec.ABFT.
+	Wrong, Retired int
 }
 
 // Run does the job, beside others that run. It can be called again: the result
-// is then computed anew. The errors are a *FileError, ErrFault, ErrWorkersLost or
-// the context's cause; C is then unspecified, and no worker is writing to it.
+// is then computed anew. The errors are a *FileError, ErrFault, ErrWorkersLost,
+// ErrWrong or the context's cause; C is then unspecified, and no worker is writing
+// to it.
 func (j *Job) Run(ctx context.Context) (Report, error) {
 	p := j.p
 	if j.isAlone() {
@@ -130,11 +134,12 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 
 // run is a job being done: the private task table.
 type run struct {
-	j     *Job
-	sched *tiling.Schedule
-	here  int // seat whose place the master takes; −1 if it does not compute
-	start int64
-	rep   Report
+	j       *Job
+	sched   *tiling.Schedule
+	here    int // seat whose place the master takes; −1 if it does not compute
+	start   int64
+	rep     Report
+	repairs repairs
 }
 
 func newRun(j *Job) *run {
@@ -150,14 +155,14 @@ const queued = 2
 func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 	long := len(m.held) > 0 && m.held[len(m.held)-1].Kind == tiling.Multiply
 	switch {
-	case r.sched.Ready() == 0, m.index == r.here:
+	case r.sched.Ready()+len(r.repairs.queue) == 0, m.index == r.here:
 		return t, false, false
 	case len(m.held) >= shmmat.Depth-1, long && len(m.held) >= queued:
 		return t, false, true
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
 		return t, false, true
 	}
-	id, ok := r.sched.Next()
+	id, ok := r.nextFor(m)
 	return r.task(id), ok, false
 }
 
@@ -166,6 +171,13 @@ func (r *run) task(id int) shmmat.Task {
 }
 
 func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
+	if a.Status == shmmat.Wrong {
+		r.wrong(m, t, a)
+		return
+	}
+	if r.repacked(int(t.ID), true) {
+		return
+	}
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -186,6 +198,10 @@ func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 	}
 }
 
-func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }
+func (r *run) lost(t shmmat.Task) {
+	if !r.repacked(int(t.ID), false) {
+		r.sched.Again(int(t.ID))
+	}
+}
 
 func (r *run) finished() bool { return r.sched.Left() == 0 }

@@ -40,6 +40,7 @@ type member struct {
 	steps  uint64        // of its progress, when the master last looked
 	silent time.Duration // since its last sign of progress, or since it was killed
 	why    error         // why the master killed it, if it did
+	wrong  int           // tiles that failed their check
 }
 
 // held is a task that is out with a worker, and the errand that it belongs to;
@@ -79,7 +80,7 @@ func (p *Pool) start(m *member) {
 	m.state = starting
 	m.epoch++
 	m.held, m.todo = nil, nil
-	m.silent, m.why = 0, nil
+	m.silent, m.why, m.wrong = 0, nil, 0
 	epoch := m.epoch
 	p.pending.Add(1)
 	go func() {
@@ -109,10 +110,10 @@ func (p *Pool) start(m *member) {
 
 // cpu returns the processor of a seat, -1 for any.
 func (p *Pool) cpu(seat int) int {
-	if p.cfg.Pins == nil {
+	if p.pins == nil {
 		return -1
 	}
-	return p.cfg.Pins[seat]
+	return p.pins[seat]
 }
 
 func (p *Pool) tell(e event) {

@@ -23,10 +23,11 @@ const (
 	tileFlops = 2e6
 )
 
-// small reports whether the master does a part of the job itself.
+// small reports whether the master does a part of the job itself. It does not
+// of one whose tiles are checked: that is for workers, which can be replaced.
 func (s *Spec) small(p tiling.Problem) bool {
 	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil && !(s.A.Packed && s.A.Segment != 0)
-	return inMemory && p.Flops() <= ownFlops
+	return inMemory && !s.ABFT && p.Flops() <= ownFlops
 }
 
 // sharers returns how many processes a small job is divided among.
@@ -57,10 +58,10 @@ func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, m *tile.Memory, r 
 // seatHere returns the seat whose worker has the processor that the master
 // runs on, the first if there is none.
 func (p *Pool) seatHere() int {
-	if p.cfg.Pins == nil {
+	if p.pins == nil {
 		return 0
 	}
-	return max(0, slices.Index(p.cfg.Pins[:p.cfg.Workers], sys.Processor()))
+	return max(0, slices.Index(p.pins[:p.cfg.Workers], sys.Processor()))
 }
 
 // Do plans, prepares and runs a job: what NewPlan, Prepare and Run do one after
@@ -129,7 +130,7 @@ func (p *Pool) alone(home *dataSegment, j *shmmat.Job) (Report, error) {
 // own does the next task here, if the job is small and there is one.
 func (r *run) own() (did bool, err error) {
 	if r.here < 0 {
-		return false, nil
+		return false, r.repairs.err
 	}
 	id, ok := r.sched.Next()
 	if !ok {

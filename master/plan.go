@@ -48,8 +48,13 @@ type Spec struct {
 	A, B, C0    Operand
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
-	Priority    uint8         // 0 (last) to 9 (first)
-	Name        string        // in traces
+	// ABFT lets workers check each tile before it counts as done (gemm.Checked). A
+	// tile that fails is done again. Wrong, unless nil, is told of it, and is called
+	// as Stored.
+	ABFT     bool
+	Wrong    func(Wrong)
+	Priority uint8  // 0 (last) to 9 (first)
+	Name     string // in traces
 	// PackOnly leaves out the product: A and B are read into their panels, where
 	// they come from files. Both are kept.
 	PackOnly bool
@@ -168,6 +173,9 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
 	case used:
 		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		if p.ABFT && p.A.File != nil {
+			length[shmmat.SumsA] = int64(gemm.SumsLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		}
 	}
 	switch {
 	case p.B.Segment != 0:
@@ -175,6 +183,9 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
 	case used:
 		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		if p.ABFT && p.B.File != nil {
+			length[shmmat.SumsB] = int64(gemm.SumsLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		}
 	}
 	return shmmat.NewLayout(length)
 }
@@ -182,7 +193,11 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 // Scratch returns the bytes of private memory that each worker takes for its
 // tiles, at most.
 func (p *Plan) Scratch() int64 {
-	return gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+	n := gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+	if p.ABFT {
+		n += gemm.CheckScratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K))
+	}
+	return n
 }
 
 // record returns what workers must know of the job.
@@ -201,7 +216,7 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
 		C: c, Out: out,
-		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil,
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil, ABFT: p.ABFT,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

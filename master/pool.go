@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ type Config struct {
 	Starter shmmat.Starter // what starts them
 	Kind    shmmat.Kind    // of the segments; Heap only with workers in this process
 	Dir     string         // where segments of kind File lie
-	Pins    []int          // processor of each worker; nil to pin none
+	Pins    []int          // processor of each worker, and then those that a retired worker may leave its own for; nil to pin none
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
 	Yield   bool           // workers fill all processors: offer them while looking
 	Small   bool           // leave segments in pages of the usual size
@@ -40,6 +41,7 @@ type Pool struct {
 	view    *shmmat.View
 	board   *shmmat.Board
 	members []*member
+	pins    []int // cfg.Pins, but for workers that were moved
 	events  chan event
 	alive   context.Context // until Close
 	die     context.CancelFunc
@@ -80,7 +82,7 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Workers < 1 || cfg.Pins != nil && len(cfg.Pins) < cfg.Workers {
 		panic(fmt.Sprintf("master: %d workers with %d pins", cfg.Workers, len(cfg.Pins)))
 	}
-	p := &Pool{cfg: cfg, kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers), wheel: make(chan struct{}, 1)}
+	p := &Pool{cfg: cfg, pins: slices.Clone(cfg.Pins), kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers), wheel: make(chan struct{}, 1)}
 	p.wheel <- struct{}{}
 	p.alive, p.die = context.WithCancel(context.Background())
 	p.oomFirst = p.oomKills()

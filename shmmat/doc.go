@@ -12,6 +12,7 @@
 //	| job records                |         | C₀    row-major (optional) |
 //	| mailboxes, one pair each   |         | A panels                   |
 //	+----------------------------+         | B panels                   |
+//	                                       | their checksums (optional) |
 //	                                       | C     row-major            |
 //	                                       +----------------------------+
 //

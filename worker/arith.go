@@ -43,9 +43,10 @@ func (a *arith[T]) use(w *worker) (err error) {
 }
 
 // packPanels does a PACK task: lanes × depths of m, which is op(A) or op(B)ᵀ,
-// from the file into the panels. It returns the CRC-32C of what the panels then
-// hold of them, if the job wants it.
-func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels shmmat.Region, width int, scale T, r tiling.Rect) (sum int64, err error) {
+// from the file into the panels, and their checksums into sums, if the job wants
+// them. It returns the CRC-32C of what the panels then hold of them, if the job
+// wants it.
+func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums shmmat.Region, width int, scale T, r tiling.Rect) (sum int64, err error) {
 	if !r.Inside(m.Rows, a.w.job.K) {
 		return 0, fmt.Errorf("block %v lies outside %s", r, role)
 	}
@@ -54,7 +55,12 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels shmmat.R
 		return 0, err
 	}
 	err = a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
-		gemm.Pack(a.Kernel, dst, int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld), scale)
+		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
+		if a.w.job.ABFT && tile.HasSums(m) {
+			gemm.PackSums(a.Kernel, tile.Sums[T](a.w.pack, sums), dst, l0, l1, p0, p1, src, scale)
+		}
+		gemm.Pack(a.Kernel, dst, l0, l1, p0, p1, src, scale)
+		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
 		return nil
 	})
 	if err == nil && a.w.job.PackSums {

@@ -13,6 +13,7 @@ import (
 	"matmul/internal/failpoint"
 	"matmul/internal/gemm"
 	"matmul/internal/sys"
+	"matmul/internal/tile"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -71,7 +72,10 @@ func (w *worker) do(t shmmat.Task) error {
 	begin := w.end.Begin(t, w.job.Priority)
 	value, err := w.execute(t)
 	a := shmmat.Answer{Job: t.Job, ID: t.ID, Begin: begin, End: sys.Monotonic(), Value: value}
-	if err != nil {
+	if wrong := (*tile.WrongError)(nil); errors.As(err, &wrong) {
+		a.Status = shmmat.Wrong
+		a.Value = shmmat.Finding{PanelsA: wrong.A, PanelsB: wrong.B, Processor: sys.Processor()}.Value()
+	} else if err != nil {
 		var p *problem
 		if !errors.As(err, &p) {
 			p = &problem{status: shmmat.Failed, err: err}
@@ -126,9 +130,9 @@ func task[T elem.Float](w *worker, t shmmat.Task) (value int64, err error) {
 	}
 	switch t.Kind {
 	case tiling.PackA:
-		return a.packPanels(shmmat.FileA, w.job.A, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
+		return a.packPanels(shmmat.FileA, w.job.A, shmmat.PanelsA, shmmat.SumsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
 	case tiling.PackB:
-		return a.packPanels(shmmat.FileB, w.job.B, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
+		return a.packPanels(shmmat.FileB, w.job.B, shmmat.PanelsB, shmmat.SumsB, a.Kernel.NR, 1, t.Rect)
 	case tiling.LoadC0:
 		return 0, a.loadC0(t.Rect)
 	case tiling.Multiply:

@@ -24,6 +24,7 @@ type benchFlags struct {
 	dtype  string
 	reps   int
 	asJSON bool
+	abft   bool
 }
 
 func newBench() *cobra.Command {
@@ -46,6 +47,7 @@ the FMA limit is measured in the same turns.`,
 	fl.StringSliceVar(&f.sizes, "sizes", []string{"512", "1024", "2048"}, "`LIST` of N or MxNxK")
 	fl.StringVar(&f.dtype, "dtype", "float64", "element type: float64 or float32")
 	fl.IntVar(&f.reps, "reps", 7, "repetitions of each size")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON object per size and line")
 	complete(cmd, "dtype", "float64", "float32")
 	return cmd
@@ -57,6 +59,7 @@ type series struct {
 	crew    *crew
 	tuned   tuned
 	t       elem.Type
+	abft    bool
 	job     master.Spec
 	plan    *master.Plan
 	seconds []float64
@@ -79,7 +82,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	all, err := plans(f.sizes, &c, u, t)
+	all, err := plans(f.sizes, series{crew: &c, tuned: u, t: t, abft: f.abft})
 	if err != nil {
 		return err
 	}
@@ -97,10 +100,11 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return f.print(cmd, c, u, all)
 }
 
-// plans parses the sizes.
-func plans(sizes []string, c *crew, u tuned, t elem.Type) (all []*series, err error) {
+// plans parses the sizes, of products that are alike otherwise.
+func plans(sizes []string, like series) (all []*series, err error) {
 	for _, text := range sizes {
-		s := &series{crew: c, tuned: u, t: t}
+		s := new(series)
+		*s = like
 		if s.m, s.n, s.k, err = parseProblem(text); err != nil {
 			return nil, err
 		}
@@ -132,7 +136,7 @@ func (s *series) settle() (err error) {
 	m := func(rows, cols int64) master.Operand {
 		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: s.t}}
 	}
-	s.job, s.plan, err = s.crew.plan(s.tuned, master.Spec{Type: s.t, Alpha: 1, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)})
+	s.job, s.plan, err = s.crew.plan(s.tuned, master.Spec{Type: s.t, Alpha: 1, Priority: defaultPriority, ABFT: s.abft, A: m(s.m, s.k), B: m(s.k, s.n)})
 	return err
 }
 
@@ -218,6 +222,7 @@ type benchResult struct {
 	N       int64   `json:"n"`
 	K       int64   `json:"k"`
 	DType   string  `json:"dtype"`
+	ABFT    bool    `json:"abft"`
 	Workers int     `json:"workers"`
 	ISA     string  `json:"isa"`
 	Kernel  string  `json:"kernel"`
@@ -234,7 +239,7 @@ type benchResult struct {
 
 func (s *series) result(f *benchFlags, c crew, u tuned) benchResult {
 	k := u.kernel
-	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
+	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, ABFT: f.abft, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
 		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Reps: f.reps,
 		Median: median(s.seconds), Best: slices.Min(s.seconds), Peak: median(s.peaks)}
 	r.GFLOPS = s.plan.Flops() / r.Median / 1e9

@@ -64,6 +64,12 @@ func newOpener(dir string, limits *tune.Limits, show progress) *matfile.Opener {
 	}
 }
 
+// openInputs opens the operands.
+func (p *product) openInputs(ctx context.Context, a, b string) (err error) {
+	p.in, err = p.open(ctx, newOpener(outputDir(p.to), p.crew.limits, p.show), a, b)
+	return err
+}
+
 // affordCopies returns an error if a copy of an input cannot grow to size bytes, by
 // more, so that all copies in dir have total bytes.
 func affordCopies(dir string, limits *tune.Limits, size, more, total int64) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,8 +124,23 @@ func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
 	c.pin()
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
-		Pins: c.pins, Spin: choice.Spin,
+		Pins: c.withSpares(), Spin: choice.Spin,
 		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
 		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills, Trace: c.trace,
 	})
+}
+
+// withSpares returns the processors of the workers and then the others, which a
+// worker is moved to that often computes wrongly; nil if workers are not pinned.
+func (c *crew) withSpares() []int {
+	if c.pins == nil {
+		return nil
+	}
+	pins := slices.Clone(c.pins)
+	for _, cpu := range c.limits.Pins(c.machine, len(c.limits.Affinity)) {
+		if !slices.Contains(c.pins, cpu) {
+			pins = append(pins, cpu)
+		}
+	}
+	return pins
 }

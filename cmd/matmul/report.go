@@ -48,8 +48,16 @@ type report struct {
 	Peak   float64  `json:"peak_gflops"`
 	Share  float64  `json:"share"`
 	Verify *verdict `json:"verify,omitempty"`
+	// ABFT is nil without checks of tiles.
+	ABFT *checks `json:"abft,omitempty"`
 	// Checkpoint is nil without checkpoints.
 	Checkpoint *savings `json:"checkpoint,omitempty"`
+}
+
+// checks are what checking tiles brought to light.
+type checks struct {
+	Wrong   int `json:"wrong_tiles"` // done again, each time counted
+	Retired int `json:"retired_workers"`
 }
 
 // seconds are times. Kinds of task overlap: what pack, multiply and store took
@@ -71,6 +79,9 @@ func newReport(p *product, r master.Report, peak float64) report {
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
 		Format: p.to.Format.String(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.plan.KeptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
+	}
+	if p.abft {
+		rep.ABFT = &checks{r.Wrong, r.Retired}
 	}
 	if rep.Seconds.Multiply > 0 {
 		computed := p.plan.Problem
@@ -150,6 +161,11 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	line("  total     %s", duration(r.Seconds.Total))
 	if c := r.Checkpoint; c != nil {
 		line("  %d checkpoint(s), %s at most, %s", c.Count, strings.TrimSpace(duration(c.Slowest)), c.text())
+	}
+	if c := r.ABFT; c != nil && c.Wrong > 0 {
+		line("  %d tile(s) failed their check and were done again, %d worker(s) were replaced; the result is not affected", c.Wrong, c.Retired)
+	} else if c != nil {
+		line("  every tile passed its check")
 	}
 	if r.Deaths > 0 {
 		line("  %d worker(s) died or could not be started; the result is not affected", r.Deaths)

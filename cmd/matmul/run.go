@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ type runFlags struct {
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
 	format                   *string
+	abft                     bool
 	progress                 *progressFlags
 	trace                    *string
 }
@@ -62,6 +64,7 @@ of C are the same.`,
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums, and do it again if a processor or memory failed")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
@@ -78,21 +81,25 @@ of C are the same.`,
 // A product is one call of run under way.
 type product struct {
 	*runFlags
-	cmd    *cobra.Command
-	crew   crew
-	method verify.Method // "" for none
-	show   progress
-	in     inputs
-	tuned  tuned
-	spec   master.Spec // without the sizes that are chosen for it
-	plan   *master.Plan
-	to     matfile.Target
-	dest   *matfile.Output // what C is computed into: the output, if that is a plain .npy file
-	sheet  *matfile.Output // the output in another format; nil for a stream
-	saver  *saver          // nil without checkpoints
-	tracer *tracer         // nil without a trace
-	ran    time.Duration   // computing
-	rep    report
+	cmd      *cobra.Command
+	crew     crew
+	method   verify.Method // "" for none
+	name     string        // of the job in a trace
+	prefix   string        // of the names of its bars
+	priority uint8
+	choose   func(elem.Type) (tuned, error) // the sizes for an element type
+	show     progress
+	in       inputs
+	tuned    tuned
+	spec     master.Spec // without the sizes that are chosen for it
+	plan     *master.Plan
+	to       matfile.Target
+	dest     *matfile.Output // what C is computed into: the output, if that is a plain .npy file
+	sheet    *matfile.Output // the output in another format; nil for a stream
+	saver    *saver          // nil without checkpoints
+	tracer   *tracer         // nil without a trace
+	ran      time.Duration   // computing
+	rep      report
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -101,15 +108,14 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	start := time.Now()
-	opener := newOpener(outputDir(p.to), p.crew.limits, p.show)
-	if err := p.checkOutput(); err != nil {
+	if err := p.mayWrite(); err != nil {
 		return err
 	}
-	if p.in, err = f.open(cmd.Context(), opener, args[0], args[1]); err != nil {
+	if err := p.openInputs(cmd.Context(), args[0], args[1]); err != nil {
 		return err
 	}
 	defer p.in.close()
-	if err := p.checkOutput(); err != nil {
+	if err := p.mayWrite(); err != nil {
 		return err
 	}
 	if err := p.specify(); err != nil {
@@ -147,9 +153,9 @@ func (p *product) produce(ctx context.Context) error {
 	return p.settle(ctx, p.work(ctx))
 }
 
-// checkOutput checks that the output may be written, before there is something to
+// mayWrite checks that the output may be written, before there is something to
 // write.
-func (p *product) checkOutput() error {
+func (p *product) mayWrite() error {
 	if p.to.Stream {
 		return nil
 	}
@@ -167,10 +173,7 @@ func (p *product) work(ctx context.Context) error {
 	if err := p.compute(ctx); err != nil {
 		return err
 	}
-	if err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}); err != nil {
-		if exitCode(err) == exitWrong {
-			return advise(err, "nothing was written: the machine may be faulty, run again")
-		}
+	if err := p.checkOutput(ctx, verify.Options{}); err != nil {
 		return err
 	}
 	if !p.to.IsPlain() {
@@ -181,9 +184,18 @@ func (p *product) work(ctx context.Context) error {
 	return p.commit()
 }
 
+// checkOutput verifies what is to become C.
+func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
+	err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o)
+	if exitCode(err) == exitWrong {
+		return advise(err, "nothing was written: the machine may be faulty, run again")
+	}
+	return err
+}
+
 // prepare checks the flags.
 func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
-	p = &product{runFlags: f, cmd: cmd}
+	p = &product{runFlags: f, cmd: cmd, name: f.out, priority: defaultPriority}
 	if err := f.problemFlags.check(cmd); err != nil {
 		return nil, err
 	}
@@ -213,6 +225,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
+	p.choose = p.crew.tuned
 	return p, err
 }
 
@@ -222,13 +235,14 @@ func (p *product) specify() error {
 	if err != nil {
 		return err
 	}
-	if p.tuned, err = p.crew.tuned(t); err != nil {
+	if p.tuned, err = p.choose(t); err != nil {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority, Name: p.out,
-		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
-		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority, Name: p.name,
+		A:    operand(p.in.a, p.in.a.AsRow(), p.transA),
+		B:    operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		ABFT: p.abft, Wrong: func(w master.Wrong) { say(p.cmd.ErrOrStderr(), &w) },
 	}
 	if p.in.c0 != nil {
 		s.C0 = p.result(p.in.c0, s.A.Rows)
@@ -270,7 +284,7 @@ func (p *product) isStored() bool { return p.plan.M > 0 && p.plan.KeptRows() == 
 // defaultPriority is that of a job that does not say.
 const defaultPriority = 5
 
-// compute runs the job into the output file.
+// compute runs the job into the output file, by a pool of its own.
 func (p *product) compute(ctx context.Context) error {
 	if p.isStored() {
 		p.rep = newReport(p, master.Report{}, 0)
@@ -281,26 +295,13 @@ func (p *product) compute(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
-	if p.saver != nil {
-		p.plan.Out.Stored = p.saver.stored
-	}
-	job, err := pool.Prepare(ctx, p.plan)
-	if err != nil {
-		return err
-	}
 	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), 0)
 	p.show.limit(func() float64 { return p.crew.peak(p.plan.Kernel) })
-	bar := p.show.start("multiply", taskMeter(pool, job))
-	rep, err := job.Run(ctx)
-	bar.end()
+	rep, err := p.multiply(ctx, pool)
 	if err != nil {
 		return err
 	}
 	busy := busyTimes(pool)
-	if err := p.in.changed(); err != nil {
-		return err
-	}
 	go p.save() // beside verification; the commit waits for it and has its error
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
 	if err != nil && ctx.Err() != nil {
@@ -312,16 +313,41 @@ func (p *product) compute(ctx context.Context) error {
 	return pool.Close()
 }
 
+// multiply runs the job into the output file. The inputs are then what they
+// were.
+func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
+	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	if p.saver != nil {
+		p.plan.Out.Stored = p.saver.stored
+	}
+	job, err := pool.Prepare(ctx, p.plan)
+	if err != nil {
+		return rep, err
+	}
+	defer job.Close()
+	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
+	rep, err = job.Run(ctx)
+	bar.end()
+	if errors.Is(err, master.ErrWrong) {
+		err = advise(err, "nothing was written: the machine is faulty")
+	}
+	if err != nil {
+		return rep, err
+	}
+	return rep, p.in.changed()
+}
+
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
 const peakTime = 5 * time.Millisecond
 
 // check verifies what was written, from the files.
-func (p *product) check(ctx context.Context, c *matfile.File) error {
+func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) error {
 	if p.method == "" {
 		return nil
 	}
-	bar := p.show.start("verify", nil)
-	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set})
+	bar := p.show.start(p.prefix+"verify", nil)
+	o.Progress = bar.set
+	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), o)
 	bar.end()
 	if err != nil {
 		return err

@@ -7,6 +7,12 @@ import (
 	"os"
 )
 
+// IsStream reports whether what is named as an input is a stream.
+func IsStream(text string) bool {
+	n, err := parseName(text)
+	return err == nil && isStream(n.path)
+}
+
 // isStream reports whether path is read or written once, from beginning to end:
 // standard input or output, or a pipe.
 func isStream(path string) bool {

@@ -108,9 +108,29 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	if t.B, err = operand(j.K, j.B, T(1), s, j.PackedB, shmmat.PanelsB, e.Kernel.NR, shmmat.RowsB); err != nil {
 		return err
 	}
-	gemm.Multiply(e.Kernel, gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}, &e.ws, t)
+	if j.ABFT && HasSums(j.A) {
+		t.A.Sums = Sums[T](s.Data, shmmat.SumsA)
+	}
+	if j.ABFT && HasSums(j.B) {
+		t.B.Sums = Sums[T](s.Data, shmmat.SumsB)
+	}
+	b := gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}
+	switch {
+	case !j.ABFT:
+		gemm.Multiply(e.Kernel, b, &e.ws, t)
+	case !gemm.Checked(e.Kernel, b, &e.ws, t):
+		return &WrongError{A: gemm.Damaged(&t.A, t.I0, t.I1), B: gemm.Damaged(&t.B, t.J0, t.J1)}
+	}
 	return nil
 }
+
+// A WrongError is returned for a tile that failed its check: its processor
+// computed it wrongly, or memory changed. A and B tell whose panels do not agree
+// with their checksums.
+type WrongError struct{ A, B bool }
+
+// Error says what is wrong.
+func (e *WrongError) Error() string { return "the tile failed its check" }
 
 // operand returns op(A) or op(B)ᵀ, m, as a tile reads it: from panels of the
 // given width, or as it is stored in the region rows or kept, times scale.
@@ -154,4 +174,13 @@ func Panels[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, width int
 		return gemm.Panels[T]{}, fmt.Errorf("%s: region of %d bytes is too small for %d elements", r, len(mem), n)
 	}
 	return gemm.Panels[T]{Data: elem.Slice[T](mem)[:n], Width: width, Lanes: int(lanes), Depth: int(depth)}, nil
+}
+
+// HasSums reports whether PACK makes checksums of an operand: one that comes from
+// a file to the data segment.
+func HasSums(m shmmat.Matrix) bool { return m.InFile && m.Segment == 0 }
+
+// Sums lays the checksums of panels that PACK tasks make over their region.
+func Sums[T elem.Float](v *shmmat.View, r shmmat.Region) gemm.Sums[T] {
+	return gemm.Sums[T](elem.Slice[T](v.Bytes(r)))
 }
