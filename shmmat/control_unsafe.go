@@ -15,7 +15,7 @@ const Jobs = 64
 //	desk    1 line            bell of the master; many workers ring it
 //	jobs    Jobs × 8 lines    job records; written by the master before it
 //	                          hands out a task of the job
-//	seats   workers × 26      one for each worker:
+//	seats   workers × 54      one for each worker:
 //	          3 lines           score: counters; written by the worker
 //	          Jobs/2 lines      what it has done of each job; written by the worker
 //	          1 line            what it does now; written by the worker

@@ -69,6 +69,19 @@ func Covered(rects []Rect, c Rect) (bands []Rect) {
 	return bands
 }
 
+// Missing returns the rows of a C of m×n that rectangles do not cover whole, as
+// bands in ascending order.
+func Missing(rects []Rect, m, n int64) (bands []Rect) {
+	at := int64(0)
+	for _, b := range append(Covered(rects, Rect{0, m, 0, n}), Rect{R0: m, R1: m}) {
+		if b.R0 > at {
+			bands = append(bands, Rect{at, b.R0, 0, n})
+		}
+		at = b.R1
+	}
+	return bands
+}
+
 // isKept reports whether row i of the tiles is none, but kept.
 func (pl *Plan) isKept(i int) bool { return pl.kept != nil && pl.kept[i] }
 

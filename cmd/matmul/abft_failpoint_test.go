@@ -98,12 +98,13 @@ func TestFlippedBitsOfWorkersAreRepaired(t *testing.T) {
 }
 
 // TestAWorkerThatOftenFailsIsReplaced flips bits in six tiles that two workers
-// compute: one of them had three at least.
+// compute: one of them has three at least. What it computes after them, before it
+// is killed, nobody counts.
 func TestAWorkerThatOftenFailsIsReplaced(t *testing.T) {
 	dir := operands(t, 600)
 	f := flipped{"gemm.stored", "1-6", 62, "float64"}
 	code, rep, said, _ := f.run(t, dir, "--abft", "--verify", "exact")
-	if code != 0 || rep.ABFT.Wrong != 6 || rep.ABFT.Retired < 1 || rep.Deaths != rep.ABFT.Retired {
+	if code != 0 || rep.ABFT.Wrong < 3 || rep.ABFT.Wrong > 6 || rep.ABFT.Retired < 1 || rep.Deaths != rep.ABFT.Retired {
 		t.Fatalf("exit status %d, %+v, %d deaths: %s", code, rep.ABFT, rep.Deaths, said)
 	}
 	if strings.Count(said, "the worker is replaced") != rep.ABFT.Retired {

@@ -23,10 +23,11 @@ import (
 type item struct {
 	*batch.Job
 	shape
-	alone    bool         // it is done by one processor, see alone.go
-	out      matfile.Info // of the output
-	cost     int64        // bytes of memory while it runs
-	load     batch.Load
+	alone bool         // it is done by one processor, see alone.go
+	out   matfile.Info // of the output
+	cost  int64        // bytes of memory while it runs
+	load  batch.Load
+	sharing
 	confirms bool // the output is there: it is compared, and not written
 
 	came    time.Time // it could run from then on
@@ -376,6 +377,13 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 		}
 	}
 	p.force = p.force || it.confirms
+	pool, err := q.pool(filepath.Dir(it.Out), p.tuned)
+	if err != nil {
+		return err
+	}
+	if !p.resume { // else only a part of it would be in the shares
+		it.shareIn(w.ctx, pool)
+	}
 	there, err := p.openOutput(w.ctx)
 	if err != nil {
 		return err
@@ -386,13 +394,13 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 		it.verdict = p.rep.Verify
 		return err
 	}
-	if err := it.computeByPool(q, w); err != nil {
+	if err := it.computeByPool(q, w, pool); err != nil {
 		return p.settle(w.ctx, err)
 	}
 	return nil
 }
 
-func (it *item) computeByPool(q *work, w *workplace) error {
+func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 	p, ctx := it.p, w.ctx
 	if p.saver != nil {
 		var stop func()
@@ -400,12 +408,11 @@ func (it *item) computeByPool(q *work, w *workplace) error {
 		defer stop()
 	}
 	if !p.isStored() {
-		pool, err := q.pool(filepath.Dir(it.Out), p.tuned)
-		if err != nil {
-			return err
-		}
 		rep, err := p.multiply(ctx, pool)
-		w.computed(it)
+		if err == nil && it.output != nil {
+			it.output.of, err = p.dest.File().Stat()
+		}
+		q.tell(func() { q.multiplied(it, err == nil) })
 		if err != nil {
 			return err
 		}

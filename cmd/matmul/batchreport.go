@@ -25,6 +25,8 @@ type batchReport struct {
 	Wait  float64 `json:"longest_wait_s"`
 	Of    string  `json:"longest_wait_of"` // the job's id
 	Bound float64 `json:"longest_wait_bound_s"`
+	// Unpinned is why workers have no processors of their own, if they have not.
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 // jobReport is one job of it.
@@ -48,9 +50,11 @@ type jobReport struct {
 	// Wait is from when the job could run to its begin, Queue from when its
 	// tasks were in the queue to the first one's begin, and Bound the longest
 	// that this might have been.
-	Wait   float64  `json:"wait_s"`
-	Queue  float64  `json:"queue_s"`
-	Bound  float64  `json:"queue_bound_s"`
+	Wait  float64 `json:"wait_s"`
+	Queue float64 `json:"queue_s"`
+	Bound float64 `json:"queue_bound_s"`
+	// Taken is how many operands were in shared memory already.
+	Taken  int      `json:"operands_in_memory"`
 	Verify *verdict `json:"verify,omitempty"`
 }
 
@@ -111,7 +115,7 @@ func (it *item) exit() int {
 }
 
 func (w *work) report(took time.Duration) *batchReport {
-	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds()}
+	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds(), Unpinned: w.crew.unpinned}
 	bounds := w.waits()
 	for i, it := range w.items {
 		j := it.report(bounds[i])
@@ -136,7 +140,7 @@ func (w *work) report(took time.Duration) *batchReport {
 
 func (it *item) report(bound batch.Wait) jobReport {
 	j := jobReport{ID: it.ID, Seq: it.Seq, Priority: it.Priority, Out: it.Out, M: it.M, N: it.N, K: it.K,
-		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
+		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Taken: it.taken, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
 	if it.err != nil {
 		j.Error = it.err.Error()
 	}
@@ -191,6 +195,9 @@ func (r *batchReport) print(out io.Writer, asJSON bool) error {
 			strings.TrimSpace(duration(r.Wait)), oneLine(r.Of), strings.TrimSpace(duration(r.Bound)))
 	}
 	text.WriteByte('\n')
+	if r.Unpinned != "" {
+		fmt.Fprintf(&text, "pinning: none: %s\n", r.Unpinned)
+	}
 	_, err := io.WriteString(out, text.String())
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,20 +34,23 @@ type work struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	coming   bool // standard input has not ended
-	desks    []*desk
-	pooled   map[*item]bool   // that the workers have now
-	limit    int64            // bytes of memory for all that runs
-	memory   int64            // that it takes
-	out      int              // jobs that were taken and have not ended
-	made     []*item          // that have ended but for the log
-	making   int              // that have not been made
-	naming   bool             // a group is being made durable
-	due      <-chan time.Time // when the first of made has waited long enough
-	stopped  error            // why no other job is started
-	broken   error            // why the batch cannot go on
-	badLines []batch.Problem  // of standard input
-	meter    *meter
+	coming     bool // standard input has not ended
+	desks      []*desk
+	pooled     map[*item]bool // that the workers have now
+	forWorkers int            // jobs that they are still to get
+	limit      int64          // bytes of memory for all that runs
+	memory     int64          // that it takes, with the shares
+	shares     map[shareKey]*share
+	leaving    int              // of them
+	out        int              // jobs that were taken and have not ended
+	made       []*item          // that have ended but for the log
+	making     int              // that have not been made
+	naming     bool             // a group is being made durable
+	due        <-chan time.Time // when the first of made has waited long enough
+	stopped    error            // why no other job is started
+	broken     error            // why the batch cannot go on
+	badLines   []batch.Problem  // of standard input
+	meter      *meter
 
 	open    sync.Mutex // guards members
 	members *master.Pool
@@ -54,15 +58,14 @@ type work struct {
 
 // A workplace is what a job is made with.
 type workplace struct {
-	ctx      context.Context
-	desk     *desk       // of a job that is done alone
-	computed func(*item) // to be called when the workers are free of the job
+	ctx  context.Context
+	desk *desk // of a job that is done alone
 }
 
 // work does all jobs: those that are there, and those that arrive.
 func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	start := time.Now()
-	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, limit: q.crew.limits.Memory().Bytes}
+	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}, limit: q.crew.limits.Memory().Bytes}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
 	for range q.crew.workers {
@@ -87,7 +90,7 @@ func (w *work) drive() {
 	for {
 		w.startJobs()
 		w.startNaming()
-		if w.out == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
+		if w.out+w.leaving == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
 			return
 		}
 		w.meter.count(int64(len(w.items)-w.graph.Left()), int64(len(w.items)), "jobs")
@@ -122,6 +125,10 @@ func (w *work) add(items []*item) {
 			w.tidy(w.ctx, it)
 		}
 		jobs = append(jobs, it.Job)
+		w.register(it)
+		if !it.alone && it.state == itemWaits {
+			w.forWorkers++
+		}
 	}
 	skipped := w.graph.Add(jobs...)
 	w.skip(skipped)
@@ -130,22 +137,22 @@ func (w *work) add(items []*item) {
 	w.noteReady()
 }
 
-// pass takes one of the jobs that are ready and have ended already, and reports
-// whether there was one.
-func (w *work) pass() bool {
-	for _, j := range w.graph.Ready() {
+// pass takes the jobs that are ready and have ended already, and reports whether
+// there were some: others may be ready then.
+func (w *work) pass() (some bool) {
+	for _, j := range slices.Clone(w.graph.Ready()) {
 		switch w.byJob[j].state {
 		case itemBefore:
 			w.graph.Take(j)
 			w.graph.Done(j)
-			return true
+			some = true
 		case itemFailed:
 			w.graph.Take(j)
 			w.skip(w.graph.Fail(j))
-			return true
+			some = true
 		}
 	}
-	return false
+	return some
 }
 
 // noteReady notes since when jobs could run.
@@ -161,17 +168,18 @@ func (w *work) noteReady() {
 func (w *work) skip(jobs []*batch.Job) {
 	for _, j := range jobs {
 		it := w.byJob[j]
+		if !it.alone && it.state == itemWaits {
+			w.forWorkers--
+		}
 		it.state = itemSkipped
 		it.err = errors.New("comes after a job that failed")
+		w.release(it)
 	}
 }
 
 // startJobs starts those that can run now and for which there is a place.
 func (w *work) startJobs() {
-	if w.stopped != nil {
-		return
-	}
-	for len(w.made) < 2*commitJobs && w.startOne() {
+	for w.stopped == nil && w.startOne() {
 	}
 }
 
@@ -179,18 +187,33 @@ func (w *work) startJobs() {
 // there was one. One that waits for memory is not overtaken: those behind it
 // might keep it waiting for ever.
 func (w *work) startOne() bool {
+	noDesk, noWorkers := false, w.forWorkers == 0 // for jobs that go later, too
 	for _, j := range w.graph.Ready() {
 		it := w.byJob[j]
-		if !w.hasPlace(it) {
-			continue
+		no := &noWorkers
+		if it.alone {
+			no = &noDesk
 		}
-		if w.making > 0 && w.memory+it.cost > w.limit {
+		switch {
+		case noDesk && noWorkers, w.isBehind(it):
 			return false
+		case *no || !w.hasPlace(it):
+			*no = true
+		case w.memory+it.cost > w.limit && (w.evict() || w.making > 0):
+			return false
+		default:
+			w.start(it)
+			return true
 		}
-		w.start(it)
-		return true
 	}
 	return false
+}
+
+// isBehind reports whether so many outputs, of jobs that do not go later, wait to
+// be made durable that the disk has to catch up first.
+func (w *work) isBehind(it *item) bool {
+	return len(w.made) >= 2*commitJobs &&
+		slices.ContainsFunc(w.made, func(o *item) bool { return o.Priority >= it.Priority })
 }
 
 // hasPlace reports whether a job can be started beside those that run: one that
@@ -226,7 +249,8 @@ func (w *work) start(it *item) {
 		it.queued = it.began.Sub(it.came)
 	} else {
 		w.pooled[it] = true
-		p.computed = func(it *item) { w.tell(func() { delete(w.pooled, it) }) }
+		w.forWorkers--
+		w.enlist(it)
 	}
 	go func() {
 		err := it.make(w, p)
@@ -239,9 +263,10 @@ func (w *work) isMade(it *item, p *workplace, err error) {
 	it.ended, it.err, it.state = time.Now(), err, itemMade
 	w.making--
 	w.memory -= it.cost
-	delete(w.pooled, it)
 	if p.desk != nil {
 		w.desks = append(w.desks, p.desk)
+	} else {
+		w.multiplied(it, false) // if that was not said before
 	}
 	if err != nil && w.ctx.Err() != nil {
 		it.state, it.err = itemSkipped, errors.New("was stopped")
@@ -304,6 +329,7 @@ func (w *work) isNamed(group []*item, err error) {
 	w.naming = false
 	w.out -= len(group)
 	for _, it := range group {
+		w.release(it)
 		switch {
 		case it.err == nil:
 			it.state = itemDone

@@ -235,12 +235,14 @@ type benchResult struct {
 	GFLOPS  float64 `json:"gflops"`
 	Peak    float64 `json:"peak_gflops"`
 	Share   float64 `json:"share"`
+	// Unpinned says why workers have no processor each, if another matmul is it.
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 func (s *series) result(f *benchFlags, c crew, u tuned) benchResult {
 	k := u.kernel
 	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, ABFT: f.abft, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
-		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Reps: f.reps,
+		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Unpinned: c.unpinned, Reps: f.reps,
 		Median: median(s.seconds), Best: slices.Min(s.seconds), Peak: median(s.peaks)}
 	r.GFLOPS = s.plan.Flops() / r.Median / 1e9
 	r.Share = r.GFLOPS / r.Peak
@@ -258,6 +260,9 @@ func (f *benchFlags) print(cmd *cobra.Command, c crew, u tuned, all []*series) e
 	out := cmd.OutOrStdout()
 	if !f.asJSON {
 		fmt.Fprintf(out, "%s, %s, %d worker(s)%s\n", u.kernel, f.dtype, c.workers, map[bool]string{true: ", tuned"}[u.path != ""])
+		if c.unpinned != "" {
+			fmt.Fprintf(out, "workers are not pinned: %s\n", c.unpinned)
+		}
 		fmt.Fprintf(out, "%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
 	}
 	for _, s := range all {

@@ -78,7 +78,7 @@ const slowest = 5e8
 // share returns the operations that a core has to do.
 func (p *product) share() float64 {
 	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
-	return work / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
+	return work / float64(max(p.team, p.ranks, 1)) / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
 }
 
 // mayBeLong reports whether the job is worth asking how long it may take.
@@ -234,5 +234,8 @@ func alsoFailed(err, then error) error {
 func (p *product) isSpoilt(err error) bool {
 	var file *master.FileError
 	input := errors.As(err, &file) && file.Role != shmmat.FileOut
+	if other := (rankError{}); errors.As(err, &other) {
+		input = other.code == exitInput
+	}
 	return input || exitCode(err) == exitWrong || p.in.changed() != nil
 }

@@ -170,7 +170,7 @@ func (d *display) draw(looks []glance) {
 const leastBar = 12
 
 // layOut returns lines of a width, their columns below each other. Where it is
-// narrow, the count goes first, and then the speed.
+// narrow, the count goes first, then the speed, then the time left.
 func (d *display) layOut(looks []glance, width int) []string {
 	table := make([][]string, len(looks))
 	for i, l := range looks {
@@ -180,7 +180,7 @@ func (d *display) layOut(looks []glance, width int) []string {
 		}
 		table[i] = []string{shortened(l.name, width/3), l.count, d.speedText(l, limit), fmt.Sprintf("%d %%", l.percent()), l.left}
 	}
-	for _, cut := range []int{1, 2} {
+	for _, cut := range []int{1, 2, 4} {
 		if taken(table)+leastBar > width {
 			for i := range table {
 				table[i][cut] = ""

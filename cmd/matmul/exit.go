@@ -45,7 +45,8 @@ wrong, and no output file has been created, changed or replaced. (A batch has a
 line for each job that failed, whose output is as it was, and ends with the
 status of the first of them; the others have their outputs. If only the
 report could not be printed, the line says that the file is complete. A run with
-checkpoints leaves what --resume goes on with. A search for the best sizes that
+checkpoints leaves what --resume goes on with. A trace is complete however the
+run ends. A search for the best sizes that
 is stopped keeps what it found, and a sweep its points.)`
 
 func newExitCodes() *cobra.Command {
@@ -105,6 +106,7 @@ func exitCode(err error) int {
 		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
+		rank     rankError
 		list     *listError
 		batch    jobsError
 	)
@@ -117,6 +119,8 @@ func exitCode(err error) int {
 		return batch.code
 	case errors.As(err, &resume):
 		return exitResume
+	case errors.As(err, &rank):
+		return rank.code
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):

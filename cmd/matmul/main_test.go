@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"flip":       flip,
 			"truncate":   truncate,
 			"limit":      limit,
+			"quota":      quota,
 			"unfinished": unfinished,
 		},
 	})
@@ -57,6 +58,19 @@ func condition(name string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "mounts": // own mounts, and a System V namespace, can be had
 		return exec.Command("unshare", "-m", "-i", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+	case "quota": // a quota of processor time, in the group of the memory limit or one of its own
+		if dir, err := newMemoryGroup("1000M"); err == nil {
+			err = os.WriteFile(filepath.Join(dir, "cpu.max"), []byte("50000 100000"), 0)
+			os.Remove(dir)
+			if err == nil {
+				return true, nil
+			}
+		}
+		dir, err := newQuotaGroup("50000")
+		if err == nil {
+			os.Remove(dir)
+		}
+		return err == nil, nil
 	case "cgroup": // a memory limit can be set
 		dir, err := newMemoryGroup("1000M")
 		if err == nil {

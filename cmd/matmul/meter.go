@@ -15,8 +15,9 @@ type meter struct {
 
 	mu          sync.Mutex
 	done, total int64
-	first       int64     // done, when it was said for the first time in this unit
-	since       time.Time // and when that was
+	first       int64     // done, when it was said for the first time in this unit,
+	since       time.Time // and when that was, or was seen
+	counted     bool      // it was said how far the work is
 	unit        string    // what is counted; "" if that means nothing to people
 	doing       string    // what is said beside the name
 	flops       float64   // done so far
@@ -29,8 +30,10 @@ func (m *meter) set(done, total int64) { m.count(done, total, "") }
 // count says how far the work is, in units that people know.
 func (m *meter) count(done, total int64, unit string) {
 	m.mu.Lock()
-	if m.since.IsZero() || unit != m.unit {
-		m.first, m.since = done, time.Now()
+	if !m.counted {
+		m.counted, m.first, m.since = true, done, m.begin
+	} else if unit != m.unit {
+		m.first, m.since = done, time.Time{}
 	}
 	m.done, m.total, m.unit = done, total, unit
 	m.mu.Unlock()
@@ -85,7 +88,10 @@ func (m *meter) look(now time.Time) glance {
 	if m.flops > 0 {
 		l.gflops = m.speed.at(now, m.begin, m.flops)
 	}
-	if m.first < l.done && l.done < l.total {
+	if m.since.IsZero() {
+		m.since = now
+	}
+	if m.first < l.done && l.done < l.total && now.After(m.since) {
 		left := float64(now.Sub(m.since)) / float64(l.done-m.first) * float64(l.total-l.done)
 		l.left = roughly(time.Duration(left)).String() + " left"
 	}

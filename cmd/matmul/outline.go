@@ -146,12 +146,7 @@ func (p *product) read() (fs []*matfile.File) {
 
 // expect measures the kernel and the reading for some milliseconds each.
 func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err error) {
-	rate := kernelRate[float64]
-	if p.plan.Type == elem.Float32 {
-		rate = kernelRate[float32]
-	}
-	processors := min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N)
-	e.GFLOPS = rate(p.plan.Kernel, p.plan.Blocking) * float64(processors)
+	e.GFLOPS = p.rate(p.plan.Kernel, p.plan.Blocking) / 1e9
 	e.Multiply = p.plan.Flops() / e.GFLOPS / 1e9
 	if bytes == 0 {
 		return e, nil

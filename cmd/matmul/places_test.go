@@ -1,12 +1,20 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"matmul/internal/sys/inject"
 )
 
 // fakeSlurm puts stand-ins for srun and scontrol into a directory: srun starts a
@@ -75,10 +83,10 @@ func TestASlurmJobIsSavedAtTheSignalQueuedAgainAndEnds(t *testing.T) {
 	for run := 0; ; run++ {
 		r := startWith(t, slurmJob(t, fake, dir, "job.sh"), (*exec.Cmd).Start)
 		if run < 3 {
-			// The part file is there once the command heeds USR1.
+			// When there are workers, the script, srun and the command heed USR1.
 			eventually(t, testPatience, func() string {
-				if len(r.ended) == 0 && !exists(filepath.Join(dir, "C.npy.part")) && !exists(filepath.Join(dir, "C.npy")) {
-					return "no part file:\n" + r.describe()
+				if len(r.ended) == 0 && len(members(r.pid())) < 3+2 {
+					return "the workers have not started"
 				}
 				return ""
 			})
@@ -127,8 +135,7 @@ func TestASlurmArrayLeavesWhatIsThereAlone(t *testing.T) {
 // TestATaskThatSrunGaveOneProcessorOfManySaysSo leaves --cpus-per-task out.
 func TestATaskThatSrunGaveOneProcessorOfManySaysSo(t *testing.T) {
 	fake, dir := fakeSlurm(t), operands(t, 100)
-	cmd := exec.Command("srun", "matmul", "run", "a.npy", "b.npy", "-o", "c.npy")
-	cmd.Path = filepath.Join(fake, "srun")
+	cmd := exec.Command(filepath.Join(fake, "srun"), "matmul", "run", "a.npy", "b.npy", "-o", "c.npy")
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = append(os.Environ(), "PATH="+fake+":"+os.Getenv("PATH"), "SLURM_CPUS_PER_TASK=64")
@@ -175,6 +182,74 @@ matmul run a.npy b.npy -o third.npy --workers "$(nproc)" --json > third.json
 	for file, want := range map[string]bool{"first.json": false, "second.json": true, "third.json": false} {
 		if got := read(filepath.Join(dir, file)); strings.Contains(got, `"unpinned":"`+says) != want {
 			t.Errorf("%s, unpinned %v expected: %s", file, want, got)
+		}
+	}
+}
+
+// withheld are the calls that a sandbox may refuse and that there is a way
+// around.
+var withheld = map[int]func(args [6]uint64) bool{
+	unix.SYS_MEMFD_CREATE:      func([6]uint64) bool { return true },
+	unix.SYS_SCHED_SETAFFINITY: func([6]uint64) bool { return true },
+	unix.SYS_SCHED_SETATTR:     func([6]uint64) bool { return true },
+	unix.SYS_SOCKET:            func([6]uint64) bool { return true },
+	unix.SYS_MADVISE:           func(args [6]uint64) bool { return args[2] == madvCollapse },
+	unix.SYS_OPENAT:            func(args [6]uint64) bool { return args[2]&unix.O_TMPFILE == unix.O_TMPFILE },
+}
+
+const madvCollapse = 25 // Linux 6.1
+
+// TestASandboxThatWithholdsWhatItCan refuses each call that the program can do
+// without, in the command and in its workers: the product is right, and info
+// names what is missing.
+func TestASandboxThatWithholdsWhatItCan(t *testing.T) {
+	dir := operands(t, 300)
+	runCommand(t, dir, "run", "a.npy", "b.npy", "-o", "want.npy")
+	sandboxed := func(args ...string) string {
+		r := startWith(t, command(dir, args...), func(cmd *exec.Cmd) error {
+			_, err := inject.Start(cmd, slices.Collect(maps.Keys(withheld)), func(c inject.Call) syscall.Errno {
+				if is, ok := withheld[c.NR]; ok && is(c.Args) {
+					return syscall.EPERM
+				}
+				return 0
+			})
+			if errors.Is(err, inject.ErrUnavailable) {
+				t.Skip(err)
+			}
+			return err
+		})
+		if code := r.wait(); code != exitDone {
+			t.Fatalf("%s: exit status %d: %s", args[0], code, r.stderr.String())
+		}
+		return r.stdout.String()
+	}
+	// SysV is the one kind of segment that takes neither a memfd nor a file
+	// without a name.
+	sandboxed("run", "a.npy", "b.npy", "-o", "c.npy", "--segment", "sysv", "--workers", "2")
+	if got, want := sum(t, filepath.Join(dir, "c.npy")), sum(t, filepath.Join(dir, "want.npy")); got != want {
+		t.Errorf("SHA-256 %s, want %s", got, want)
+	}
+	var info infoReport
+	if err := json.Unmarshal([]byte(sandboxed("info", "--json")), &info); err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Abilities) == 0 {
+		t.Error("info names nothing that can be done without")
+	}
+	for _, a := range info.Abilities {
+		if a.Works || a.Why == "" || a.Without == "" {
+			t.Errorf("info does not say what is done without %s: %+v", a.Name, a)
+		}
+	}
+	for _, s := range info.Segments {
+		if want := s.Kind == "sysv"; s.Works != want {
+			t.Errorf("segment %s works: %v, want %v", s.Kind, s.Works, want)
+		}
+	}
+	text := sandboxed("info")
+	for _, a := range info.Abilities {
+		if want := "\ndoes without  " + a.Name + " (" + a.Why + "): " + a.Without + "\n"; !strings.Contains(text, want) {
+			t.Errorf("info does not say %q:\n%s", want, text)
 		}
 	}
 }

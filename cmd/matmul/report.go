@@ -52,6 +52,8 @@ type report struct {
 	ABFT *checks `json:"abft,omitempty"`
 	// Checkpoint is nil without checkpoints.
 	Checkpoint *savings `json:"checkpoint,omitempty"`
+	// Ranks is nil where one process did it.
+	Ranks *ranksReport `json:"ranks,omitempty"`
 }
 
 // checks are what checking tiles brought to light.
@@ -137,6 +139,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	line("%s: %d×%d %s = %d×%d times %d×%d", oneLine(r.Out), r.M, r.N, r.DType, r.M, r.K, r.K, r.N)
 	line("  workers   %d, kernel %s, tile %d×%d, %s segment of %s",
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
+	if r.Ranks != nil {
+		line("  ranks     %s", r.Ranks.text())
+	}
 	if r.Profile != "" {
 		line("  profile   %s", oneLine(r.Profile))
 	}

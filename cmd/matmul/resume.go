@@ -62,7 +62,7 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 			return nil, err
 		}
 	}
-	if every == 0 {
+	if every == 0 && p.team == 0 {
 		return nil, p.createOutput()
 	}
 	return nil, p.createPart(ctx)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type runFlags struct {
 	problemFlags
 	poolFlags
 	checkpointFlags
+	rankFlags
 	out, dtype, tile, verify string
 	force, asJSON, dryRun    bool
 	format                   *string
@@ -54,11 +56,17 @@ of C are the same.`,
   matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
   matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if did, err := f.onRanks(cmd, args); did {
+				return err
+			}
+			return f.run(cmd, args)
+		},
 	}
 	f.problemFlags.register(cmd)
 	f.poolFlags.register(cmd)
 	f.checkpointFlags.register(cmd)
+	f.rankFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
@@ -100,6 +108,7 @@ type product struct {
 	tracer   *tracer         // nil without a trace
 	ran      time.Duration   // computing
 	rep      report
+	team     int // ranks that do the product together; 0 where one process does it
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -124,10 +133,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err := p.to.Check(p.spec.A.Rows, p.spec.B.Cols); err != nil {
 		return err
 	}
+	if f.dryRun && f.ranks > 0 {
+		return p.outlineRanks()
+	}
 	if f.dryRun {
 		return p.outline()
 	}
-	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force); err != nil {
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force, p.in.all()...); err != nil {
 		return err
 	}
 	p.crew.trace = p.tracer.hook()
@@ -221,7 +233,13 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
+	if *f.trace != "" && filepath.Clean(*f.trace) == filepath.Clean(f.out) {
+		return nil, usagef("--trace and --output are the same file")
+	}
 	if err := f.checkpointFlags.check(p.to.Stream); err != nil {
+		return nil, err
+	}
+	if err := f.rankFlags.check(cmd, f.dryRun); err != nil {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
@@ -268,8 +286,8 @@ func (p *product) cut() (err error) {
 // makePlan cuts the product and checks that what it takes is to be had, before
 // anything is allocated or created.
 func (p *product) makePlan() error {
-	if err := p.cut(); err != nil || p.isStored() {
-		return err
+	if err := p.cut(); err != nil || p.isStored() || p.team > 0 {
+		return err // ranks take memory for their parts
 	}
 	n, err := p.needs()
 	if err != nil {
@@ -316,7 +334,7 @@ func (p *product) compute(ctx context.Context) error {
 // multiply runs the job into the output file. The inputs are then what they
 // were.
 func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
+	p.plan.Out.File, p.plan.Out.Offset = p.dest.File(), p.dest.Offset
 	if p.saver != nil {
 		p.plan.Out.Stored = p.saver.stored
 	}

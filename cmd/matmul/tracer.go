@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"matmul/internal/matfile"
 	"matmul/internal/sys"
 	"matmul/internal/trace"
 	"matmul/master"
@@ -26,20 +27,20 @@ type tracer struct {
 }
 
 // createTrace makes the file of --trace, nil if there is none. One that exists
-// is replaced by force alone.
-func createTrace(path, program string, force bool) (*tracer, error) {
+// is replaced by force alone, and none of the inputs ever is.
+func createTrace(path, program string, force bool, inputs ...*matfile.File) (*tracer, error) {
 	if path == "" {
 		return nil, nil
+	}
+	if err := matfile.CheckOutput(path, force, inputs...); err != nil {
+		return nil, err
 	}
 	how := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if force {
 		how = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
 	f, err := os.OpenFile(path, how, 0o666)
-	switch {
-	case os.IsExist(err):
-		return nil, inputf(path, "exists; use --force to replace it")
-	case err != nil:
+	if err != nil {
 		return nil, inputf(path, "the trace cannot be written: %v", reason(err))
 	}
 	return &tracer{path: path, file: f, w: trace.NewWriter(f, program, sys.Monotonic()), info: trace.Info{Program: "matmul " + version}}, nil

@@ -60,7 +60,8 @@ func (t *Timeline) build() (*plot.Plot, *plot.Legend, error) {
 		}
 	}
 	p.Y.Tick.Marker = ticks
-	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0, 3*vg.Millimeter
+	// Room between the names and the lanes, without an axis in it.
+	p.Y.LineStyle.Color, p.Y.Tick.LineStyle.Color, p.Y.Tick.Length = color.Transparent, color.Transparent, 4*vg.Millimeter
 	p.Y.Tick.Label.Font.Size = vg.Length(math.Min(10, 300/float64(len(ticks))))
 	return p, legend, nil
 }
@@ -114,7 +115,7 @@ func (l *lanes) Plot(c draw.Canvas, p *plot.Plot) {
 const (
 	laneHeight = 0.8
 	edge       = vg.Length(0.6)
-	mostBlocks = 1500 // of a lane: more than a page has dots across
+	mostBlocks = 1000 // of a lane: more than a page has dots across
 )
 
 // A block is a part of a lane that is drawn as one: a span, or, where there are

@@ -13,7 +13,7 @@ import (
 type Trace struct {
 	Name string // of the process
 	Info Info
-	Rows []Row       // the master, if it did anything, and the workers, by number
+	Rows []Row       // of the master, if it did anything, and of the workers, by number
 	Rate []Speed     // of the counter GFLOP/s
 	From float64     // when the first task began,
 	To   float64     // and when the last one ended
@@ -80,8 +80,21 @@ func Read(r io.Reader) (*Trace, error) {
 	if len(t.Rows) == 0 {
 		return nil, ErrEmpty
 	}
+	t.addIdle()
 	slices.SortFunc(t.Rows, func(a, b Row) int { return a.ID - b.ID })
 	return t, nil
+}
+
+// mostWorkers is more workers than a pool has.
+const mostWorkers = 1 << 12
+
+// addIdle adds the workers that had nothing to do.
+func (t *Trace) addIdle() {
+	for seat := range min(t.Info.Workers, mostWorkers) {
+		if !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.ID == row(seat) }) {
+			t.Rows = append(t.Rows, Row{ID: row(seat), Name: fmt.Sprintf("worker %d", seat)})
+		}
+	}
 }
 
 // object reads the file's object. Fields that it does not know it leaves alone.
@@ -168,13 +181,18 @@ func (t *Trace) event(e *event) error {
 		return errors.New("pid is missing")
 	case *e.Ph == "M":
 		return t.named(e)
-	case e.Ts == nil || !(*e.Ts >= 0):
+	case !isTime(e.Ts):
 		return errors.New("ts is not a time")
 	case *e.Ph == "C":
 		return t.counter(e)
 	}
 	return t.slice(e)
 }
+
+// mostTime is more microseconds than any trace spans.
+const mostTime = 1e15
+
+func isTime(micros *float64) bool { return micros != nil && 0 <= *micros && *micros <= mostTime }
 
 // named takes the name of the process or of a row.
 func (t *Trace) named(e *event) error {
@@ -228,7 +246,7 @@ func (t *Trace) slice(e *event) error {
 	if e.Tid == nil {
 		return errors.New("tid is missing")
 	}
-	if e.Dur == nil || !(*e.Dur >= 0) {
+	if !isTime(e.Dur) {
 		return errors.New("dur is not a time")
 	}
 	if e.Cat != "task" {
