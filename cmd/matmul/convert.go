@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -119,11 +120,11 @@ func convert(ctx context.Context, to matfile.Target, c *matfile.File, file *matf
 	bar = show.start("read "+to.Path+" again", nil)
 	read, err := to.Reread(ctx, file.File(), c.Info, bar.set)
 	bar.end()
-	if err == nil && read != written {
-		err = fmt.Errorf("%s: what was written is not what was read again", to.Path)
-	}
-	if err != nil && ctx.Err() == nil {
+	switch unreadable := (*matfile.Error)(nil); {
+	case errors.As(err, &unreadable):
 		return wrongError{err}
+	case err == nil && read != written:
+		return wrongError{fmt.Errorf("%s: what was written is not what was read again; run again, the machine may be faulty", to.Path)}
 	}
 	return err
 }

@@ -94,7 +94,7 @@ func (o *Output) WriteError(err error) error {
 }
 
 // CommitUnlessThere is Commit, except that a target that has the same bytes already
-// stays as it is, and that is no error.
+// stays as it is, is made durable, and is no error.
 func (o *Output) CommitUnlessThere() error {
 	if o.force {
 		return o.Commit()
@@ -107,6 +107,13 @@ func (o *Output) CommitUnlessThere() error {
 	same, err := Same(there, o.file)
 	if err != nil || !same {
 		return o.Commit()
+	}
+	err = o.Fsync(there)
+	if err == nil {
+		err = o.place.syncDir(o.Fsync)
+	}
+	if err != nil {
+		return o.commitError("sync", bare(err))
 	}
 	return o.Abort()
 }
