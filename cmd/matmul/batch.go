@@ -163,7 +163,7 @@ func (f *batchFlags) prepare(cmd *cobra.Command, list string) (q *queue, err err
 	if f.resume && f.joblog == "" {
 		return nil, usagef("--resume needs --joblog FILE")
 	}
-	if err := (&checkpointFlags{checkpoint: f.checkpoint}).check(); err != nil {
+	if err := (&checkpointFlags{checkpoint: f.checkpoint}).check(false); err != nil {
 		return nil, err
 	}
 	if q.show, err = newProgress(f.progress); err != nil {

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,12 +66,16 @@ func (q *queue) product(it *item) (*product, error) {
 		how = q.verify
 	}
 	method, err := parseMethod(how)
+	if err != nil {
+		return nil, err
+	}
+	to, err := matfile.ParseTarget(it.Out, "")
 	f := &runFlags{
 		problemFlags:    problemFlags{alpha: it.Alpha, beta: it.Beta, transA: it.TransA, transB: it.TransB, c0: it.C0},
 		checkpointFlags: checkpointFlags{checkpoint: q.checkpoint},
 		out:             it.Out, dtype: it.DType, tile: "auto", force: q.force,
 	}
-	return &product{runFlags: f, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, prefix: it.ID + ": ",
+	return &product{runFlags: f, to: to, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, prefix: it.ID + ": ",
 		priority: uint8(it.Priority), choose: q.choose, show: q.barsOf(it)}, err
 }
 
@@ -93,6 +95,7 @@ var absent = new(os.File)
 // inputs opens what a job reads, or, of what another job writes, says what it
 // will be.
 func (q *queue) inputs(it *item) (in inputs, open []*matfile.File, err error) {
+	opener := newOpener(filepath.Dir(it.Out), q.crew.limits, progress{})
 	for _, f := range []struct {
 		to   **matfile.File
 		path string
@@ -104,7 +107,10 @@ func (q *queue) inputs(it *item) (in inputs, open []*matfile.File, err error) {
 			*f.to = &matfile.File{Info: by.out, File: absent}
 			continue
 		}
-		if *f.to, err = matfile.Open(f.path); err != nil {
+		if matfile.IsStream(f.path) {
+			return in, open, inputf(f.path, "is a pipe: a batch reads files")
+		}
+		if *f.to, err = opener.Open(q.cmd.Context(), f.path); err != nil {
 			return in, open, err
 		}
 		open = append(open, *f.to)
@@ -128,6 +134,9 @@ func (q *queue) examine(it *item) (err error) {
 	}()
 	if err == nil {
 		err = p.fit(p.in)
+	}
+	if err == nil && !p.to.IsPlain() {
+		err = &matfile.Error{Path: it.Out, Problem: "a batch writes .npy files", Want: "a name that ends in .npy", Advice: "matmul run writes other formats"}
 	}
 	if err == nil {
 		err = matfile.CheckOutput(it.Out, q.force || q.resume, open...)
@@ -241,8 +250,8 @@ func pathExists(path string) (bool, error) {
 }
 
 // openAs opens what a job reads, which is as it was examined.
-func (p *product) openAs(it *item) (err error) {
-	if p.in, err = p.open(it.A, it.B); err != nil {
+func (p *product) openAs(it *item) error {
+	if err := p.openInputs(p.cmd.Context(), it.A, it.B); err != nil {
 		return err
 	}
 	if err := p.specify(); err != nil {
@@ -299,7 +308,7 @@ func (it *item) confirm(ctx context.Context) error {
 		return fmt.Errorf("open %s: %w", it.Out, bareError(err))
 	}
 	defer there.Close()
-	same, err := equal(there, p.dest.File())
+	same, err := matfile.Same(there, p.dest.File())
 	if err == nil && !same {
 		err = &matfile.Error{Path: it.Out, Problem: "exists, and is not this job's output", Advice: "use --force to replace it"}
 	}
@@ -311,25 +320,6 @@ func (it *item) confirm(ctx context.Context) error {
 	}
 	p.dest.Abort()
 	return nil
-}
-
-// equal reports whether two files hold the same bytes.
-func equal(a, b *os.File) (bool, error) {
-	x, y := make([]byte, 256<<10), make([]byte, 256<<10)
-	for at := int64(0); ; {
-		n, err := a.ReadAt(x, at)
-		if err != nil && err != io.EOF {
-			return false, err
-		}
-		m, err := b.ReadAt(y, at)
-		if err != nil && err != io.EOF {
-			return false, err
-		}
-		if n == 0 || !bytes.Equal(x[:n], y[:m]) {
-			return n == 0 && m == 0, nil
-		}
-		at += int64(n)
-	}
 }
 
 // syncThere makes a file and its name durable.

@@ -164,7 +164,7 @@ func (q *queue) tidy(ctx context.Context, it *item) {
 	if err != nil {
 		return
 	}
-	p.in, err = p.open(it.A, it.B)
+	err = p.openInputs(ctx, it.A, it.B)
 	if err == nil {
 		defer p.in.close()
 		err = p.specify()

@@ -37,11 +37,14 @@ func (f *checkpointFlags) register(cmd *cobra.Command) {
 	complete(cmd, "checkpoint", checkpointAuto, checkpointOff, "30s")
 }
 
-func (f *checkpointFlags) check() error {
+// check checks the flags, for an output that is a stream or a file.
+func (f *checkpointFlags) check(stream bool) error {
 	every, err := time.ParseDuration(f.checkpoint)
 	switch {
 	case f.checkpoint == checkpointOff && f.resume:
 		return usagef("--checkpoint off and --resume exclude each other")
+	case stream && (f.resume || err == nil):
+		return usagef("a stream has no checkpoints: leave out --checkpoint and --resume, or write to a file")
 	case f.checkpoint == checkpointAuto, f.checkpoint == checkpointOff:
 		return nil
 	case err != nil || every <= 0:
@@ -61,7 +64,7 @@ func (p *product) interval() time.Duration {
 	switch {
 	case err == nil:
 		return every
-	case p.checkpoint == checkpointOff:
+	case p.checkpoint == checkpointOff || p.to.Stream:
 		return 0
 	case p.resume || p.mayBeLong() && p.expected() > longJob:
 		return usualInterval
@@ -156,6 +159,9 @@ func (p *product) watch(parent context.Context) (ctx context.Context, stop func(
 // settle decides what becomes of the part file and the journal when a job ends
 // with err: they stay if there is something in them that another run can use.
 func (p *product) settle(ctx context.Context, err error) error {
+	if p.sheet != nil {
+		p.sheet.Abort() // unless it is there
+	}
 	if p.saver == nil {
 		p.dest.Abort()
 		return err

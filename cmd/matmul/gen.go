@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"matmul/internal/elem"
@@ -18,8 +20,8 @@ func newGen() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gen -o FILE --rows M --cols N",
 		Short: "Make a matrix to try things with",
-		Long: `gen writes an .npy file whose bytes depend on the flags alone: the same seed
-gives the same matrix on every machine.`,
+		Long: `gen writes a file whose bytes depend on the flags alone: the same seed gives the
+same matrix on every machine. Its format is that of its extension, as in run.`,
 		Example: `  matmul gen -o A.npy --rows 4096 --cols 4096
   matmul gen -o B.npy --rows 1000 --cols 20 --dtype float32 --kind normal --seed 7`,
 		Args: arguments(),
@@ -32,6 +34,7 @@ gives the same matrix on every machine.`,
 	f.StringVar(&kind, "kind", "uniform", "elements: uniform in [-1, 1), normal, integer or identity")
 	f.Uint64Var(&seed, "seed", 1, "choose another matrix of that kind")
 	f.BoolVar(&force, "force", false, "replace the file if it exists")
+	format := formatFlag(cmd)
 	show := progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "kind", "uniform", "normal", "integer", "identity")
@@ -56,18 +59,47 @@ gives the same matrix on every machine.`,
 		if err != nil {
 			return err
 		}
-		o, err := matfile.Create(out, rows, cols, t, force)
+		to, err := parseTarget(out, *format)
 		if err != nil {
 			return err
 		}
-		defer o.Abort()
-		m := bars.start("gen "+out, nil)
-		err = gen.Write(cmd.Context(), o, gen.Spec{Kind: k, Seed: seed}, m.set)
-		m.end()
-		if err != nil {
-			return err
-		}
-		return o.Commit()
+		return generate(cmd.Context(), to, rows, cols, t, gen.Spec{Kind: k, Seed: seed}, force, bars)
 	}
 	return cmd
+}
+
+// generate writes what s describes to the target.
+func generate(ctx context.Context, to matfile.Target, rows, cols int64, t elem.Type, s gen.Spec, force bool, show progress) (err error) {
+	if err := to.Check(rows, cols); err != nil {
+		return err
+	}
+	var o, sheet *matfile.Output
+	if to.IsPlain() {
+		o, err = matfile.Create(to.Path, rows, cols, t, force)
+	} else {
+		if !to.Stream {
+			if sheet, err = matfile.CreateBlank(to.Path, force, false); err != nil {
+				return err
+			}
+			defer sheet.Abort()
+		}
+		o, err = matfile.CreateScratch(outputDir(to), rows, cols, t)
+	}
+	if err != nil {
+		return err
+	}
+	defer o.Abort()
+	m := show.start("gen "+to.Path, nil)
+	err = gen.Write(ctx, o, s, m.set)
+	m.end()
+	switch {
+	case err != nil:
+		return err
+	case to.IsPlain():
+		return o.Commit()
+	}
+	if err := convert(ctx, to, &matfile.File{Info: o.Info, File: o.File()}, sheet, true, show); err != nil || sheet == nil {
+		return err
+	}
+	return sheet.Commit()
 }

@@ -105,7 +105,7 @@ func (c matrixCase) sum(t *testing.T, ctx context.Context, dir string, pool *mas
 	p.transA, p.transB = c.trans[0] == 't', c.trans[1] == 't'
 	p.c0 = c.file(t, dir, "c0", m, n, false)
 	var err error
-	if p.in, err = p.problemFlags.open(c.file(t, dir, "a", m, k, p.transA), c.file(t, dir, "b", k, n, p.transB)); err != nil {
+	if p.in, err = p.problemFlags.open(ctx, &matfile.Opener{Dir: dir}, c.file(t, dir, "a", m, k, p.transA), c.file(t, dir, "b", k, n, p.transB)); err != nil {
 		t.Fatal(err)
 	}
 	defer p.in.close()

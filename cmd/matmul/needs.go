@@ -24,7 +24,10 @@ type needs struct {
 	extra    int64  // bytes that the command takes beside the workers,
 	extraFor string // and what for
 	check    int64  // bytes that verification takes, when the workers have ended
-	output   int64  // bytes of the output's file; 0 without one
+	output   int64  // bytes of the file that C is computed into; 0 without one
+	encoded  int64  // bytes at most of the output, if that is another file,
+	format   string // and its format
+	copied   int64  // bytes of copies of inputs in outDir, which are there already
 	there    int64  // bytes of them that the part file of an earlier run has
 	outDir   string
 }
@@ -66,6 +69,9 @@ type room struct {
 func (n *needs) rooms() (rs []room) {
 	output := n.output - n.there
 	all := []room{{dir: n.outDir, bytes: output, what: "output " + tune.FormatBytes(output)}}
+	if n.encoded > 0 {
+		all = append(all, room{dir: n.outDir, bytes: n.encoded, what: fmt.Sprintf("as %s at most %s", n.format, tune.FormatBytes(n.encoded))})
+	}
 	what := fmt.Sprintf("segment %s (%s)", tune.FormatBytes(n.segments()), regionSum(n.layout))
 	switch n.kind {
 	case shmmat.Posix:
@@ -107,9 +113,13 @@ func (n *needs) memory() (total int64, sum string) {
 		case r.segment:
 			segment = true
 		default:
-			kept = r.bytes
+			kept += r.bytes
 			parts = append(parts, r.what+" in memory")
 		}
+	}
+	if n.copied > 0 && isInMemory(n.outDir) {
+		kept += n.copied
+		parts = append(parts, "copies of inputs "+tune.FormatBytes(n.copied)+" in memory")
 	}
 	if segment {
 		work += n.segments()
@@ -122,6 +132,12 @@ func (n *needs) memory() (total int64, sum string) {
 		return n.check + kept, "verification " + tune.FormatBytes(n.check)
 	}
 	return work + kept, strings.Join(parts, ", ")
+}
+
+// isInMemory reports whether files in dir take memory.
+func isInMemory(dir string) bool {
+	fs, err := sys.FileSystemOf(dir)
+	return err == nil && fs.InMemory
 }
 
 // addressSpace returns the bytes that one worker maps: two views of the data
@@ -192,8 +208,8 @@ func (n *needs) affordFiles(limit int64) error {
 		return resourceError{fmt.Errorf("files may not be larger than %s (ulimit -f): the %s takes %s",
 			tune.FormatBytes(limit), what, tune.FormatBytes(size))}
 	}
-	if n.output > limit {
-		return refuse("output", n.output)
+	if size := max(n.output, n.encoded); size > limit {
+		return refuse("output", size)
 	}
 	if size := n.layout.Size; n.kind != shmmat.SysV && size > limit {
 		return refuse(n.kind.String()+" segment", size)

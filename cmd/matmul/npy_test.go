@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 
@@ -57,7 +59,7 @@ func encode(descr, shape string, elements []string) ([]byte, error) {
 
 // decodeText returns a file's element type, shape and elements as text.
 func decodeText(path string) (string, error) {
-	f, err := matfile.Open(path)
+	f, err := (&matfile.Opener{Dir: os.TempDir()}).Open(context.Background(), path)
 	if err != nil {
 		return "", err
 	}

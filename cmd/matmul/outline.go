@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -61,7 +60,8 @@ type outline struct {
 
 	Read      int64  `json:"read_bytes"`        // of the inputs
 	CheckRead int64  `json:"verify_read_bytes"` // at least
-	Write     int64  `json:"write_bytes"`
+	Copied    int64  `json:"copied_bytes"`      // of inputs that cannot be read in place; they are in the output's directory
+	Write     int64  `json:"write_bytes"`       // at most
 	Dir       string `json:"output_directory"`
 	Free      int64  `json:"output_free_bytes"` // -1 if unknown, math.MaxInt64 if unbounded
 
@@ -81,7 +81,7 @@ type expectation struct {
 // needs returns what the product takes. Verification runs when the workers
 // have ended.
 func (p *product) needs() (*needs, error) {
-	dir := filepath.Dir(p.out)
+	dir := outputDir(p.to)
 	n := newNeeds(&p.crew, p.plan, dir)
 	if p.banded != nil {
 		largest, err := p.banded.Largest()
@@ -99,10 +99,17 @@ func (p *product) needs() (*needs, error) {
 	}
 	n.output, n.outDir = size, dir
 	n.there = min(size, sys.Allocated(p.out+matfile.PartSuffix))
+	n.copied = p.in.copied()
+	if !p.to.IsPlain() && !p.to.Stream {
+		n.encoded, n.format = p.to.Size(p.plan.M, p.plan.N, p.plan.Type), p.to.Format.String()
+	}
 	if p.method != "" {
 		if n.check, err = checkMemory(p.method, p.problem(p.in, p.outcome()), verify.Options{Workers: p.checkers}); err != nil {
 			return nil, err
 		}
+	}
+	if !p.to.IsPlain() {
+		n.check = max(n.check, p.to.WriteMemory(p.plan.M, p.plan.N))
 	}
 	return n, nil
 }
@@ -128,7 +135,7 @@ func (p *product) outline() error {
 		Workers: p.crew.workers, Kernel: p.plan.Kernel.String(), TileM: p.plan.TileM, TileN: p.plan.TileN,
 		Tasks: p.plan.Tasks(), Profile: p.tuned.path,
 		Segment: p.crew.kind.String(), Regions: map[string]int64{}, Worker: n.each, Check: n.check,
-		Write: n.output, Dir: n.outDir, Free: -1,
+		Write: n.output + n.encoded, Copied: n.copied, Dir: n.outDir, Free: -1,
 	}
 	for r, e := range n.layout.At {
 		if e.Len > 0 {
@@ -241,6 +248,9 @@ func (o *outline) print(out io.Writer, asJSON bool) error {
 	line("  read      %s: A %.3g times, B %.3g times", tune.FormatBytes(o.Read), o.PassesA, o.PassesB)
 	line("  volume    %.4g elements read and written, %.2f times 2mnk/√S for the S = %.4g elements that fit into the segment",
 		o.Volume, o.Volume/max(1, o.Bound), float64(o.Room))
+	if o.Copied > 0 {
+		line("  copies    %s of inputs that cannot be read in place, in %s", tune.FormatBytes(o.Copied), oneLine(o.Dir))
+	}
 	if o.CheckRead > 0 {
 		line("  verify    reads at least %s, in %s after the workers have ended", tune.FormatBytes(o.CheckRead), tune.FormatBytes(o.Check))
 	}

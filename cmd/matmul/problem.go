@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -51,8 +52,10 @@ type inputs struct {
 	a, b, c0 *matfile.File // c0 is nil without --c0
 }
 
-// open opens the operands and checks that their shapes fit.
-func (p *problemFlags) open(a, b string) (in inputs, err error) {
+// open opens the operands and checks that their shapes fit. What is named twice is
+// opened once: standard input has one matrix.
+func (p *problemFlags) open(ctx context.Context, o *matfile.Opener, a, b string) (in inputs, err error) {
+	opened := map[string]*matfile.File{}
 	defer func() {
 		if err != nil {
 			in.close()
@@ -65,9 +68,13 @@ func (p *problemFlags) open(a, b string) (in inputs, err error) {
 		if f.path == "" && f.to == &in.c0 {
 			continue
 		}
-		if *f.to, err = matfile.Open(f.path); err != nil {
+		if *f.to = opened[f.path]; *f.to != nil {
+			continue
+		}
+		if *f.to, err = o.Open(ctx, f.path); err != nil {
 			return in, err
 		}
+		opened[f.path] = *f.to
 	}
 	return in, p.fit(in)
 }
@@ -85,6 +92,18 @@ func (in inputs) close() {
 	for _, f := range in.all() {
 		f.Close()
 	}
+}
+
+// copied returns the bytes of copies of the inputs.
+func (in inputs) copied() (bytes int64) {
+	seen := map[*matfile.File]bool{}
+	for _, f := range in.all() {
+		if !seen[f] {
+			seen[f] = true
+			bytes += f.Copied()
+		}
+	}
+	return bytes
 }
 
 // changed returns an error if an input is not what it was when it was opened.

@@ -84,10 +84,18 @@ func (f *runFlags) hire(cmd *cobra.Command, args []string) (h *hired, err error)
 	if *f.trace != "" {
 		return h, usagef("--trace: ranks write no trace")
 	}
-	if p.in, err = f.open(args[0], args[1]); err != nil {
+	for _, name := range []string{args[0], args[1], f.c0, f.out} {
+		if matfile.IsStream(name) {
+			return h, usagef("%s: ranks read and write files, no pipes", name)
+		}
+	}
+	if err := p.openInputs(cmd.Context(), args[0], args[1]); err != nil {
 		return h, err
 	}
 	if err := p.specify(); err != nil {
+		return h, err
+	}
+	if err := p.to.Check(p.spec.A.Rows, p.spec.B.Cols); err != nil {
 		return h, err
 	}
 	dir, _, err := matfile.Beside(p.out)
@@ -355,6 +363,9 @@ func (t *team) produce(ctx context.Context, h *hired) error {
 	p := h.product
 	if err == nil {
 		err = p.checkOutput(ctx, verify.Options{})
+	}
+	if err == nil && !p.to.IsPlain() {
+		err = p.convert(ctx)
 	}
 	if err == nil {
 		err = p.commit()

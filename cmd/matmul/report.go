@@ -33,6 +33,7 @@ type report struct {
 	Bands  *bandReport `json:"bands,omitempty"`
 	Bytes  int64       `json:"segment_bytes"`
 	Tasks  int         `json:"tasks"`
+	Format string      `json:"format"`    // of the output
 	Kept   int64       `json:"kept_rows"` // of C, from the run that was resumed
 	Deaths int         `json:"worker_deaths"`
 	// Unpinned says why workers have no processor each, if another matmul is it.
@@ -71,6 +72,7 @@ type seconds struct {
 	Multiply float64 `json:"multiply"`
 	Store    float64 `json:"store"`
 	Verify   float64 `json:"verify"`
+	Write    float64 `json:"write"` // in another format than .npy, and reading it again
 	Sync     float64 `json:"sync"`
 }
 
@@ -80,7 +82,8 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Bands: p.bandReport(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.keptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
+		Bands: p.bandReport(), Format: p.to.Format.String(), Profile: p.tuned.path, Unpinned: p.crew.unpinned,
+		Tasks: r.Tasks, Kept: p.keptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
 	}
 	if rep.Bands != nil {
 		rep.TileM, rep.TileN, rep.Bytes = rep.Bands.TileM, rep.Bands.TileN, rep.Bands.Bytes
@@ -164,6 +167,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 		line("  verify    %s  %s: right", duration(r.Seconds.Verify), r.Verify.Method)
 	} else {
 		line("  verify    none")
+	}
+	if r.Seconds.Write > 0 {
+		line("  write     %s  as %s", duration(r.Seconds.Write), r.Format)
 	}
 	line("  sync      %s", duration(r.Seconds.Sync))
 	line("  total     %s", duration(r.Seconds.Total))

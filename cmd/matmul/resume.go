@@ -17,6 +17,12 @@ import (
 // run has left, as far as it can be trusted. If that run had finished all but to
 // remove its journal, it returns the output instead, under its name.
 func (p *product) openOutput(ctx context.Context) (there *matfile.File, err error) {
+	if p.to.Stream {
+		if err := p.makePlan(); err != nil {
+			return nil, err
+		}
+		return nil, p.createOutput()
+	}
 	dir, name, err := matfile.Beside(p.out)
 	if err != nil {
 		return nil, err
@@ -57,10 +63,19 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 		}
 	}
 	if every == 0 && p.team == 0 {
-		p.dest, err = matfile.Create(p.out, p.plan.M, p.plan.N, p.plan.Type, p.force)
-		return nil, err
+		return nil, p.createOutput()
 	}
 	return nil, p.createPart(ctx)
+}
+
+// createOutput opens what C is computed into without checkpoints.
+func (p *product) createOutput() (err error) {
+	if p.to.IsPlain() {
+		p.dest, err = matfile.Create(p.out, p.plan.M, p.plan.N, p.plan.Type, p.force)
+	} else {
+		p.dest, err = matfile.CreateScratch(outputDir(p.to), p.plan.M, p.plan.N, p.plan.Type)
+	}
+	return err
 }
 
 // forget removes what an earlier run has left.
@@ -80,7 +95,8 @@ func forget(ctx context.Context, output string) error {
 
 // createPart opens the part file, a new one or what is left of one.
 func (p *product) createPart(ctx context.Context) (err error) {
-	p.dest, err = matfile.CreatePart(ctx, p.out, p.plan.M, p.plan.N, p.plan.Type, p.force, p.force || p.resume)
+	force := p.force || !p.to.IsPlain() // it never replaces an output in another format
+	p.dest, err = matfile.CreatePart(ctx, p.out, p.plan.M, p.plan.N, p.plan.Type, force, p.force || p.resume)
 	return err
 }
 
@@ -149,8 +165,8 @@ func (p *product) finished(ctx context.Context, records []journal.Record) (there
 	for _, r := range records {
 		p.spec.Kept = append(p.spec.Kept, r.Rect)
 	}
-	if err := p.cut(); err != nil || !p.isStored() {
-		return nil, err
+	if err := p.cut(); err != nil || !p.isStored() || !p.to.IsPlain() {
+		return nil, err // in another format, its part file is still there
 	}
 	f, err := matfile.Open(p.out)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 func unfinished(ts *testscript.TestScript, neg bool, args []string) {
 	p := newProduct(ts.MkAbs(args[0]))
 	var err error
-	p.in, err = p.problemFlags.open(ts.MkAbs("a.npy"), ts.MkAbs("b.npy"))
+	p.in, err = p.problemFlags.open(context.Background(), &matfile.Opener{}, ts.MkAbs("a.npy"), ts.MkAbs("b.npy"))
 	ts.Check(err)
 	defer p.in.close()
 	ts.Check(p.specify())
@@ -105,7 +105,7 @@ func (p *known) job(dir string, force, resume bool) *product {
 	j := newProduct(filepath.Join(dir, "c.npy"))
 	j.force, j.resume, j.checkpoint = force, resume, "1h"
 	var err error
-	if j.in, err = j.problemFlags.open(filepath.Join(p.dir, "a.npy"), filepath.Join(p.dir, "b.npy")); err != nil {
+	if j.in, err = j.problemFlags.open(context.Background(), &matfile.Opener{}, filepath.Join(p.dir, "a.npy"), filepath.Join(p.dir, "b.npy")); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(j.in.close)

@@ -24,6 +24,7 @@ type runFlags struct {
 	out, dtype, tile, verify string
 	memory                   string // "" where nothing is done in bands
 	force, asJSON, dryRun    bool
+	format                   *string
 	abft                     bool
 	progress                 *progressFlags
 	trace                    *string
@@ -37,10 +38,14 @@ func newRun() *cobra.Command {
 		Long: `run computes C = alpha*op(A)*op(B) + beta*C0 and writes it to a new file, which
 appears under its name only when it is complete, verified and on disk.
 
-Inputs are .npy files of versions 1 to 3: float64 or float32 in either byte
-order, C or Fortran order; integers and booleans if float64 holds them exactly.
-A one-dimensional A is a row, a one-dimensional B a column. The result has the
-widest element type of the operands, unless --dtype says otherwise.
+Inputs are .npy files, arrays in .npz archives (FILE.npz:NAME), Matrix Market
+arrays, lines of numbers (CSV, TSV), or raw binary with its layout
+(FILE:100x200,float32,fortran,big); their content says which. "-" is standard
+input. Elements are float64 or float32; integers and booleans if float64 holds
+them exactly. A one-dimensional A is a row, a one-dimensional B a column. The
+result has the widest element type of the operands, unless --dtype says
+otherwise, and the format of the output's extension (.npy, .npz, .mtx, .csv,
+.tsv, .txt, .raw); "-" is standard output.
 
 With checkpoints, finished rows are saved in C.npy.part, and C.npy.journal says
 which they are. SIGTERM, SIGINT, SIGHUP and SIGUSR1 save and end with exit status
@@ -48,6 +53,7 @@ which they are. SIGTERM, SIGINT, SIGHUP and SIGUSR1 save and end with exit statu
 of C are the same.`,
 		Example: `  matmul run A.npy B.npy -o C.npy
   matmul run X.npy X.npy --trans-b -o gram.npy --verify exact
+  matmul run A.mtx B.npz:b -o C.csv
   matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
   matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
@@ -72,6 +78,7 @@ of C are the same.`,
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
+	f.format = formatFlag(cmd)
 	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
@@ -99,10 +106,12 @@ type product struct {
 	banded   *master.Banded // in place of plan where that does not fit into memory
 	limit    int64          // of --memory; 0 for none
 	checkers int            // goroutines of verification; 0 for as many as there are processors
-	dest     *matfile.Output
-	saver    *saver        // nil without checkpoints
-	tracer   *tracer       // nil without a trace
-	ran      time.Duration // computing
+	to       matfile.Target
+	dest     *matfile.Output // what C is computed into: the output, if that is a plain .npy file
+	sheet    *matfile.Output // the output in another format; nil for a stream
+	saver    *saver          // nil without checkpoints
+	tracer   *tracer         // nil without a trace
+	ran      time.Duration   // computing
 	rep      report
 	team     int // ranks that do the product together; 0 where one process does it
 }
@@ -113,14 +122,20 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	start := time.Now()
-	if p.in, err = f.open(args[0], args[1]); err != nil {
+	if err := p.mayWrite(); err != nil {
+		return err
+	}
+	if err := p.openInputs(cmd.Context(), args[0], args[1]); err != nil {
 		return err
 	}
 	defer p.in.close()
-	if err := matfile.CheckOutput(f.out, f.force || f.resume, p.in.all()...); err != nil {
+	if err := p.mayWrite(); err != nil {
 		return err
 	}
 	if err := p.specify(); err != nil {
+		return err
+	}
+	if err := p.to.Check(p.spec.A.Rows, p.spec.B.Cols); err != nil {
 		return err
 	}
 	if f.dryRun && f.ranks > 0 {
@@ -155,6 +170,15 @@ func (p *product) produce(ctx context.Context) error {
 	return p.settle(ctx, p.work(ctx))
 }
 
+// mayWrite checks that the output may be written, before there is something to
+// write.
+func (p *product) mayWrite() error {
+	if p.to.Stream {
+		return nil
+	}
+	return matfile.CheckOutput(p.out, p.force || p.resume, p.in.all()...)
+}
+
 // work computes C, checks it and gives it its name.
 func (p *product) work(ctx context.Context) error {
 	if p.saver != nil && !p.isStored() {
@@ -168,6 +192,11 @@ func (p *product) work(ctx context.Context) error {
 	}
 	if err := p.checkOutput(ctx, verify.Options{}); err != nil {
 		return err
+	}
+	if !p.to.IsPlain() {
+		if err := p.convert(ctx); err != nil {
+			return err
+		}
 	}
 	return p.commit()
 }
@@ -187,6 +216,10 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	if err := f.problemFlags.check(cmd); err != nil {
 		return nil, err
 	}
+	if p.to, err = parseTarget(f.out, *f.format); err != nil {
+		return nil, err
+	}
+	f.out = p.to.Path
 	if f.verify != "none" {
 		if p.method, err = verify.ParseMethod(f.verify); err != nil {
 			return nil, usagef("--verify %q: want freivalds, gonum, exact or none", f.verify)
@@ -211,7 +244,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 	if *f.trace != "" && filepath.Clean(*f.trace) == filepath.Clean(f.out) {
 		return nil, usagef("--trace and --output are the same file")
 	}
-	if err := f.checkpointFlags.check(); err != nil {
+	if err := f.checkpointFlags.check(p.to.Stream); err != nil {
 		return nil, err
 	}
 	if err := f.rankFlags.check(cmd, f.dryRun); err != nil {
@@ -289,7 +322,7 @@ func (p *product) compute(ctx context.Context) error {
 		p.rep = newReport(p, master.Report{}, 0)
 		return nil
 	}
-	pool, err := p.crew.open(filepath.Dir(p.out), p.tuned.choice)
+	pool, err := p.crew.open(outputDir(p.to), p.tuned.choice)
 	if err != nil {
 		return err
 	}
@@ -381,6 +414,9 @@ func (p *product) save() error {
 	if p.saver != nil {
 		return p.saver.journal.Checkpoint(p.dest.Sync)
 	}
+	if !p.to.IsPlain() {
+		return nil // what is computed into gets no name
+	}
 	return p.dest.Sync()
 }
 
@@ -391,11 +427,17 @@ func (p *product) commit() error {
 		err = p.save()
 	}
 	if err == nil {
-		err = p.dest.Commit()
+		err = p.publish()
 	}
 	p.rep.Seconds.Sync = time.Since(start).Seconds()
 	return err
 }
 
 // print prints the report.
-func (p *product) print() error { return p.rep.print(p.cmd.OutOrStdout(), p.asJSON) }
+func (p *product) print() error {
+	out := p.cmd.OutOrStdout()
+	if p.to.Stream { // which may be standard output
+		out = p.cmd.ErrOrStderr()
+	}
+	return p.rep.print(out, p.asJSON)
+}

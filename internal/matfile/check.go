@@ -101,7 +101,7 @@ func checkReplace(path string, st fs.FileInfo, force bool, inputs []*File) error
 		if in == nil {
 			continue
 		}
-		if ist, err := in.Stat(); err == nil && os.SameFile(st, ist) {
+		if ist, err := in.named().Stat(); err == nil && os.SameFile(st, ist) {
 			return &Error{Path: path, Problem: "is the same file as the input " + printable(in.Path), Advice: "choose another output"}
 		}
 	}

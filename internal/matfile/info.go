@@ -1,5 +1,7 @@
-// Package matfile reads matrices from .npy files and writes them so that a
-// result is either complete and on disk under its name, or not there at all.
+// Package matfile reads matrices from files and writes them so that a result is
+// either complete and on disk under its name, or not there at all. [Open] and
+// [Create] are for .npy files; [Opener] and [Target] for every [Format], and for
+// pipes.
 //
 // Contract: nothing in an input is trusted. What a header claims is checked
 // against the size of the file before anything is allocated or read by it,
@@ -8,8 +10,8 @@
 // reported as an [*Error], whose one line names the file. A target that is
 // not to be replaced is never replaced, not even in a race.
 //
-// The format is described in NEP 1 and in numpy.lib.format. Versions 1, 2 and
-// 3 are read; version 1 is written.
+// .npy is described in NEP 1 and in numpy.lib.format. Versions 1, 2 and 3 are
+// read; version 1 is written. docs/formats.md describes the other formats.
 package matfile
 
 import (

@@ -16,45 +16,86 @@ import (
 // processes may do it at once.
 type File struct {
 	Info
-	*os.File
-	opened identity // as it was when the header was read
+	*os.File          // what holds the elements: what was named, or a copy of it
+	origin   *os.File // what was named, if the elements lie in a copy; else nil
+	path     string   // of what was named; "" for a stream, which nobody can look at again
+	start    int64    // of the header, in what was named
+	opened   identity // of what was named, as it was when the header was read
 }
 
 // Open opens the .npy file at path and checks its header against its size.
-// The caller closes it. A file that cannot be used is an [*Error].
+// The caller closes it. A file that cannot be used is an [*Error]. An [Opener]
+// opens other formats, too.
 func Open(path string) (*File, error) {
-	// A pipe without a writer would block the open for ever.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, st, err := openRegular(path)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, err
 	}
-	m, err := newFile(path, f)
+	in, err := Parse(bufio.NewReader(io.NewSectionReader(f, 0, st.Size())))
+	m := &File{Info: in, File: f, path: path, opened: identify(st)}
+	m.Path = path
+	if err == nil {
+		err = m.checkSize(st.Size())
+	}
 	if err != nil {
 		f.Close()
-		var e *Error
-		if errors.As(err, &e) && e.Path == "" {
-			e.Path = path
-		}
-		return nil, err
+		return nil, nameError(err, path)
 	}
 	return m, nil
 }
 
-func newFile(path string, f *os.File) (*File, error) {
+// openRegular opens a regular file.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	// A pipe without a writer would block the open for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, openError(path, err)
+	}
 	st, err := settled(f)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", printable(path), bare(err))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("open %s: %w", printable(path), bare(err))
+	case !st.Mode().IsRegular():
+		err = &Error{Path: path, Problem: "is " + kindOfFile(st.Mode()), Want: "a regular file"}
+	default:
+		return f, st, nil
 	}
-	if !st.Mode().IsRegular() {
-		return nil, &Error{Problem: "is " + kindOfFile(st.Mode()), Want: "a regular file"}
+	f.Close()
+	return nil, nil, err
+}
+
+// nameError gives an [*Error] that names no file the name of one.
+func nameError(err error, path string) error {
+	var e *Error
+	if errors.As(err, &e) && e.Path == "" {
+		e.Path = path
 	}
-	in, err := Parse(bufio.NewReader(io.NewSectionReader(f, 0, st.Size())))
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// named returns what was named: the elements may lie in a copy of it.
+func (f *File) named() *os.File {
+	if f.origin != nil {
+		return f.origin
 	}
-	in.Path = path
-	m := &File{Info: in, File: f, opened: identify(st)}
-	return m, m.checkSize(st.Size())
+	return f.File
+}
+
+// Copied returns the bytes of the copy that holds the elements, 0 if they are
+// read where they were named.
+func (f *File) Copied() int64 {
+	if f.origin == nil {
+		return 0
+	}
+	return f.DataSize()
+}
+
+// Close closes the file.
+func (f *File) Close() error {
+	if f.origin != nil {
+		f.origin.Close()
+	}
+	return f.File.Close()
 }
 
 // A file system counts its times in ticks of 10 ms at most, as a rule. A file
@@ -85,7 +126,7 @@ func settled(f *os.File) (st fs.FileInfo, err error) {
 // checkSize compares the size of the file with what its header describes.
 func (f *File) checkSize(size int64) error {
 	want := f.Offset + f.DataSize()
-	e := &Error{Path: f.Path, Want: fmt.Sprintf("%d (%d of header, then %s of %s)", want, f.Offset, f.Shape(), f.Elem)}
+	e := &Error{Path: f.Path, Want: fmt.Sprintf("%d (%s)", want, f.described())}
 	switch {
 	case size < want:
 		e.Problem = fmt.Sprintf("is truncated: it has %d bytes", size)
@@ -99,11 +140,22 @@ func (f *File) checkSize(size int64) error {
 	return e
 }
 
+// described says what the file has to have.
+func (f *File) described() string {
+	if f.Offset == 0 {
+		return fmt.Sprintf("%s of %s", f.Shape(), f.Elem)
+	}
+	return fmt.Sprintf("%d of header, then %s of %s", f.Offset, f.Shape(), f.Elem)
+}
+
 // Changed returns an [*Error] if the file is not what it was at [Open]: if its
 // size or times differ, or its name now means another file. Times that were
-// forged go unnoticed.
+// forged go unnoticed. Of a stream nothing can change: it was copied.
 func (f *File) Changed() error {
-	st, err := f.Stat()
+	if f.path == "" {
+		return nil
+	}
+	st, err := f.named().Stat()
 	if err != nil {
 		return fmt.Errorf("stat %s: %w", printable(f.Path), bare(err))
 	}
@@ -111,7 +163,7 @@ func (f *File) Changed() error {
 	if what := f.opened.rewritten(now); what != "" {
 		return f.changedError(what)
 	}
-	named, err := os.Stat(f.Path)
+	named, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return f.changedError("removed")

@@ -1,6 +1,7 @@
 package matfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +53,97 @@ func Create(path string, rows, cols int64, t elem.Type, force bool) (*Output, er
 	return create(path, rows, cols, t, force, true)
 }
 
+// CreateScratch is [Create] for a matrix in the directory dir that never gets a
+// name: it can be written and read, and Abort gives it up.
+func CreateScratch(dir string, rows, cols int64, t elem.Type) (*Output, error) {
+	return layOut(&Output{Info: Info{Path: dir}}, rows, cols, t, target{dir: dir}, func(target) (*os.File, place, error) {
+		file, err := openUnnamed(dir, "C")
+		if err != nil {
+			err = outputError(dir, "create a file in", err)
+		}
+		return file, place{}, err
+	})
+}
+
+// CreateBlank is [Create] for a file whose contents the caller writes to
+// [Output.File], from beginning to end and in whatever format: its [Info] is empty
+// but for the path. With again there may be a file already, which
+// [Output.CommitUnlessThere] compares with this one.
+func CreateBlank(path string, force, again bool) (*Output, error) {
+	to, err := resolve(path, force || again, nil)
+	if err != nil {
+		return nil, err
+	}
+	o := &Output{force: force, Fsync: (*os.File).Sync, Info: Info{Path: path}}
+	if o.file, o.place, err = openPart(to, true); err != nil {
+		return nil, outputError(path, "create", err)
+	}
+	if err := o.prepare(nil, 0, to); err != nil {
+		o.Abort()
+		return nil, err
+	}
+	return o, nil
+}
+
+// WriteError returns the error of writing to [Output.File] as those of [Write] are.
+func (o *Output) WriteError(err error) error {
+	if errors.As(err, new(*os.PathError)) {
+		return outputError(o.Path, "write", err)
+	}
+	return err
+}
+
+// CommitUnlessThere is Commit, except that a target that has the same bytes already
+// stays as it is, is made durable, and is no error.
+func (o *Output) CommitUnlessThere() error {
+	if o.force {
+		return o.Commit()
+	}
+	there, err := os.Open(o.Path)
+	if err != nil {
+		return o.Commit() // which says what is wrong, if it still is
+	}
+	defer there.Close()
+	same, err := Same(there, o.file)
+	if err != nil || !same {
+		return o.Commit()
+	}
+	err = o.Fsync(there)
+	if err == nil {
+		err = o.place.syncDir(o.Fsync)
+	}
+	if err != nil {
+		return o.commitError("sync", bare(err))
+	}
+	return o.Abort()
+}
+
+// Same reports whether two files have the same contents.
+func Same(a, b *os.File) (bool, error) {
+	as, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	bs, err := b.Stat()
+	if err != nil || as.Size() != bs.Size() || !as.Mode().IsRegular() {
+		return false, err
+	}
+	x, y := make([]byte, readBuffer), make([]byte, readBuffer)
+	for at := int64(0); at < as.Size(); at += readBuffer {
+		n := min(readBuffer, as.Size()-at)
+		if _, err := a.ReadAt(x[:n], at); err != nil {
+			return false, err
+		}
+		if _, err := b.ReadAt(y[:n], at); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(x[:n], y[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Size returns the bytes of the file that [Create] makes for a matrix, or an
 // error that is [ErrNoSpace].
 func Size(rows, cols int64, t elem.Type) (int64, error) {
@@ -76,20 +168,24 @@ func create(path string, rows, cols int64, t elem.Type, force, unnamed bool) (*O
 
 // assemble makes an output of the file that open returns.
 func assemble(path string, rows, cols int64, t elem.Type, force bool, open func(target) (*os.File, place, error)) (*Output, error) {
+	to, err := resolve(path, force, nil)
+	if err != nil {
+		return nil, err
+	}
+	return layOut(&Output{force: force, Info: Info{Path: path}}, rows, cols, t, to, open)
+}
+
+// layOut gives o, of which the path is known, the file that open returns.
+func layOut(o *Output, rows, cols int64, t elem.Type, to target, open func(target) (*os.File, place, error)) (*Output, error) {
 	if rows < 0 || cols < 0 || !t.Valid() {
 		panic(fmt.Sprintf("matfile: create a %d × %d matrix of %s", rows, cols, t))
 	}
 	size, err := Size(rows, cols, t)
 	if err != nil {
-		return nil, fmt.Errorf("create %s: %w", printable(path), err)
+		return nil, fmt.Errorf("create %s: %w", printable(o.Path), err)
 	}
 	head := header(rows, cols, t)
-	to, err := resolve(path, force, nil)
-	if err != nil {
-		return nil, err
-	}
-	o := &Output{force: force, Fsync: (*os.File).Sync,
-		Info: Info{Path: path, Rows: rows, Cols: cols, Dims: 2, Elem: t, Offset: int64(len(head))}}
+	o.Rows, o.Cols, o.Dims, o.Elem, o.Offset, o.Fsync = rows, cols, 2, t, int64(len(head)), (*os.File).Sync
 	if o.file, o.place, err = open(to); err != nil {
 		return nil, err
 	}

@@ -68,12 +68,8 @@ func fill(r io.Reader, b []byte, at int) error {
 
 func checkMagic(head []byte) error {
 	if string(head[:6]) != magic {
-		e := &Error{Problem: fmt.Sprintf("is not an .npy file: it begins with %q", head[:6]),
+		return &Error{Problem: fmt.Sprintf("is not an .npy file: it begins with %q", head[:6]),
 			Want: fmt.Sprintf("%q", magic), Advice: "write it with numpy.save"}
-		if string(head[:4]) == "PK\x03\x04" {
-			e.Problem, e.Want, e.Advice = "is a zip archive (.npz?), not an .npy file", "", "save each array with numpy.save"
-		}
-		return e
 	}
 	if major, minor := head[6], head[7]; major < 1 || major > 3 || minor != 0 {
 		return &Error{Problem: fmt.Sprintf("has the .npy version %d.%d", major, minor), Want: "1.0, 2.0 or 3.0"}

@@ -6,7 +6,8 @@
 numpy/TYPE-ORDER-LAYOUT-vN.npy are 3 x 5 matrices, written by NumPy. Their
 element in row i, column j, with n = 5*i + j, is (n - 7) / 2 for floating
 point, n - 7 for signed and n for unsigned integers, n % 3 == 0 for bool.
-The others are described in parse_test.go and read_test.go. refused/ is what matmul must not read.
+The others are described in parse_test.go and read_test.go. formats/ has such
+matrices in other formats. refused/ is what matmul must not read.
 """
 import os
 import struct
@@ -50,6 +51,25 @@ def matrices():
                     array = np.array(elements(code), dtype=sign + code, order=layout)
                     name = f"{code}-{order}-{layout}-v{version}.npy"
                     write(os.path.join("numpy", name), array, (version, 0))
+
+
+def archives():
+    """All types, big-endian Fortran order too, stored and deflated."""
+    arrays = {c: np.array(elements(c), dtype="<" + c) for c in TYPES}
+    arrays.update({c + "-big-F": np.array(elements(c), dtype=">" + c, order="F") for c in TYPES})
+    np.savez("formats/stored.npz", **arrays)
+    np.savez_compressed("formats/deflated.npz", **arrays)
+
+
+def texts():
+    """The float64 matrix, as NumPy writes it for others."""
+    array = elements("f8")
+    np.savetxt("formats/savetxt.txt", array)
+    np.savetxt("formats/savetxt.csv", array, delimiter=",", header="a,b,c,d,e")
+    np.savetxt("formats/names.csv", array, delimiter=",", header="a,b,c,d,e", comments="", newline="\r\n")
+    np.savetxt("formats/savetxt.tsv", array, delimiter="\t", fmt="%.17g")
+    array.tofile("formats/little.raw")
+    array.T.astype(">f4").tofile("formats/transposed-big-f4.raw")
 
 
 def others():
@@ -97,6 +117,9 @@ def refused():
 if __name__ == "__main__":
     os.makedirs("numpy", exist_ok=True)
     os.makedirs("refused", exist_ok=True)
+    os.makedirs("formats", exist_ok=True)
     matrices()
     others()
+    archives()
+    texts()
     refused()
