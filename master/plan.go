@@ -64,6 +64,7 @@ type Spec struct {
 
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
+	MaxScratch   int64         // bytes that a worker's tiles may take, unless their size is given; zero: as they suit the kernel
 	TileM, TileN int64         // at most; zero: chosen for the problem
 	ByColumns    bool          // order of the tiles; see tiling.Params
 	Slice        int64         // elements that a PACK task reads; zero: a default
@@ -105,6 +106,12 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		shape = tiling.OfStored
 	}
 	down, across := tiling.DefaultTiles(pr, shape, mr, nr, workers)
+	for s.MaxScratch > 0 && s.scratch(tiling.Longest(pr.M, mr, down), tiling.Longest(pr.N, nr, across), pr.K) > s.MaxScratch && shape.Rows > mr {
+		if shape.Rows /= 2; shape.Strip > 2*shape.Rows {
+			shape.Strip /= 2
+		}
+		down, across = tiling.DefaultTiles(pr, shape, mr, nr, workers)
+	}
 	taper := workers > 1
 	if s.TileM > 0 && s.TileN > 0 {
 		taper = false
@@ -192,12 +199,14 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 
 // Scratch returns the bytes of private memory that each worker takes for its
 // tiles, at most.
-func (p *Plan) Scratch() int64 {
-	n := gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
-	if p.ABFT {
-		n += gemm.CheckScratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K))
+func (p *Plan) Scratch() int64 { return p.scratch(p.TileM, p.TileN, p.K) }
+
+func (s *Spec) scratch(m, n, k int64) int64 {
+	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
+	if s.ABFT {
+		bytes += gemm.CheckScratch(s.Kernel, s.Blocking, int(m), int(n), int(k))
 	}
-	return n
+	return bytes
 }
 
 // record returns what workers must know of the job.

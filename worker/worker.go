@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"matmul/internal/elem"
@@ -44,6 +45,8 @@ type worker struct {
 	f64    arith[float64]
 	f32    arith[float32]
 	toRead []byte // buffer for stored elements of another type or byte order
+
+	attended int // messages read
 }
 
 // views are a data segment as tasks see it; nil where there is none.
@@ -112,8 +115,15 @@ func segmentOf(m shmmat.Message, files []*os.File) (*shmmat.Segment, error) {
 	return shmmat.Attach(m.Handle, f)
 }
 
+// messages is how many are read between two collections of what they leave: the
+// collector of a worker process does not run by itself while that is little.
+const messages = 256
+
 // attend reads one message and acts on it.
 func (w *worker) attend() error {
+	if w.attended++; w.attended%messages == 0 && w.owns {
+		runtime.GC()
+	}
 	m, files, err := w.line.Receive()
 	if err != nil {
 		return err

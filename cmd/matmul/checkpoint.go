@@ -94,13 +94,13 @@ func (p *product) expected() time.Duration {
 type saver struct {
 	every   time.Duration
 	journal *journal.Journal
-	rows    atomic.Int64 // of C, written by this run
+	elems   atomic.Int64 // of C, written by this run
 }
 
-// stored takes the news that a rectangle of full rows is written.
+// stored takes the news that a rectangle is written.
 func (s *saver) stored(r tiling.Rect, sum uint32) {
 	s.journal.Stored(r, sum)
-	s.rows.Add(r.Rows())
+	s.elems.Add(r.Rows() * r.Cols())
 }
 
 // newSaver returns what saves the job whose output is name in the directory dir.
@@ -207,7 +207,7 @@ func (p *product) leave(failed error) string {
 	if failed != nil {
 		return "what was saved before is kept, go on with --resume"
 	}
-	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.plan.KeptRows()+p.saver.rows.Load(), p.plan.M)
+	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.keptRows()+p.saver.elems.Load()/max(p.plan.N, 1), p.plan.M)
 }
 
 // isStop reports whether err is the news that a signal asked for the end.

@@ -116,9 +116,6 @@ func (p *product) outlineRanks() error {
 	return o.print(p.cmd.OutOrStdout(), p.asJSON)
 }
 
-// mostScratch is the private memory that a worker takes for tiles, at most.
-const mostScratch = 16 << 20
-
 func (o *rankOutline) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(o)

@@ -29,11 +29,13 @@ type report struct {
 	Segment string `json:"segment"`
 	// Profile is the tuner's file that chose the sizes; "" if there is none.
 	Profile string `json:"profile"`
-	Bytes   int64  `json:"segment_bytes"`
-	Tasks   int    `json:"tasks"`
-	Format  string `json:"format"`    // of the output
-	Kept    int64  `json:"kept_rows"` // of C, from the run that was resumed
-	Deaths  int    `json:"worker_deaths"`
+	Format  string `json:"format"` // of the output
+	// Bands are nil unless the product was done in bands.
+	Bands  *bandReport `json:"bands,omitempty"`
+	Bytes  int64       `json:"segment_bytes"`
+	Tasks  int         `json:"tasks"`
+	Kept   int64       `json:"kept_rows"` // of C, from the run that was resumed
+	Deaths int         `json:"worker_deaths"`
 	// Unpinned says why workers have no processor each, if another matmul is it.
 	Unpinned string  `json:"unpinned,omitempty"`
 	Seconds  seconds `json:"seconds"`
@@ -80,14 +82,17 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Format: p.to.Format.String(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.plan.KeptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
+		Format: p.to.Format.String(), Bands: p.bandReport(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.keptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
+	}
+	if rep.Bands != nil {
+		rep.TileM, rep.TileN, rep.Bytes = rep.Bands.TileM, rep.Bands.TileN, rep.Bands.Bytes
 	}
 	if p.abft {
 		rep.ABFT = &checks{r.Wrong, r.Retired}
 	}
 	if rep.Seconds.Multiply > 0 {
 		computed := p.plan.Problem
-		computed.M -= p.plan.KeptRows()
+		computed.M -= rep.Kept
 		rep.GFLOPS = computed.Flops() / rep.Seconds.Multiply / 1e9
 	}
 	if rep.Peak > 0 {
@@ -141,6 +146,9 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 		r.Workers, r.Kernel, r.TileM, r.TileN, r.Segment, tune.FormatBytes(r.Bytes))
 	if r.Ranks != nil {
 		line("  ranks     %s", r.Ranks.text())
+	}
+	if r.Bands != nil {
+		line("  bands     %s", r.Bands.text())
 	}
 	if r.Profile != "" {
 		line("  profile   %s", oneLine(r.Profile))

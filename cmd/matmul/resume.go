@@ -154,7 +154,7 @@ func (p *product) trust(ctx context.Context) error {
 	if err := p.makePlan(); err != nil {
 		return err
 	}
-	p.show.note("%s: %d of %d rows are kept", p.out, p.plan.KeptRows(), p.plan.M)
+	p.show.note("%s: %d of %d rows are kept", p.out, p.keptRows(), p.plan.M)
 	return nil
 }
 

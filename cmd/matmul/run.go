@@ -22,6 +22,7 @@ type runFlags struct {
 	checkpointFlags
 	rankFlags
 	out, dtype, tile, verify string
+	memory                   string // "" where nothing is done in bands
 	force, asJSON, dryRun    bool
 	format                   *string
 	abft                     bool
@@ -71,6 +72,7 @@ of C are the same.`,
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
+	fl.StringVar(&f.memory, "memory", "auto", "memory that all processes together may take, as in 600MiB; a product that does not fit is done in bands (default: what the machine and the control group leave)")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
 	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums, and do it again if a processor or memory failed")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
@@ -101,6 +103,9 @@ type product struct {
 	tuned    tuned
 	spec     master.Spec // without the sizes that are chosen for it
 	plan     *master.Plan
+	banded   *master.Banded // in place of plan where that does not fit into memory
+	limit    int64          // of --memory; 0 for none
+	checkers int            // goroutines of verification; 0 for as many as there are processors
 	to       matfile.Target
 	dest     *matfile.Output // what C is computed into: the output, if that is a plain .npy file
 	sheet    *matfile.Output // the output in another format; nil for a stream
@@ -230,6 +235,9 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
+	if err := p.parseMemory(); err != nil {
+		return nil, err
+	}
 	if p.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
@@ -289,6 +297,9 @@ func (p *product) makePlan() error {
 	if err := p.cut(); err != nil || p.isStored() || p.team > 0 {
 		return err // ranks take memory for their parts
 	}
+	if err := p.makeBands(); err != nil {
+		return err
+	}
 	n, err := p.needs()
 	if err != nil {
 		return err
@@ -334,18 +345,16 @@ func (p *product) compute(ctx context.Context) error {
 // multiply runs the job into the output file. The inputs are then what they
 // were.
 func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
-	p.plan.Out.File, p.plan.Out.Offset = p.dest.File(), p.dest.Offset
+	out := p.plan.Out
+	out.File, out.Offset = p.dest.File(), p.dest.Offset
 	if p.saver != nil {
-		p.plan.Out.Stored = p.saver.stored
+		out.Stored = p.saver.stored
 	}
-	job, err := pool.Prepare(ctx, p.plan)
-	if err != nil {
-		return rep, err
+	if p.banded != nil {
+		rep, err = p.multiplyBands(ctx, pool, out)
+	} else {
+		rep, err = p.multiplyWhole(ctx, pool, out)
 	}
-	defer job.Close()
-	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
-	rep, err = job.Run(ctx)
-	bar.end()
 	if errors.Is(err, master.ErrWrong) {
 		err = advise(err, "nothing was written: the machine is faulty")
 	}
@@ -353,6 +362,18 @@ func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.R
 		return rep, err
 	}
 	return rep, p.in.changed()
+}
+
+func (p *product) multiplyWhole(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {
+	p.plan.Out = out
+	job, err := pool.Prepare(ctx, p.plan)
+	if err != nil {
+		return master.Report{}, err
+	}
+	defer job.Close()
+	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
+	defer bar.end()
+	return job.Run(ctx)
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
@@ -365,7 +386,10 @@ func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) 
 	}
 	bar := p.show.start(p.prefix+"verify", nil)
 	o.Progress = bar.set
-	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), o)
+	if o.Workers == 0 {
+		o.Workers = p.checkers
+	}
+	r, err := runCheck(ctx, p.method, p.problem(p.in, c), o)
 	bar.end()
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func runVerify(cmd *cobra.Command, p *problemFlags, args []string, dtype string,
 	}
 	bar := show.start("verify", nil)
 	o.Progress = bar.set
-	r, err := verify.Run(cmd.Context(), m, problem, o)
+	r, err := runCheck(cmd.Context(), m, problem, o)
 	bar.end()
 	if err != nil {
 		return err
