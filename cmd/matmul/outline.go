@@ -246,11 +246,11 @@ func (o *outline) print(out io.Writer, asJSON bool) error {
 	line("  memory    %s with a %s segment: %s", tune.FormatBytes(o.Memory), o.Segment, o.Sum)
 	line("  limit     %s", o.Limit)
 	line("  read      %s: A %.3g times, B %.3g times", tune.FormatBytes(o.Read), o.PassesA, o.PassesB)
-	line("  volume    %.4g elements read and written, %.2f times 2mnk/√S for the S = %.4g elements that fit into the segment",
-		o.Volume, o.Volume/max(1, o.Bound), float64(o.Room))
 	if o.Copied > 0 {
 		line("  copies    %s of inputs that cannot be read in place, in %s", tune.FormatBytes(o.Copied), oneLine(o.Dir))
 	}
+	line("  volume    %.4g elements read and written, %.2f times 2mnk/√S for the S = %.4g elements that fit into the segment",
+		o.Volume, o.Volume/max(1, o.Bound), float64(o.Room))
 	if o.CheckRead > 0 {
 		line("  verify    reads at least %s, in %s after the workers have ended", tune.FormatBytes(o.CheckRead), tune.FormatBytes(o.Check))
 	}

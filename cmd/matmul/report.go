@@ -29,11 +29,11 @@ type report struct {
 	Segment string `json:"segment"`
 	// Profile is the tuner's file that chose the sizes; "" if there is none.
 	Profile string `json:"profile"`
+	Format  string `json:"format"` // of the output
 	// Bands are nil unless the product was done in bands.
 	Bands  *bandReport `json:"bands,omitempty"`
 	Bytes  int64       `json:"segment_bytes"`
 	Tasks  int         `json:"tasks"`
-	Format string      `json:"format"`    // of the output
 	Kept   int64       `json:"kept_rows"` // of C, from the run that was resumed
 	Deaths int         `json:"worker_deaths"`
 	// Unpinned says why workers have no processor each, if another matmul is it.
@@ -82,8 +82,7 @@ func newReport(p *product, r master.Report, peak float64) report {
 		M: p.plan.M, N: p.plan.N, K: p.in.k(p.transA), DType: p.plan.Type.String(),
 		Workers: p.crew.workers, ISA: p.plan.Kernel.ISA.String(), Kernel: p.plan.Kernel.String(),
 		TileM: p.plan.TileM, TileN: p.plan.TileN, Segment: p.crew.kind.String(), Bytes: p.plan.Layout.Bytes(),
-		Bands: p.bandReport(), Format: p.to.Format.String(), Profile: p.tuned.path, Unpinned: p.crew.unpinned,
-		Tasks: r.Tasks, Kept: p.keptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
+		Format: p.to.Format.String(), Bands: p.bandReport(), Profile: p.tuned.path, Unpinned: p.crew.unpinned, Tasks: r.Tasks, Kept: p.keptRows(), Deaths: r.Deaths, Peak: peak / 1e9, Seconds: shares(r), Span: span(r).Seconds(),
 	}
 	if rep.Bands != nil {
 		rep.TileM, rep.TileN, rep.Bytes = rep.Bands.TileM, rep.Bands.TileN, rep.Bands.Bytes
