@@ -321,7 +321,7 @@ func TestMemoryOfClosedJobsIsUsedAgain(t *testing.T) {
 	a.Close()
 	b.Close()
 	p.m = 3 * n // A and C are larger: 56 MiB
-	a = prepare(t, ctx, pool, p.spec(t, gemm.Auto))
+	prepare(t, ctx, pool, p.spec(t, gemm.Auto))
 	if got := took(); got < 56 || got > 64 {
 		t.Errorf("a job of 56 MiB and a small one take %d MiB: what did not fit is still there", got)
 	}

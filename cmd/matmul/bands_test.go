@@ -39,7 +39,11 @@ func sampled(t *testing.T, dir string, args ...string) (s sampledRun) {
 			}
 		}
 	}()
-	code := r.wait()
+	limit := testPatience
+	if campaign {
+		limit = time.Hour
+	}
+	code := r.waitFor(limit)
 	close(stop)
 	<-looked
 	r.left(testPatience, "c.npy")

@@ -86,9 +86,15 @@ func (r *running) pid() int { return r.cmd.Process.Pid }
 // wait waits for the end and returns the exit status as a shell gives it.
 func (r *running) wait() int {
 	r.t.Helper()
+	return r.waitFor(testPatience)
+}
+
+// waitFor is wait for a command that may take long.
+func (r *running) waitFor(limit time.Duration) int {
+	r.t.Helper()
 	select {
 	case <-r.ended:
-	case <-time.After(testPatience):
+	case <-time.After(limit):
 		r.t.Fatalf("the command hangs:\n%s", r.describe())
 	}
 	s := r.cmd.ProcessState.Sys().(syscall.WaitStatus)
