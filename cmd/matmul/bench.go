@@ -35,12 +35,20 @@ func newBench() *cobra.Command {
 		Long: `bench multiplies row-major matrices that lie in shared memory, with workers that
 are running already. The time covers everything from handing in the job to the
 finished C: planning, packing, messages and multiplying. Sizes take turns, and
-the FMA limit is measured in the same turns.`,
+the FMA limit is measured in the same turns.
+
+On two ranks or more of an MPI job it measures the network between the first and
+the last one instead, for --network of run.`,
 		Example: `  matmul bench
   matmul bench --sizes 2048 --workers 2 --reps 15
   matmul bench --sizes 4096x4096x64,64x8192x8192 --dtype float32 --json`,
 		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if did, err := f.onRanks(cmd); did {
+				return err
+			}
+			return f.run(cmd)
+		},
 	}
 	f.register(cmd)
 	fl := cmd.Flags()

@@ -96,10 +96,10 @@ func (p *product) outlineRanks() error {
 		return err
 	}
 	rate := p.rate(p.tuned.kernel, p.tuned.choice.Blocking())
-	left := p.crew.limits.Memory().Bytes - int64(p.crew.workers)*(perProcess+mostScratch)
+	left := p.ceiling().bytes - int64(p.crew.workers)*(perProcess+mostScratch)
 	plan, err := summa.Fit(problem, p.spec.Type.Size(), p.ranks, rate, net, float64(left), p.interval().Seconds())
 	if err != nil {
-		return resourceError{fmt.Errorf("not enough memory: %w, and this machine has %s left; use more ranks", err, tune.FormatBytes(max(left, 0)))}
+		return resourceError{fmt.Errorf("not enough memory: %w, and here a rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
 	o := rankOutline{
 		M: plan.M, N: plan.N, K: p.spec.A.Cols, DType: p.spec.Type.String(), Ranks: p.ranks,
@@ -128,7 +128,7 @@ func (o *rankOutline) print(out io.Writer, asJSON bool) error {
 	line("  network    %s", o.Network)
 	line("  memory     %s per rank, panels and block of C", size(o.Memory))
 	line("  read       %s per rank", size(o.Read))
-	line("  receive    %s per rank; with that memory no algorithm gets by with less than %s", size(o.Bytes), size(o.Bound))
+	line("  receive    %s per rank; the lower bound for that memory is %s", size(o.Bytes), size(o.Bound))
 	line("  compute    %s  at %.1f GFLOP/s per rank, measured now on one processor", duration(o.Compute), o.GFLOPS)
 	line("  transfer   %s  of which computing hides all but %s", duration(o.Transfer), strings.TrimSpace(duration(o.Exposed)))
 	line("  time       %s  without files, efficiency %.1f %%", duration(o.Time), 100*o.Efficiency)

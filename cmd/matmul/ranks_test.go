@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"matmul/internal/mpi"
+	"matmul/internal/summa"
 )
 
 // mpiexec returns the command that starts n ranks of this program with the
@@ -173,5 +175,29 @@ func TestAnErrorOfRanksIsOneLine(t *testing.T) {
 			t.Errorf("%v: status %d, want %d; %d lines: %s", c.args, code, c.code, lines, r.stderr.String())
 		}
 		r.left(testPatience)
+	}
+}
+
+// TestBenchOnRanksMeasuresTheNetwork: what it prints is what run takes.
+func TestBenchOnRanksMeasuresTheNetwork(t *testing.T) {
+	dir := t.TempDir()
+	cmd := onRanks(dir, 3, "bench", "--reps", "3", "--json")
+	r := startWith(t, cmd, (*exec.Cmd).Start)
+	if code := r.wait(); code != exitDone {
+		t.Fatalf("status %d: %s", code, r.stderr.String())
+	}
+	var got networkReport
+	if err := json.Unmarshal(r.stdout.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, r.stdout.String())
+	}
+	if got.Latency < 0 || !(got.Bandwidth > 0) || len(got.Samples) < 2 || got.Library != mpi.Library() {
+		t.Errorf("measured %+v", got)
+	}
+	if _, err := summa.ParseNetwork(got.Network.String()); err != nil {
+		t.Error(err)
+	}
+	one := startWith(t, onRanks(dir, 1, "bench"), (*exec.Cmd).Start)
+	if code := one.wait(); code != exitUsage {
+		t.Errorf("one rank: status %d: %s", code, one.stderr.String())
 	}
 }

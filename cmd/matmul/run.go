@@ -129,7 +129,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force, p.in.all()...); err != nil {
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force || f.resume, p.in.all()...); err != nil {
 		return err
 	}
 	p.crew.trace = p.tracer.hook()

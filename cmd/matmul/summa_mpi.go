@@ -139,7 +139,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 		return err
 	}
 	each := int64(p.crew.workers) * (perProcess + mostScratch)
-	left, err := p.least(ctx, p.crew.limits.Memory().Bytes-each)
+	left, err := p.least(ctx, p.ceiling().bytes-each)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (p *part) band(ctx context.Context, file *mpi.File, r0, r1 int64) error {
 	if err := p.agree(ctx, p.failed); err != nil {
 		return err
 	}
-	return p.store(ctx, file, r, r1-r0, p.c[(steps-1)%2].mem)
+	return p.store(ctx, file, r, p.c[(steps-1)%2].mem)
 }
 
 // A coming is the panels of a step on their way.
@@ -361,7 +361,7 @@ func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.
 
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
-func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, height int64, mem []byte) error {
+func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, mem []byte) error {
 	size := p.spec.Type.Size()
 	mem = mem[:r.Rows()*r.Cols()*int64(size)]
 	if p.spec.Type == elem.Float32 {
@@ -381,14 +381,14 @@ func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, height 
 	if err := p.agree(ctx, file.Sync()); err != nil {
 		return err
 	}
-	return p.agree(ctx, p.record(r, height, mem))
+	return p.agree(ctx, p.record(r, mem))
 }
 
 // castagnoli is the polynomial of the sums that a journal holds.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // record notes in the journal of rank 0 what every rank has written. Collective.
-func (p *part) record(r tiling.Rect, height int64, mem []byte) error {
+func (p *part) record(r tiling.Rect, mem []byte) error {
 	mine := make([]byte, 0, 40)
 	for _, v := range []int64{r.R0, r.R1, r.C0, r.C1, int64(crc32.Checksum(mem, castagnoli))} {
 		mine = binary.NativeEndian.AppendUint64(mine, uint64(v))
@@ -400,10 +400,9 @@ func (p *part) record(r tiling.Rect, height int64, mem []byte) error {
 	for ; len(all) > 0; all = all[len(mine):] {
 		at := func(i int) int64 { return int64(binary.NativeEndian.Uint64(all[8*i:])) }
 		if r := (tiling.Rect{R0: at(0), R1: at(1), C0: at(2), C1: at(3)}); r.Rows() > 0 && r.Cols() > 0 {
-			p.saver.journal.Stored(r, uint32(at(4)))
+			p.saver.stored(r, uint32(at(4)))
 		}
 	}
-	p.saver.rows.Add(height)
 	return p.save()
 }
 
