@@ -23,7 +23,7 @@ type share struct {
 	state shareState
 
 	number uint32      // of the kept segment; 0 if there is none
-	of     fs.FileInfo // the file whose contents it has, as it was
+	of     fs.FileInfo // the file whose contents it has, as it was; nil if it has not
 }
 
 // A shareKey says what a share holds.
@@ -139,8 +139,8 @@ func (w *work) multiplied(it *item, ok bool) {
 	for _, s := range it.makes() {
 		s.users--
 		s.state = shareThere
-		if !ok {
-			s.of = nil // nobody's
+		if !ok || s.number == 0 {
+			s.of = nil // of no file: nothing, or not all of it, is there
 		}
 		w.dropIdle(s)
 	}

@@ -125,6 +125,9 @@ func (w *work) add(items []*item) {
 		if it.state == itemBefore {
 			w.tidy(w.ctx, it)
 		}
+		if before := (earlierError{}); errors.As(it.err, &before) {
+			say(os.Stderr, fmt.Errorf("job %s: %w", it.ID, before))
+		}
 		jobs = append(jobs, it.Job)
 		w.register(it)
 		if !it.alone && it.state == itemWaits {
