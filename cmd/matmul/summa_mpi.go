@@ -42,6 +42,7 @@ type part struct {
 	tasks      int
 	deaths     int
 	multiplied time.Duration
+	stored     time.Duration
 }
 
 // A buffer is memory that the workers see and messages go to.
@@ -80,7 +81,9 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 	if t.lost {
 		return err
 	}
+	closing := time.Now()
 	closed := errors.Join(file.Sync(), file.Close())
+	p.stored += time.Since(closing)
 	if err == nil {
 		err = t.agree(ctx, firstOf(closed, p.in.changed()))
 	}
@@ -362,6 +365,8 @@ func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
 func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, mem []byte) error {
+	begin := time.Now()
+	defer func() { p.stored += time.Since(begin) }()
 	size := p.spec.Type.Size()
 	mem = mem[:r.Rows()*r.Cols()*int64(size)]
 	if p.spec.Type == elem.Float32 {
@@ -418,6 +423,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 		bytes += int64(len(b[0].mem) + len(b[1].mem))
 	}
 	p.ran = took
+	took -= p.stored
 	p.rep = report{
 		A: p.in.a.Path, B: p.in.b.Path, Out: p.out,
 		M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols, DType: p.spec.Type.String(),
@@ -430,7 +436,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 			Bytes: p.plan.Bytes, Exposed: (took - p.multiplied).Seconds(),
 		},
 	}
-	p.rep.Seconds.Multiply = took.Seconds()
+	p.rep.Seconds.Multiply, p.rep.Seconds.Store = took.Seconds(), p.stored.Seconds()
 	if took > 0 {
 		p.rep.GFLOPS = computed.Flops() / took.Seconds() / 1e9
 	}
