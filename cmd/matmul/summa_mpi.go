@@ -18,6 +18,7 @@ import (
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
+	"matmul/tune"
 )
 
 // A part is one rank's part of a product: the algorithm SUMMA (package summa).
@@ -118,10 +119,7 @@ func (t *team) missing(ctx context.Context, p *product) ([]tiling.Rect, error) {
 		binary.NativeEndian.PutUint64(text[i*size:], uint64(r.R0))
 		binary.NativeEndian.PutUint64(text[i*size+8:], uint64(r.R1))
 	}
-	r, err := t.world.Bcast(text, 0)
-	if err == nil {
-		err = t.wait(ctx, r)
-	}
+	err = t.bcast(ctx, text, 0)
 	rows = rows[:0]
 	for ; len(text) > 0; text = text[size:] {
 		rows = append(rows, tiling.Rect{R0: int64(binary.NativeEndian.Uint64(text)),
@@ -161,13 +159,13 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
 	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), p.world.Size, float64(rate), net, float64(left), time.Duration(every).Seconds())
 	if err != nil {
-		return resourceError{fmt.Errorf("not enough memory: %w, and the rank with least memory has %d MiB left; use more nodes", err, left>>20)}
+		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
 	p.mine.row, p.mine.col = p.plan.Place(p.world.Rank)
-	if p.row, err = p.world.Split(p.mine.row); err != nil {
+	if p.row, err = p.world.Split(p.mine.row); p.reached(err) != nil {
 		return err
 	}
-	if p.col, err = p.world.Split(p.mine.col); err != nil {
+	if p.col, err = p.world.Split(p.mine.col); p.reached(err) != nil {
 		return err
 	}
 	return p.agree(ctx, p.allocate(ctx))
@@ -399,7 +397,7 @@ func (p *part) record(r tiling.Rect, mem []byte) error {
 		mine = binary.NativeEndian.AppendUint64(mine, uint64(v))
 	}
 	all, err := p.world.Gather(mine, 0)
-	if err != nil || p.world.Rank > 0 {
+	if p.reached(err) != nil || p.world.Rank > 0 {
 		return err
 	}
 	for ; len(all) > 0; all = all[len(mine):] {
