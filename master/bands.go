@@ -25,8 +25,9 @@ type Banded struct {
 	Bands *tiling.Bands
 
 	workers int
-	skip    func(tiling.Rect) bool
-	done    atomic.Int64 // steps
+	skip    func(tiling.Rect) bool // whether a super-tile is kept
+	count   int64                  // of steps that are not
+	done    atomic.Int64           // of them
 }
 
 // NewBanded plans a product in bands for a pool of so many workers. The spec is
@@ -36,6 +37,9 @@ func NewBanded(s Spec, b *tiling.Bands, workers int) (*Banded, error) {
 	p.skip = func(c tiling.Rect) bool {
 		kept := tiling.Covered(s.Kept, c)
 		return len(kept) == 1 && kept[0].Rows() == c.Rows()
+	}
+	for range b.Steps(p.skip) {
+		p.count++
 	}
 	_, err := p.Largest()
 	return p, err
@@ -52,10 +56,8 @@ func (b *Banded) Largest() (*Plan, error) {
 // Traffic returns what is read and written.
 func (b *Banded) Traffic() tiling.Traffic { return b.Bands.Traffic(b.skip) }
 
-// Progress returns how many steps are done, and how many there are.
-func (b *Banded) Progress() (done, steps int64) {
-	return b.done.Load(), b.Bands.Count()
-}
+// Progress returns how many steps are done, and how many there are to do.
+func (b *Banded) Progress() (done, steps int64) { return b.done.Load(), b.count }
 
 // bandMemory is the kept memory of bands, by slot.
 type bandMemory struct{ a, b, sums [2]uint32 }

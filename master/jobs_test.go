@@ -108,10 +108,19 @@ func (c *crowd) kill(stop <-chan struct{}) {
 			return
 		case <-time.After(time.Duration(1+rand.IntN(8000)) * time.Microsecond):
 		}
-		if _, ok := send(c.pool, rand.IntN(crowdWorkers), syscall.SIGKILL); ok {
+		if killBusy(c.pool, rand.IntN(crowdWorkers)) {
 			c.kills.Add(1)
 		}
 	}
+}
+
+// killBusy kills the worker in a seat if it does a task: on a busy machine
+// starting one takes longer than a killer waits.
+func killBusy(pool *master.Pool, seat int) (killed bool) {
+	if a, ok := pool.Board().Activity(seat); ok && a.Job != 0 {
+		_, killed = send(pool, seat, syscall.SIGKILL)
+	}
+	return killed
 }
 
 // cancel starts a job and cancels it at a random moment. It reports whether it

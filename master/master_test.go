@@ -213,8 +213,11 @@ func everywhere[T elem.Float](t *testing.T, pool *master.Pool) {
 		for _, isa := range gemm.Supported() {
 			s := p.spec(t, isa)
 			s.TileM, s.TileN, s.Slice = 24, 48, 500
-			same(t, p.inMemory(t, ctx, pool, s), p.want)
-			same(t, p.fromFiles(t, ctx, pool, s), p.want)
+			s.Wrong = func(w master.Wrong) { t.Error(&w) }
+			for _, s.ABFT = range []bool{false, true} {
+				same(t, p.inMemory(t, ctx, pool, s), p.want)
+				same(t, p.fromFiles(t, ctx, pool, s), p.want)
+			}
 		}
 	}
 }

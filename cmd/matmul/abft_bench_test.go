@@ -15,7 +15,7 @@ import (
 func BenchmarkABFT(b *testing.B) {
 	for _, dtype := range []string{"float64", "float32"} {
 		b.Run(dtype+"/memory", func(b *testing.B) {
-			inTurns(b, func(more ...string) float64 {
+			withAndWithout(b, func(more ...string) float64 {
 				var r benchResult
 				printed(b, "", &r, append([]string{"bench", "--sizes", "4096", "--reps", "2", "--dtype", dtype, "--json"}, more...)...)
 				return r.Median
@@ -28,7 +28,7 @@ func BenchmarkABFT(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			inTurns(b, func(more ...string) float64 {
+			withAndWithout(b, func(more ...string) float64 {
 				var r report
 				printed(b, dir, &r, append([]string{"run", "a.npy", "b.npy", "-o", "c.npy", "--force", "--verify", "none", "--json"}, more...)...)
 				return r.Seconds.Pack + r.Seconds.Multiply + r.Seconds.Store
@@ -37,8 +37,8 @@ func BenchmarkABFT(b *testing.B) {
 	}
 }
 
-// inTurns reports how much longer once takes with --abft.
-func inTurns(b *testing.B, once func(more ...string) float64) {
+// withAndWithout reports how much longer once takes with --abft.
+func withAndWithout(b *testing.B, once func(more ...string) float64) {
 	var more, seconds []float64
 	for turn := 0; b.Loop(); turn++ {
 		var took [2]float64

@@ -97,6 +97,29 @@ func TestFlippedBitsOfWorkersAreRepaired(t *testing.T) {
 	t.Logf("%d runs with one flip each", runs)
 }
 
+// TestFlippedBitsAreRepairedInBands flips a bit in a step that is none of the
+// first.
+func TestFlippedBitsAreRepairedInBands(t *testing.T) {
+	dir := operands(t, 1600)
+	f := flipped{"none", "1", 62, "float64"}
+	if code, _, said, _ := f.run(t, dir, "--verify", "exact"); code != 0 {
+		t.Fatalf("exit status %d: %s", code, said)
+	}
+	want := sum(t, filepath.Join(dir, "c.npy"))
+	for _, f.hook = range []string{"gemm.accumulators", "gemm.stored"} {
+		f.hits = "0"
+		_, _, _, n := f.run(t, dir, "--abft", "--memory", "80MiB")
+		f.hits = fmt.Sprint((n + 1) / 2)
+		code, rep, said, _ := f.run(t, dir, "--abft", "--verify", "none", "--memory", "80MiB")
+		if code != 0 || rep.Bands == nil || rep.ABFT.Wrong != 1 || strings.Count(said, "\n") != 1 {
+			t.Fatalf("%v: exit status %d, bands %+v, %+v: %s", f, code, rep.Bands, rep.ABFT, said)
+		}
+		if got := sum(t, filepath.Join(dir, "c.npy")); got != want {
+			t.Errorf("%v: C has the SHA-256 %s, want %s", f, got, want)
+		}
+	}
+}
+
 // TestAWorkerThatOftenFailsIsReplaced flips bits in six tiles that two workers
 // compute: one of them has three at least. What it computes after them, before it
 // is killed, nobody counts.

@@ -97,6 +97,9 @@ const (
 // fitBands chooses the workers and the bands that a ceiling leaves room for.
 func (p *product) fitBands(top ceiling) error {
 	scratch := min(max(top.bytes/16/int64(p.crew.workers), leastScratch), mostScratch)
+	if p.spec.TileM > 0 {
+		scratch = p.plan.Scratch() // of the tile that was given
+	}
 	each := perProcess + scratch
 	workers := min(int64(p.crew.workers), max(1, (top.bytes/4*3-perMaster)/each))
 	b := p.bandParams()

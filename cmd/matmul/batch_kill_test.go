@@ -222,9 +222,41 @@ func (v *night) killed(r *rand.Rand, about string) bool {
 	return false
 }
 
+// TestALongJobOfABatchGoesOnFromItsJournal kills a batch when a job has saved
+// rows.
+func TestALongJobOfABatchGoesOnFromItsJournal(t *testing.T) {
+	dir := t.TempDir()
+	matrix(t, dir, "a.npy", 900, 900, elem.Float64, 1)
+	write(t, filepath.Join(dir, "jobs.jsonl"), `{"a": "a.npy", "b": "a.npy", "out": "c.npy"}`)
+	args := []string{"batch", "jobs.jsonl", "--joblog", "log", "--checkpoint", "1ms", "--isa", "generic", "--json"}
+	c := start(t, dir, args...)
+	eventually(t, testPatience, func() string {
+		if !exists(filepath.Join(dir, "c.npy.journal")) && len(c.ended) == 0 {
+			return "no row was saved"
+		}
+		return ""
+	})
+	syscall.Kill(c.pid(), syscall.SIGKILL)
+	if code := c.wait(); code != 128+int(syscall.SIGKILL) {
+		t.Fatalf("exit status %d: %s", code, c.stderr.String())
+	}
+	var r batchReport
+	decode(t, runCommand(t, dir, append(args, "--resume")...), &r)
+	if r.Done != 1 || r.Jobs[0].Kept == 0 {
+		t.Errorf("got %+v", r)
+	}
+	runCommand(t, dir, "run", "a.npy", "a.npy", "-o", "ref.npy")
+	if sum(t, filepath.Join(dir, "c.npy")) != sum(t, filepath.Join(dir, "ref.npy")) {
+		t.Error("C differs from that of run")
+	}
+	if got := list(dir); !slices.Equal(got, []string{"a.npy", "c.npy", "jobs.jsonl", "log", "ref.npy"}) {
+		t.Errorf("there are %q", got)
+	}
+}
+
 // TestABatchThatIsStoppedIsResumed sends a signal when the first jobs are done.
 func TestABatchThatIsStoppedIsResumed(t *testing.T) {
-	v := newNight(t, 40, rand.New(rand.NewPCG(9, 9)))
+	v := newNight(t, 24, rand.New(rand.NewPCG(9, 9)))
 	for i, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1} {
 		r := rand.New(rand.NewPCG(uint64(i), 10))
 		c := start(t, v.dir, v.args(r)...)
@@ -237,7 +269,7 @@ func TestABatchThatIsStoppedIsResumed(t *testing.T) {
 		syscall.Kill(c.pid(), sig)
 		switch code := c.wait(); code {
 		case exitResume:
-			if said := c.stderr.String(); !strings.Contains(said, "of 40 jobs are done, go on with --resume\n") {
+			if said := c.stderr.String(); !strings.Contains(said, "of 24 jobs are done, go on with --resume\n") {
 				t.Errorf("%v: %s", sig, said)
 			}
 		case 0: // it was faster

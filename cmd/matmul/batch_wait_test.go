@@ -34,6 +34,7 @@ func TestAnArrivingJobWaitsNoLongerThanThePlanSays(t *testing.T) {
 				break
 			}
 			repeated++
+			t.Logf("trial %d: the first task waited for %.3f s, and the plan says %.3f s at most; it is repeated", seed, wait, limit)
 		}
 		if wait > limit {
 			t.Fatalf("trial %d: the first task waited for %.3f s, and the plan says %.3f s at most", seed, wait, limit)

@@ -40,6 +40,7 @@ type item struct {
 	seconds seconds
 	verdict *verdict
 	bytes   int64 // of the inputs
+	kept    int64 // rows of C that an earlier batch has saved
 	state   itemState
 	err     error // of one that failed
 }
@@ -161,13 +162,17 @@ func (q *queue) examine(it *item) (err error) {
 
 // describe notes what a product is.
 func (it *item) describe(p *product) {
-	s := &p.spec
-	it.shape = shape{Problem: tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}, elem: s.Type, c0: s.Beta != 0}
+	it.shape = p.shape()
 	it.out = matfile.Info{Path: it.Out, Rows: it.M, Cols: it.N, Dims: 2, Elem: it.elem}
 	it.bytes = 0
 	for _, f := range p.in.all() {
 		it.bytes += f.DataSize()
 	}
+}
+
+func (p *product) shape() shape {
+	s := &p.spec
+	return shape{Problem: tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}, elem: s.Type, c0: s.Beta != 0}
 }
 
 // examineAlone is the rest of examine for a job that is done here.
@@ -243,10 +248,9 @@ func (p *product) openAs(it *item) (err error) {
 	if err := p.specify(); err != nil {
 		return err
 	}
-	was := it.shape
-	if it.describe(p); it.shape != was {
+	if now := p.shape(); now != it.shape {
 		return &matfile.Error{Path: it.A, Problem: fmt.Sprintf("the product is %d×%d×%d of %s now, and was %d×%d×%d of %s when the batch began",
-			it.M, it.N, it.K, it.elem, was.M, was.N, was.K, was.elem), Advice: "run again when nothing writes to its inputs"}
+			now.M, now.N, now.K, now.elem, it.M, it.N, it.K, it.elem), Advice: "run again when nothing writes to its inputs"}
 	}
 	return nil
 }
@@ -417,6 +421,7 @@ func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 		ctx, stop = p.watch(ctx)
 		defer stop()
 	}
+	it.kept = p.plan.KeptRows()
 	if !p.isStored() {
 		rep, err := p.multiply(ctx, pool)
 		if err == nil && it.output != nil {

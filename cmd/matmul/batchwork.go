@@ -52,8 +52,9 @@ type work struct {
 	badLines   []batch.Problem  // of standard input
 	meter      *meter
 
-	open    sync.Mutex // guards members
-	members *master.Pool
+	open     sync.Mutex // guards members
+	members  *master.Pool
+	unpinned string // why workers have no processors of their own, if they have not
 }
 
 // A workplace is what a job is made with.
@@ -414,11 +415,12 @@ func (w *work) pool(dir string, u tuned) (*master.Pool, error) {
 	if w.members != nil {
 		return w.members, nil
 	}
-	pool, err := w.crew.open(dir, u.choice)
+	crew := w.crew // which others read meanwhile
+	pool, err := crew.open(dir, u.choice)
 	if err != nil {
 		return nil, err
 	}
-	w.members = pool
+	w.members, w.unpinned = pool, crew.unpinned
 	w.tracer.about(w.crew.workers, u.kernel.String(), 0)
 	return pool, nil
 }

@@ -184,8 +184,11 @@ func newMemoryGroup(limit string) (string, error) {
 		case parts[1] == "":
 			root, file = "/sys/fs/cgroup", "memory.max"
 		}
-		dir := filepath.Join(root, parts[2], fmt.Sprintf("matmul-test-%d", os.Getpid()))
-		if root == "" || os.Mkdir(dir, 0o755) != nil {
+		if root == "" {
+			continue
+		}
+		dir, err := os.MkdirTemp(filepath.Join(root, parts[2]), "matmul-test-")
+		if err != nil {
 			continue
 		}
 		if os.WriteFile(filepath.Join(dir, file), []byte(limit), 0) == nil {

@@ -90,7 +90,7 @@ type product struct {
 	name     string        // of the job in a trace
 	prefix   string        // of the names of its bars
 	priority uint8
-	choose   func(elem.Type) (tuned, error) // the sizes for an element type
+	choose   func(elem.Type) (tuned, error) // the sizes for an element type; nil for those of crew
 	show     progress
 	in       inputs
 	tuned    tuned
@@ -129,7 +129,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dryRun {
 		return p.outline()
 	}
-	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force, p.in.all()...); err != nil {
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force || f.resume, p.in.all()...); err != nil {
 		return err
 	}
 	p.crew.trace = p.tracer.hook()
@@ -218,7 +218,6 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
-	p.choose = p.crew.tuned
 	return p, err
 }
 
@@ -228,7 +227,11 @@ func (p *product) specify() error {
 	if err != nil {
 		return err
 	}
-	if p.tuned, err = p.choose(t); err != nil {
+	choose := p.crew.tuned
+	if p.choose != nil {
+		choose = p.choose
+	}
+	if p.tuned, err = choose(t); err != nil {
 		return err
 	}
 	s := master.Spec{

@@ -135,11 +135,6 @@ func (g *Graph) skip(first *node, skipped []*Job) []*Job {
 // Left returns how many jobs have not ended.
 func (g *Graph) Left() int { return g.left }
 
-// Awaited reports whether a job waits for j and nothing else but what is done.
-func (g *Graph) Awaited(j *Job) bool {
-	return slices.ContainsFunc(g.nodes[j.ID].follow, func(n *node) bool { return n.state == waiting && n.waits == 1 })
-}
-
 // InOrder returns jobs such that each stands behind all that it comes after. The
 // jobs were checked.
 func InOrder(jobs []*Job) (ordered []*Job) {

@@ -17,6 +17,7 @@ type Problem struct {
 	Text string
 }
 
+// Error returns the line's number and what is wrong there.
 func (p Problem) Error() string { return fmt.Sprintf("%d: %s", p.Line, p.Text) }
 
 // maxLine is the longest line of a list, in bytes: far more than four paths.

@@ -80,6 +80,7 @@ type LogError struct {
 	Text string
 }
 
+// Error returns the line's number and what is wrong there.
 func (e *LogError) Error() string { return fmt.Sprintf("line %d %s", e.Line, e.Text) }
 
 // CreateLog makes a log, or with replace begins one that is there anew.

@@ -198,8 +198,12 @@ func (c *checker[T]) columns(s *sweep[T]) {
 		c.ofA.round()
 	}
 	gather, acc := !s.b.summed(s.J1), c.cleared(2*(s.j1-s.j0))
-	for p := 0; p < s.kc; p += bandRows {
-		end := min(p+bandRows, s.kc)
+	band := stripRows
+	if gather {
+		band = bandRows
+	}
+	for p := 0; p < s.kc; p += band {
+		end := min(p+band, s.kc)
 		s.eachColumn(func(j int, b patch[T]) {
 			b = b.rows(p, end)
 			at := acc[2*(j-s.j0):][:2*b.cols]

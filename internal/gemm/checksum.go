@@ -43,11 +43,7 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 		for p := p0; p < p1; p += stripRows {
 			n := min(stripRows, p1-p)
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			y.sum(part, min(to.Width, l1-l), n, scale)
-			pairs := dst.of(l, to.Width, to.Depth, p)
-			for q := range n {
-				pairs[2*q], pairs[2*q+1] = T(y.value[q]), T(y.size[q])
-			}
+			y.sum(dst.of(l, to.Width, to.Depth, p)[:2*n], part, min(to.Width, l1-l), scale)
 		}
 	}
 }
@@ -55,33 +51,58 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 // A summer sums the lanes of a source, at most stripRows depths at a time.
 type summer[T elem.Float] struct {
 	along, across *strip[T] // along depths that are contiguous; across lanes that are
-	acc           []T
-	gathered[T]
+	scratch       []T
+	sums
 }
 
-func (y *summer[T]) sum(src Source[T], lanes, n int, scale T) {
-	y.reset(y.across, n)
+// sum writes the pairs of sums of so many lanes.
+func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
+	rows := patch[T]{src.Data, len(pairs) / 2, lanes, src.DepthStride, src.LaneStride}
 	switch {
 	case scale != 1:
-		for l := range lanes {
-			for p := range n {
-				x := float64(T(scale * src.Data[l*src.LaneStride+p*src.DepthStride]))
-				y.add(p, x, math.Abs(x))
-			}
-		}
-	case src.LaneStride == 1:
-		y.across.across(patch[T]{src.Data, n, lanes, src.DepthStride, 1}, &y.gathered, 0)
-		y.across.settle(&y.gathered)
+		y.scaled(rows, scale)
+	case src.LaneStride != 1:
+		y.lanesApart(pairs, src, lanes)
+		return
+	case y.across.suits(&rows):
+		y.scratch = grown(y.scratch, rows.n*2*y.across.lanes)
+		clear(y.scratch)
+		y.across.gather(rows.n, rows.x, rows.step, y.scratch)
+		y.across.fold(y.scratch, pairs)
+		return
 	default:
-		for p := 0; p < n; {
-			cols := n - p
-			if y.along.width > 0 {
-				cols = min(cols, y.along.width)
-			}
-			y.acc = grown(y.acc, 2*cols)
-			y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.acc)
-			flush(y.acc, y.from(p))
-			p += cols
+		y.reset(rows.n)
+		rows.across(y.sums)
+	}
+	for p, size := range y.size {
+		pairs[2*p], pairs[2*p+1] = T(y.value[p]), T(size)
+	}
+}
+
+// lanesApart sums lanes whose depths are contiguous, some depths at a time.
+func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
+	for p, n := 0, len(pairs)/2; p < n; {
+		cols := n - p
+		if y.along.width > 0 {
+			cols = min(cols, y.along.width)
+		}
+		y.scratch = grown(y.scratch, 2*cols)
+		clear(y.scratch)
+		y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
+		for q, size := range y.scratch[cols:] {
+			pairs[2*(p+q)], pairs[2*(p+q)+1] = y.scratch[q], size
+		}
+		p += cols
+	}
+}
+
+// scaled sums what Pack multiplies and rounds.
+func (y *summer[T]) scaled(b patch[T], scale T) {
+	y.reset(b.n)
+	for l := range b.cols {
+		for p := range b.n {
+			x := float64(T(scale * b.x[p*b.step+l*b.lane]))
+			y.add(p, x, math.Abs(x))
 		}
 	}
 }
@@ -93,19 +114,21 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 	if o.Sums == nil {
 		return false
 	}
-	p := precisionOf[T]()
 	width, depth := o.Packed.Width, o.Packed.Depth
-	unsure := p.gamma(float64(width)+2) + gamma64(float64(width)+2)
+	unsure := precisionOf[T]().gamma(float64(width)+2) + gamma64(float64(width)+2)
 	var are sums
 	for l := l0 / width * width; l < l1; l += width {
-		are.reset(depth)
-		b := patch[T]{o.Packed.panel(l, 0), depth, width, width, 1}
-		b.across(are)
-		were := o.Sums.of(l, width, depth, 0)
-		for q := range depth {
-			bound := unsure * are.size[q]
-			if differ(are.value[q], float64(were[2*q]), bound) || differ(are.size[q], float64(were[2*q+1]), bound) {
-				return true
+		for p := 0; p < depth; p += stripRows {
+			n := min(stripRows, depth-p)
+			are.reset(n)
+			b := patch[T]{o.Packed.panel(l, p), n, width, width, 1}
+			b.across(are)
+			were := o.Sums.of(l, width, depth, p)
+			for q, size := range are.size {
+				bound := unsure * size
+				if differ(are.value[q], float64(were[2*q]), bound) || differ(size, float64(were[2*q+1]), bound) {
+					return true
+				}
 			}
 		}
 	}

@@ -161,7 +161,8 @@ func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
 // one after the other as the row has.
 type gathered[T elem.Float] struct {
 	parts []T
-	sums  // what is added up
+	pairs []T // scratch of settle
+	sums      // what is added up
 }
 
 // reset begins n sums.
@@ -198,14 +199,33 @@ func (s *strip[T]) settle(g *gathered[T]) {
 	if s.width == 0 {
 		return
 	}
+	g.pairs = grown(g.pairs, 2*len(g.value))
+	s.fold(g.parts, g.pairs)
 	for p := range g.value {
-		part := g.parts[p*2*s.lanes:][:2*s.lanes]
-		value, size := 0.0, 0.0
-		for l := range s.lanes {
-			value += float64(part[l])
-			size += float64(part[s.lanes+l])
-		}
-		g.add(p, value, size)
+		g.add(p, float64(g.pairs[2*p]), float64(g.pairs[2*p+1]))
 	}
 	clear(g.parts)
+}
+
+// fold adds up the parts of each row to a pair: its sum, and that of magnitudes.
+func (s *strip[T]) fold(parts, pairs []T) {
+	for p := 0; p < len(pairs); p += 2 {
+		switch s.lanes {
+		case 4:
+			x := (*[8]T)(parts[4*p:])
+			pairs[p], pairs[p+1] = (x[0]+x[1])+(x[2]+x[3]), (x[4]+x[5])+(x[6]+x[7])
+		case 8:
+			x := (*[16]T)(parts[8*p:])
+			pairs[p], pairs[p+1] = sum8((*[8]T)(x[:8])), sum8((*[8]T)(x[8:]))
+		case 16:
+			x := (*[32]T)(parts[16*p:])
+			pairs[p] = sum8((*[8]T)(x[:8])) + sum8((*[8]T)(x[8:16]))
+			pairs[p+1] = sum8((*[8]T)(x[16:24])) + sum8((*[8]T)(x[24:]))
+		}
+	}
+}
+
+// sum8 does not let additions wait for each other.
+func sum8[T elem.Float](x *[8]T) T {
+	return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
 }

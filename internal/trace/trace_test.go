@@ -298,3 +298,12 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkTask is what it costs to tell a trace of a task.
+func BenchmarkTask(b *testing.B) {
+	w, all, i := NewWriter(io.Discard, "", start), tasks(100000, 4, time.Millisecond), 0
+	for b.Loop() {
+		w.Task(all[i%len(all)])
+		i++
+	}
+}
