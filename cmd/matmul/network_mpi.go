@@ -85,12 +85,11 @@ func (t *team) exchange(ctx context.Context, buf []byte, peer int, first bool) e
 			transfer = t.world.Send
 		}
 		r, err := transfer(buf, peer)
-		if err != nil {
+		if t.reached(err) != nil {
 			return err
 		}
 		for done := false; !done; {
-			if done, err = r.Done(); err != nil {
-				t.lost = true
+			if done, err = r.Done(); t.reached(err) != nil {
 				return err
 			}
 			if ctx.Err() != nil {

@@ -57,7 +57,7 @@ func (r *running) ranksEnd(hung *int, ended func()) int {
 			syscall.Kill(-r.pid(), syscall.SIGKILL)
 			return ""
 		}
-		return fmt.Sprintf("ranks %v and workers %v are left, or the launcher:\n%s", ranks, workers, r.describe())
+		return fmt.Sprintf("ranks %v and workers %v are left, or their launcher", ranks, workers)
 	})
 	return r.wait()
 }

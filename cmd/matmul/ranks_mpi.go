@@ -196,14 +196,30 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 	}
 }
 
+// reached notes whether a call of MPI, other than for files, has failed: then the
+// others cannot be told.
+func (t *team) reached(err error) error {
+	t.lost = t.lost || err != nil
+	return err
+}
+
 // most returns the largest of all ranks' numbers. Collective.
 func (t *team) most(ctx context.Context, v int64) (int64, error) {
 	*t.vote = v
 	r, err := t.world.Max(t.vote)
-	if err == nil {
+	if t.reached(err) == nil {
 		err = t.wait(ctx, r)
 	}
 	return *t.vote, err
+}
+
+// bcast copies the buffer of root to all others'. Collective.
+func (t *team) bcast(ctx context.Context, buf []byte, root int) error {
+	r, err := t.world.Bcast(buf, root)
+	if t.reached(err) == nil {
+		err = t.wait(ctx, r)
+	}
+	return err
 }
 
 // least returns the smallest of all ranks' numbers. Collective.
@@ -244,10 +260,7 @@ func (t *team) verdict(ctx context.Context, v int64, err error) error {
 	if who == t.world.Rank {
 		copy(t.note, strings.ToValidUTF8(oneLine(err.Error()), ""))
 	}
-	r, failed := t.world.Bcast(t.note, who)
-	if failed == nil {
-		failed = t.wait(ctx, r)
-	}
+	failed := t.bcast(ctx, t.note, who)
 	switch {
 	case failed != nil:
 		return failed

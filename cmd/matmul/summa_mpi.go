@@ -18,6 +18,7 @@ import (
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
+	"matmul/tune"
 )
 
 // A part is one rank's part of a product: the algorithm SUMMA (package summa).
@@ -42,6 +43,7 @@ type part struct {
 	tasks      int
 	deaths     int
 	multiplied time.Duration
+	stored     time.Duration
 }
 
 // A buffer is memory that the workers see and messages go to.
@@ -80,7 +82,9 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 	if t.lost {
 		return err
 	}
+	closing := time.Now()
 	closed := errors.Join(file.Sync(), file.Close())
+	p.stored += time.Since(closing)
 	if err == nil {
 		err = t.agree(ctx, firstOf(closed, p.in.changed()))
 	}
@@ -115,10 +119,7 @@ func (t *team) missing(ctx context.Context, p *product) ([]tiling.Rect, error) {
 		binary.NativeEndian.PutUint64(text[i*size:], uint64(r.R0))
 		binary.NativeEndian.PutUint64(text[i*size+8:], uint64(r.R1))
 	}
-	r, err := t.world.Bcast(text, 0)
-	if err == nil {
-		err = t.wait(ctx, r)
-	}
+	err = t.bcast(ctx, text, 0)
 	rows = rows[:0]
 	for ; len(text) > 0; text = text[size:] {
 		rows = append(rows, tiling.Rect{R0: int64(binary.NativeEndian.Uint64(text)),
@@ -158,13 +159,13 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
 	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), p.world.Size, float64(rate), net, float64(left), time.Duration(every).Seconds())
 	if err != nil {
-		return resourceError{fmt.Errorf("not enough memory: %w, and the rank with least memory has %d MiB left; use more nodes", err, left>>20)}
+		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
 	p.mine.row, p.mine.col = p.plan.Place(p.world.Rank)
-	if p.row, err = p.world.Split(p.mine.row); err != nil {
+	if p.row, err = p.world.Split(p.mine.row); p.reached(err) != nil {
 		return err
 	}
-	if p.col, err = p.world.Split(p.mine.col); err != nil {
+	if p.col, err = p.world.Split(p.mine.col); p.reached(err) != nil {
 		return err
 	}
 	return p.agree(ctx, p.allocate(ctx))
@@ -362,6 +363,8 @@ func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
 func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, mem []byte) error {
+	begin := time.Now()
+	defer func() { p.stored += time.Since(begin) }()
 	size := p.spec.Type.Size()
 	mem = mem[:r.Rows()*r.Cols()*int64(size)]
 	if p.spec.Type == elem.Float32 {
@@ -394,7 +397,7 @@ func (p *part) record(r tiling.Rect, mem []byte) error {
 		mine = binary.NativeEndian.AppendUint64(mine, uint64(v))
 	}
 	all, err := p.world.Gather(mine, 0)
-	if err != nil || p.world.Rank > 0 {
+	if p.reached(err) != nil || p.world.Rank > 0 {
 		return err
 	}
 	for ; len(all) > 0; all = all[len(mine):] {
@@ -418,6 +421,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 		bytes += int64(len(b[0].mem) + len(b[1].mem))
 	}
 	p.ran = took
+	took -= p.stored
 	p.rep = report{
 		A: p.in.a.Path, B: p.in.b.Path, Out: p.out,
 		M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols, DType: p.spec.Type.String(),
@@ -430,7 +434,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 			Bytes: p.plan.Bytes, Exposed: (took - p.multiplied).Seconds(),
 		},
 	}
-	p.rep.Seconds.Multiply = took.Seconds()
+	p.rep.Seconds.Multiply, p.rep.Seconds.Store = took.Seconds(), p.stored.Seconds()
 	if took > 0 {
 		p.rep.GFLOPS = computed.Flops() / took.Seconds() / 1e9
 	}
