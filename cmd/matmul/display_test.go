@@ -224,10 +224,9 @@ func TestManyMetersComeAndGoAtOnce(t *testing.T) {
 		all.Go(func() {
 			for i := range int64(50) {
 				m := p.start("job", func(m *meter) { m.count(i, 100, "tiles") })
-				m.begin = m.begin.Add(-patience)
 				m.say("doing")
 				m.computed(float64(i))
-				d.show([]*meter{m}, time.Now())
+				d.show([]*meter{m}, time.Now().Add(patience))
 				p.note("note")
 				m.end()
 			}
