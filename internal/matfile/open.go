@@ -40,8 +40,34 @@ func Open(path string) (*File, error) {
 	return m, nil
 }
 
-func newFile(path string, f *os.File) (*File, error) {
-	st, err := settled(f)
+// A file system counts its times in ticks of 10 ms at most, as a rule. A file
+// that was changed within the last one could change once more and look the
+// same.
+const (
+	tick      = 12 * time.Millisecond
+	mostTicks = 8
+)
+
+// newFile looks at f when its last change is at least a tick ago, so that the
+// next one shows in its times. One that cannot be used is not waited for, nor is
+// one that is written to all the time: that will show, too.
+func newFile(path string, f *os.File) (m *File, err error) {
+	for range mostTicks {
+		if m, err = look(path, f); err != nil {
+			return nil, err
+		}
+		age := time.Since(m.opened.changed())
+		if age < 0 || age >= tick {
+			break
+		}
+		time.Sleep(tick - age)
+	}
+	return m, nil
+}
+
+// look returns what f is now.
+func look(path string, f *os.File) (*File, error) {
+	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", printable(path), bare(err))
 	}
@@ -55,31 +81,6 @@ func newFile(path string, f *os.File) (*File, error) {
 	in.Path = path
 	m := &File{Info: in, File: f, opened: identify(st)}
 	return m, m.checkSize(st.Size())
-}
-
-// A file system counts its times in ticks of 10 ms at most, as a rule. A file
-// that was changed within the last one could change once more and look the
-// same.
-const (
-	tick      = 12 * time.Millisecond
-	mostTicks = 8
-)
-
-// settled returns what f is when its last change is at least a tick ago, so
-// that the next one shows in its times. A file that is written to all the time
-// is not waited for: that will show, too.
-func settled(f *os.File) (st fs.FileInfo, err error) {
-	for range mostTicks {
-		if st, err = f.Stat(); err != nil || !st.Mode().IsRegular() {
-			return st, err
-		}
-		age := time.Since(identify(st).changed())
-		if age < 0 || age >= tick {
-			return st, nil
-		}
-		time.Sleep(tick - age)
-	}
-	return st, nil
 }
 
 // checkSize compares the size of the file with what its header describes.
