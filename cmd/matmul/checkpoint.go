@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"matmul/internal/gemm"
 	"matmul/internal/journal"
 	"matmul/master"
 	"matmul/shmmat"
@@ -69,22 +68,17 @@ func (p *product) interval() time.Duration {
 	return 0
 }
 
-// slowest is a speed in flop/s that every core of today reaches.
-const slowest = 5e8
-
-// share returns the operations that a core has to do.
-func (p *product) share() float64 {
-	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
-	return work / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
-}
+// slowest is a speed in GFLOP/s that every core of today reaches.
+const slowest = 0.5
 
 // mayBeLong reports whether the job is worth asking how long it may take.
-func (p *product) mayBeLong() bool { return p.share()/slowest > longJob.Seconds() }
+func (p *product) mayBeLong() bool {
+	return p.gflop()/float64(p.processors())/slowest > longJob.Seconds()
+}
 
-// expected returns how long the job may take, going by the FMA limit of one
-// core.
+// expected returns how long multiplying should take, measured now.
 func (p *product) expected() time.Duration {
-	return time.Duration(p.share() / gemm.Peak(p.tuned.kernel, time.Millisecond))
+	return time.Duration(p.gflop() / p.gflops() * float64(time.Second))
 }
 
 // A saver is what a job has that can be resumed.
@@ -227,6 +221,6 @@ func alsoFailed(err, then error) error {
 // it is wrong, or not of the inputs as they are.
 func (p *product) isSpoilt(err error) bool {
 	var file *master.FileError
-	input := errors.As(err, &file) && file.Role != shmmat.FileOut
+	input := errors.As(err, &file) && file.Status == shmmat.BadInput
 	return input || exitCode(err) == exitWrong || p.in.changed() != nil
 }

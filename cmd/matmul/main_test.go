@@ -57,6 +57,15 @@ func condition(name string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "mounts": // own mounts, and a System V namespace, can be had
 		return exec.Command("unshare", "-m", "-i", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+	case "ext4": // a disk in a file can be had
+		dir, err := os.MkdirTemp("", "matmul-ext4-")
+		if err != nil {
+			return false, err
+		}
+		defer os.RemoveAll(dir)
+		cmd := exec.Command("unshare", "-m", "sh", "-c", "truncate -s 8M image && mkfs.ext4 -q image && mount -o loop image /mnt")
+		cmd.Dir = dir
+		return cmd.Run() == nil, nil
 	case "cgroup": // a memory limit can be set
 		dir, err := newMemoryGroup("1000M")
 		if err == nil {

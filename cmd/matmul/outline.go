@@ -14,6 +14,7 @@ import (
 	"matmul/internal/sys"
 	"matmul/internal/verify"
 	"matmul/shmmat"
+	"matmul/tiling"
 	"matmul/tune"
 )
 
@@ -139,13 +140,8 @@ func (p *product) read() (fs []*matfile.File) {
 
 // expect measures the kernel and the reading for some milliseconds each.
 func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err error) {
-	rate := kernelRate[float64]
-	if p.plan.Type == elem.Float32 {
-		rate = kernelRate[float32]
-	}
-	processors := min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N)
-	e.GFLOPS = rate(p.plan.Kernel, p.plan.Blocking) * float64(processors)
-	e.Multiply = p.plan.Flops() / e.GFLOPS / 1e9
+	e.GFLOPS = p.gflops()
+	e.Multiply = p.gflop() / e.GFLOPS
 	if bytes == 0 {
 		return e, nil
 	}
@@ -159,6 +155,26 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	e.ReadRate = float64(size) / max(1e-9, time.Since(start).Seconds())
 	e.Read = float64(bytes) / e.ReadRate
 	return e, nil
+}
+
+// gflop returns the work of the whole product, in 10⁹ operations.
+func (p *product) gflop() float64 {
+	return tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops() / 1e9
+}
+
+// processors returns how many processors multiply.
+func (p *product) processors() int {
+	return max(min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N), 1)
+}
+
+// gflops measures the kernel on one processor, and returns the speed of all
+// together in GFLOP/s.
+func (p *product) gflops() float64 {
+	rate := kernelRate[float64]
+	if p.spec.Type == elem.Float32 {
+		rate = kernelRate[float32]
+	}
+	return rate(p.tuned.kernel, p.tuned.choice.Blocking()) * float64(p.processors())
 }
 
 // sampleBytes is how much of an input is read to learn how fast that is.
