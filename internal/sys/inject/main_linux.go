@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"matmul/internal/sys"
 )
@@ -63,13 +63,17 @@ func become(list string) error {
 
 	// From the filter to execve this thread makes no other call: it would wait
 	// for an answer from somebody who does not know of it yet. Another thread
-	// sends the descriptor, and both look at these.
+	// sends the descriptor, and both look at these. A signal of the scheduler's
+	// makes a call, too, its return; nobody may wait for that: no collector, and
+	// no timer on this thread's P.
+	debug.SetGCPercent(-1)
+	runtime.GC() // the one that may be under way
 	var listener atomic.Int64
 	var sent atomic.Bool
 	failed := make(chan error, 1)
 	go func() {
 		for listener.Load() == 0 {
-			time.Sleep(50 * time.Microsecond)
+			runtime.Gosched()
 		}
 		fd := int(listener.Load())
 		if fd < 0 {
