@@ -96,6 +96,7 @@ func benchmark(b *testing.B, p *master.Pool, plan *master.Plan) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer job.Close()
 	run := func() {
 		if _, err := job.Run(ctx); err != nil {
 			b.Fatal(err)
@@ -135,6 +136,7 @@ func BenchmarkTasks(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer job.Close()
 	for b.Loop() {
 		if _, err := job.Run(ctx); err != nil {
 			b.Fatal(err)

@@ -15,6 +15,7 @@ import (
 var above = map[string][]string{
 	"matmul/internal/plots":     {"cmd/matmul"},
 	"matmul/internal/ipc":       {"cmd/matmul"},
+	"matmul/internal/batch":     {"cmd/matmul"},
 	"gonum.org/v1/plot":         {"internal/plots"},
 	"matmul/master":             {".", "cmd/matmul", "bench/peers"},
 	"matmul/worker":             {".", "cmd/matmul", "bench/peers"},

@@ -171,8 +171,10 @@ func (e *processes) find(first uintptr, size int64) (number uint32, offset int64
 		return 0, 0, false
 	}
 	m := &e.dense[i]
-	offset = int64(first - m.first)
-	return m.number, offset, offset+size <= m.size
+	if offset = int64(first - m.first); offset+size > m.size {
+		return 0, 0, false
+	}
+	return m.number, offset, true
 }
 
 // afford returns an error if so many bytes more are not to be had: the kernel

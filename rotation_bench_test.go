@@ -39,6 +39,7 @@ func rotate(b *testing.B, cs []*contestant) {
 				b.Fatal(err)
 			}
 			c.rate = append(c.rate, c.plan.Flops()/float64(time.Since(start)))
+			job.Close()
 		}
 	}
 	turn()

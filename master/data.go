@@ -3,17 +3,37 @@ package master
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"matmul/internal/elem"
 	"matmul/internal/tile"
 	"matmul/shmmat"
 )
 
-// dataSegment is the segment that the jobs of a pool live in, one at a time.
+// A dataSegment is a segment that a job lives in, one at a time. It stays when
+// the job is closed, for one that fits.
 type dataSegment struct {
-	number uint32 // counts the segments that there were
-	kept   bool   // made by Reserve: not replaced because a job is small
-	seg    *shmmat.Segment
-	view   *shmmat.View // of the master; nil until somebody asks for it
+	number   uint32
+	reserved bool // made by Reserve: not given back because a job is small
+	used     bool // by a job
+	leaving  bool // workers are told to leave it
+	seg      *shmmat.Segment
+	view     *shmmat.View // of the master; nil until somebody asks for it
+}
+
+// id returns the number of a segment; 0 if there is none.
+func (d *dataSegment) id() uint32 {
+	if d == nil {
+		return 0
+	}
+	return d.number
+}
+
+// vacate leaves a segment, if there is one, to the next job.
+func (d *dataSegment) vacate() {
+	if d != nil {
+		d.used = false
+	}
 }
 
 func (d *dataSegment) close() (err error) {
@@ -21,17 +41,13 @@ func (d *dataSegment) close() (err error) {
 		err = d.view.Close()
 		d.view = nil
 	}
-	if d.seg != nil {
-		err = errors.Join(err, d.seg.Close())
-		d.seg = nil
-	}
-	return err
+	return errors.Join(err, d.seg.Close())
 }
 
 // fits reports whether a job with the given layout can live in the segment
 // without most of it lying idle.
 func (d *dataSegment) fits(l shmmat.Layout) bool {
-	if d.seg == nil || !d.kept && d.seg.Layout.Bytes() > 4*l.Bytes()+64<<20 {
+	if d.used || d.leaving || !d.reserved && d.seg.Layout.Bytes() > 4*l.Bytes()+64<<20 {
 		return false
 	}
 	for r, e := range l.At {
@@ -42,35 +58,99 @@ func (d *dataSegment) fits(l shmmat.Layout) bool {
 	return true
 }
 
-// house makes sure that the data segment has room for a job. The one before is
-// given back, by every worker, before a new one is made: they are never there
-// both. With keep it is one for many jobs; see Reserve.
-func (p *Pool) house(ctx context.Context, l shmmat.Layout, keep bool) error {
-	if p.data.fits(l) && (p.data.kept || !keep) {
-		return nil
+// house finds or makes a data segment for a job, and leaves it the pool's home.
+// If none fits, those that no job lives in are given back, by every worker,
+// before a new one is made: they are never there both. With reserve it is one
+// for many jobs; see Reserve.
+func (p *Pool) house(ctx context.Context, l shmmat.Layout, reserve bool) (*dataSegment, error) {
+	if err := p.lock(ctx); err != nil {
+		return nil, err
 	}
-	if p.data.seg != nil {
-		p.retract(shmmat.Data, p.data.number, shmmat.Message{Verb: shmmat.Data})
-		if err := p.drive(ctx, idle{}); err != nil {
-			return err
-		}
-		if err := p.data.close(); err != nil {
-			return err
-		}
+	if d := p.vacant(l, reserve); d != nil {
+		d.used, p.home = true, d
+		p.mu.Unlock()
+		return d, nil
+	}
+	leaving := p.vacate()
+	p.mu.Unlock()
+	if err := p.leave(ctx, leaving); err != nil {
+		return nil, err
 	}
 	seg, err := p.create(l)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.data.seg, p.data.kept = seg, keep
-	p.data.number++
+	if err := p.lock(ctx); err != nil {
+		return nil, errors.Join(err, seg.Close())
+	}
+	defer p.mu.Unlock()
+	p.segments++
+	d := &dataSegment{number: p.segments, reserved: reserve, used: true, seg: seg}
+	p.data, p.home = append(p.data, d), d
 	h, file := seg.Handle()
-	msg := shmmat.Message{Verb: shmmat.Data, Number: p.data.number, Handle: h, Segment: seg, Settle: keep && !p.cfg.Small}
+	msg := shmmat.Message{Verb: shmmat.Data, Number: d.number, Handle: h, Segment: seg, Settle: reserve && !p.cfg.Small}
 	p.announce(announcement{msg, present(file)})
-	if keep {
-		return p.drive(ctx, idle{}) // every worker has it before the first job
+	return d, nil
+}
+
+// vacant returns a segment that a job fits into, the home if that is one.
+func (p *Pool) vacant(l shmmat.Layout, reserve bool) *dataSegment {
+	suits := func(d *dataSegment) bool { return d.fits(l) && (d.reserved || !reserve) }
+	if p.home != nil && suits(p.home) {
+		return p.home
+	}
+	if i := slices.IndexFunc(p.data, suits); i >= 0 {
+		return p.data[i]
 	}
 	return nil
+}
+
+// vacate has the workers told to leave the segments that no job lives in, and
+// returns those that are being left.
+func (p *Pool) vacate() (leaving []*dataSegment) {
+	for _, d := range p.data {
+		if d.used {
+			continue
+		}
+		if !d.leaving {
+			d.leaving = true
+			p.retract(shmmat.Data, d.number, shmmat.Message{Verb: shmmat.Data, Number: d.number})
+		}
+		leaving = append(leaving, d)
+	}
+	return leaving
+}
+
+// leave frees segments when every worker has left them.
+func (p *Pool) leave(ctx context.Context, leaving []*dataSegment) error {
+	if len(leaving) == 0 {
+		return nil
+	}
+	if err := p.drive(ctx, poolPriority, idle{p: p}); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var err error
+	for _, d := range leaving {
+		if i := slices.Index(p.data, d); i >= 0 {
+			p.data = slices.Delete(p.data, i, i+1)
+			err = errors.Join(err, d.close())
+		}
+		if p.home == d {
+			p.home = nil
+		}
+	}
+	return err
+}
+
+// closeData frees all data segments, after the last worker has ended.
+func (p *Pool) closeData() (err error) {
+	for _, d := range p.data {
+		err = errors.Join(err, d.close())
+	}
+	p.data, p.home = nil, nil
+	return err
 }
 
 // create makes a segment of the pool's kind.
@@ -95,36 +175,79 @@ func (p *Pool) Reserve(ctx context.Context, plans ...*Plan) error {
 	if err != nil {
 		return err
 	}
-	release, err := p.acquire(ctx)
+	d, err := p.house(ctx, l, true)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return p.house(ctx, l, true)
+	p.mu.Lock()
+	d.used = false
+	p.mu.Unlock()
+	return p.drive(ctx, poolPriority, idle{p: p}) // every worker has it before the first job
 }
 
-// dataView returns the master's view of the data segment.
-func (p *Pool) dataView() (*shmmat.View, error) {
-	if p.data.view == nil {
-		v, err := p.data.seg.Map(shmmat.All(true))
+// A Memory is a pool, whose Reserve has made a segment or whose last job still
+// has its, or a job.
+type Memory interface {
+	look() (*shmmat.View, error)
+}
+
+// Elements returns the memory of a region of a data segment as elements: to
+// fill operands that are handed over in memory between Prepare (or Reserve) and
+// Run, and to read C after it. It is the whole region, which is longer than the
+// matrix. Of a job, it is valid until its Close; of a pool, until the next
+// Prepare that needs more, or Close.
+func Elements[T elem.Float](of Memory, r shmmat.Region) ([]T, error) {
+	v, err := of.look()
+	if err != nil || v == nil {
+		return nil, err
+	}
+	return elem.Slice[T](v.Bytes(r)), nil
+}
+
+func (p *Pool) look() (*shmmat.View, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.home.look()
+}
+
+func (j *Job) look() (*shmmat.View, error) {
+	j.p.mu.Lock()
+	defer j.p.mu.Unlock()
+	return j.home.look()
+}
+
+// look returns the master's view of a segment; nil if there is none. The caller
+// holds the pool's mutex.
+func (d *dataSegment) look() (*shmmat.View, error) {
+	if d == nil {
+		return nil, nil
+	}
+	if d.view == nil {
+		v, err := d.seg.Map(shmmat.All(true))
 		if err != nil {
 			return nil, err
 		}
-		p.data.view = v
+		d.view = v
 	}
-	return p.data.view, nil
+	return d.view, nil
 }
 
 // memory returns what the master's own tasks see.
-func (p *Pool) memory() (*tile.Memory, error) {
-	v, err := p.dataView()
+func (p *Pool) memory(d *dataSegment) (*tile.Memory, error) {
+	v, err := d.look()
 	return &tile.Memory{Data: v, Kept: p}, err
 }
 
-// idle is the work of telling the news.
-type idle struct{ workersOnly }
+// idle is the work of telling the news. With last it is over when all other
+// work is, too.
+type idle struct {
+	workersOnly
+	p    *Pool
+	last bool
+}
 
-func (idle) next(*member) (shmmat.Task, bool)         { return shmmat.Task{}, false }
-func (idle) done(*member, shmmat.Task, shmmat.Answer) {}
-func (idle) lost(shmmat.Task)                         {}
-func (idle) finished() bool                           { return true }
+func (idle) next(*member) (t shmmat.Task, ok, hold bool) { return t, false, false }
+func (idle) done(*member, shmmat.Task, shmmat.Answer)    {}
+func (idle) lost(shmmat.Task)                            {}
+
+func (i idle) finished() bool { return i.p.told() && (!i.last || len(i.p.errands) == 1) }

@@ -3,21 +3,33 @@ package master
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
+	"matmul/internal/sys"
 	"matmul/shmmat"
+	"matmul/tiling"
 )
+
+// Whoever has work for the pool enters an errand and waits until it is over.
+// One of those who wait has the wheel: it talks to the workers for all of them.
+// When its own errand is over it gives the wheel to another. The mutex is held
+// while the table of errands and what workers are told change, and not while
+// the one at the wheel sleeps; it is woken by [Pool.poke].
 
 // work is what a pool is driven for: a job, a measurement, or nothing but
 // telling the news.
 type work interface {
 	// next returns a task for a worker that already holds some; false if there
-	// is none for it now.
-	next(m *member) (shmmat.Task, bool)
+	// is none for it now. With hold there are some, which are not to wait behind
+	// what the worker holds: nothing that comes after them is given to it either.
+	next(m *member) (t shmmat.Task, ok, hold bool)
 	// own does a task on the master's own thread, if it should, and reports
 	// whether it did.
 	own() (did bool, err error)
-	// done takes the answer to a task that next returned.
+	// done takes the answer to a task that next returned: that it is done, or that
+	// its result is wrong.
 	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
 	lost(t shmmat.Task)
@@ -26,17 +38,22 @@ type work interface {
 	finished() bool
 }
 
-// leave is how long a worker may go on with its task after the context ended.
-const leave = 200 * time.Millisecond
-
-// abandon kills the workers that hold tasks. Others come into their places.
-func (p *Pool) abandon() {
-	for _, m := range p.members {
-		if len(m.held) > 0 {
-			m.doubt(errAbandoned)
-		}
-	}
+// An errand is work that a goroutine waits for.
+type errand struct {
+	work
+	ctx      context.Context
+	priority uint8
+	out      int           // tasks of it that workers hold
+	err      error         // why no more of it is handed out
+	patience int64         // sys.Monotonic time when workers that hold up its end are killed
+	over     chan struct{} // closed when it has ended, with all that workers held
 }
+
+// poolPriority is that of the pool's own work, which is short: before all jobs.
+const poolPriority = shmmat.Priorities
+
+// leave is how long workers may go on with a task after its context ended.
+const leave = 200 * time.Millisecond
 
 // ownSpin is how long the master looks for the answers of others after it has
 // done its own part, on a processor that no worker needs meanwhile.
@@ -46,45 +63,160 @@ const ownSpin = 200 * time.Microsecond
 const nap = 100 * time.Millisecond
 
 // drive hands out the tasks of w until it is finished and no worker holds a
-// task. After an error, or when ctx ends, it hands out no more and returns
-// when no worker holds one; workers that keep a cancelled job waiting are
+// task of it. After an error, or when ctx ends, no more is handed out, and it
+// returns when no worker holds one; workers that keep cancelled work waiting are
 // killed.
-func (p *Pool) drive(ctx context.Context, w work) error {
-	stop := context.AfterFunc(ctx, func() { p.board.Bell().Ring() })
+func (p *Pool) drive(ctx context.Context, priority uint8, w work) error {
+	if err := p.lock(ctx); err != nil {
+		return err
+	}
+	e := p.enlist(ctx, priority, w)
+	p.mu.Unlock()
+	return p.await(e)
+}
+
+// enlist enters work behind what has its priority or a higher one. The caller
+// holds the mutex, and awaits the errand.
+func (p *Pool) enlist(ctx context.Context, priority uint8, w work) *errand {
+	e := &errand{work: w, ctx: ctx, priority: priority, patience: math.MaxInt64, over: make(chan struct{})}
+	i := len(p.errands)
+	for i > 0 && p.errands[i-1].priority < priority {
+		i--
+	}
+	p.errands = slices.Insert(p.errands, i, e)
+	return e
+}
+
+// await returns when the errand is over. It drives the pool if nobody else does.
+func (p *Pool) await(e *errand) error {
+	stop := context.AfterFunc(e.ctx, p.poke)
 	defer stop()
+	p.poke()
+	select {
+	case <-e.over:
+	case <-p.wheel:
+		p.steer(e.over)
+		p.wheel <- struct{}{}
+	}
+	return e.err
+}
+
+// poke tells the one at the wheel that there is something to look at.
+func (p *Pool) poke() {
+	p.poked.Store(true)
+	p.board.Bell().Ring()
+}
+
+// steer drives the pool until the channel is closed.
+func (p *Pool) steer(until <-chan struct{}) {
 	spin, yield := p.cfg.Spin, p.cfg.Yield
 	if yield {
 		spin = 0 // it would take the processor from the worker that it waits for
 	}
-	var err error
-	var late <-chan time.Time // when a cancelled task has had its time
 	for {
-		err = firstError(err, p.heed(w))
-		err = firstError(err, p.collect(w))
-		err = firstError(err, p.watch())
-		if err == nil && ctx.Err() != nil {
-			err, late = context.Cause(ctx), time.After(leave)
-		}
+		p.poked.Store(false)
+		did := p.round()
 		select {
-		case <-late:
-			p.abandon()
+		case <-until:
+			return
 		default:
 		}
-		if err == nil {
-			p.feed(w)
-			var did bool
-			if did, err = w.own(); did {
-				spin, yield = ownSpin, false
-				continue
-			}
+		if did {
+			spin, yield = ownSpin, false
+			continue
 		}
-		if !p.busy(err == nil) && (err != nil || w.finished()) {
-			return err
-		}
-		if waitErr := p.wait(ctx, err == nil, spin, yield); waitErr != nil {
-			return waitErr
+		if err := p.board.Bell().Wait(p.stirs, spin, p.beat(), yield); err != nil {
+			p.giveUp(err)
 		}
 	}
+}
+
+// stirs reports whether there is an answer, an event or a change of the errands.
+// It is asked by the one at the wheel, who alone changes what it reads.
+func (p *Pool) stirs() bool {
+	for _, m := range p.members {
+		if m.state == ready && m.end.Waiting() {
+			return true
+		}
+	}
+	return len(p.events) > 0 || p.poked.Load()
+}
+
+// round takes what has come, hands out what can be done, and does a task here
+// if one is to be done here. It reports whether one was.
+func (p *Pool) round() (did bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.heed()
+	err = firstError(err, p.collect())
+	err = firstError(err, p.watch())
+	for _, e := range p.errands {
+		if err != nil {
+			e.fail(err)
+		}
+		p.heedContext(e)
+	}
+	p.feed()
+	did = p.doOwn()
+	p.errands = slices.DeleteFunc(p.errands, func(e *errand) bool {
+		if e.out > 0 || e.err == nil && !e.finished() {
+			return false
+		}
+		close(e.over)
+		return true
+	})
+	return did
+}
+
+// fail ends the handing out of an errand's tasks.
+func (e *errand) fail(err error) { e.err = firstError(e.err, err) }
+
+// heedContext ends an errand whose context has ended. Workers that still hold
+// tasks of it a while later are killed; others come into their places.
+func (p *Pool) heedContext(e *errand) {
+	now := sys.Monotonic()
+	if e.err == nil && e.ctx.Err() != nil {
+		e.fail(context.Cause(e.ctx))
+		e.patience = now + leave.Nanoseconds()
+	}
+	if now < e.patience {
+		return
+	}
+	e.patience = math.MaxInt64
+	for _, m := range p.members {
+		if slices.ContainsFunc(m.held, func(h held) bool { return h.of == e }) {
+			m.doubt(errAbandoned)
+		}
+	}
+}
+
+// doOwn does a task of the first errand that has one for the master.
+func (p *Pool) doOwn() bool {
+	for _, e := range p.errands {
+		if e.err != nil {
+			continue
+		}
+		did, err := e.own()
+		if err != nil {
+			e.fail(err)
+		}
+		if did {
+			return true
+		}
+	}
+	return false
+}
+
+// giveUp ends all errands at once, since the pool cannot be driven any more.
+func (p *Pool) giveUp(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = err
+	for _, e := range p.errands {
+		e.fail(err)
+		close(e.over)
+	}
+	p.errands = nil
 }
 
 func firstError(a, b error) error {
@@ -94,34 +226,9 @@ func firstError(a, b error) error {
 	return b
 }
 
-// busy reports whether a worker holds a task, or, where more is handed out, has
-// news to be told.
-func (p *Pool) busy(handing bool) bool {
-	for _, m := range p.members {
-		if len(m.held) > 0 || handing && len(m.todo) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// wait returns when there is an answer or an event, when ctx ends (if that is
-// news), or after a nap.
-func (p *Pool) wait(ctx context.Context, heedCtx bool, spin time.Duration, yield bool) error {
-	news := func() bool {
-		for _, m := range p.members {
-			if m.state == ready && m.end.Waiting() {
-				return true
-			}
-		}
-		return len(p.events) > 0 || heedCtx && ctx.Err() != nil
-	}
-	return p.board.Bell().Wait(news, spin, p.beat(), yield)
-}
-
 // feed hands out tasks: first the news, then one task to each worker, then
 // further ones that wait in its mailbox.
-func (p *Pool) feed(w work) {
+func (p *Pool) feed() {
 	for _, m := range p.members {
 		if m.state == ready {
 			m.inform()
@@ -130,12 +237,8 @@ func (p *Pool) feed(w work) {
 	for depth := 1; depth <= shmmat.Depth; depth++ {
 		handed := false
 		for _, m := range p.members {
-			if m.state != ready || len(m.todo) > 0 || len(m.held) >= depth {
-				continue
-			}
-			if t, ok := w.next(m); ok {
-				m.send(t)
-				handed = true
+			if m.state == ready && len(m.todo) == 0 && len(m.held) < depth {
+				handed = p.hand(m) || handed
 			}
 		}
 		if !handed && depth > 1 {
@@ -144,20 +247,39 @@ func (p *Pool) feed(w work) {
 	}
 }
 
+// hand gives a worker the first task that there is for it.
+func (p *Pool) hand(m *member) bool {
+	for _, e := range p.errands {
+		if e.err != nil {
+			continue
+		}
+		t, ok, hold := e.next(m)
+		if ok {
+			e.out++
+			m.send(held{t, e})
+			return true
+		}
+		if hold {
+			return false
+		}
+	}
+	return false
+}
+
 // collect takes all answers.
-func (p *Pool) collect(w work) (err error) {
+func (p *Pool) collect() (err error) {
 	for _, m := range p.members {
 		if m.state == ready {
-			err = firstError(err, p.answers(m, w))
+			err = firstError(err, p.answers(m))
 		}
 	}
 	return err
 }
 
-// answers takes the answers of one worker. Those to what it was told come back
-// here; those to tasks go to w.
-func (p *Pool) answers(m *member, w work) (err error) {
-	for len(m.held) > 0 {
+// answers takes the answers of one worker. A bad one ends the errand that the
+// task is of; it is an error if the worker could not do what it was told.
+func (p *Pool) answers(m *member) (err error) {
+	for len(m.held) > 0 && m.state == ready { // or an errand has come to doubt it
 		a, ok := m.end.Take()
 		if !ok {
 			return err
@@ -169,18 +291,21 @@ func (p *Pool) answers(m *member, w work) (err error) {
 		}
 		p.heard(m)
 		m.held = m.held[1:]
-		reached("master.answer", t)
-		if t.Kind != shmmat.Attend && p.loss.deaths > 0 {
-			p.loss = loss{}
-		}
-		if a.Status != shmmat.Done {
-			err = firstError(err, p.trouble(m, t, a))
+		reached("master.answer", t.Task)
+		if t.of == nil {
+			if a.Status != shmmat.Done {
+				err = firstError(err, p.trouble(m, t.Task, a))
+			}
 			continue
 		}
-		if t.Kind != shmmat.Attend {
-			w.done(m, t, a)
+		p.loss = loss{}
+		t.of.out--
+		if a.Status != shmmat.Done && (a.Status != shmmat.Wrong || t.Kind != tiling.Multiply) {
+			t.of.fail(p.trouble(m, t.Task, a))
+			continue
 		}
-		reached("master.noted", t)
+		t.of.done(m, t.Task, a)
+		reached("master.noted", t.Task)
 	}
 	return err
 }
@@ -216,7 +341,7 @@ func (p *Pool) path(job uint32, role shmmat.Role) string {
 }
 
 // heed takes the events: workers that came, workers that ended.
-func (p *Pool) heed(w work) (err error) {
+func (p *Pool) heed() (err error) {
 	for {
 		select {
 		case e := <-p.events:
@@ -224,7 +349,7 @@ func (p *Pool) heed(w work) (err error) {
 			case e.epoch != e.m.epoch, e.line != nil && e.m.state != starting:
 				e.discard()
 			case e.ended:
-				err = firstError(err, p.bury(e, w))
+				err = firstError(err, p.bury(e))
 			case e.line == nil:
 				e.m.proc = e.proc
 			default:
@@ -239,14 +364,15 @@ func (p *Pool) heed(w work) (err error) {
 // bury takes from a dead worker what it had finished, gives back what it had
 // not, and starts another in its seat. The process has been reaped: it writes
 // no more.
-func (p *Pool) bury(e event, w work) (err error) {
+func (p *Pool) bury(e event) (err error) {
 	m := e.m
 	if m.state == ready {
-		err = p.answers(m, w)
+		err = p.answers(m)
 	}
 	for _, t := range m.held {
-		if t.Kind != shmmat.Attend {
-			w.lost(t)
+		if t.of != nil {
+			t.of.out--
+			t.of.lost(t.Task)
 		}
 	}
 	m.held, m.todo = nil, nil

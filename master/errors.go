@@ -13,6 +13,10 @@ var ErrWorkersLost = errors.New("workers lost")
 // ErrClosed is returned when a closed pool is used.
 var ErrClosed = errors.New("pool is closed")
 
+// ErrTooManyJobs is returned when more jobs are prepared and not closed than
+// there are records for.
+var ErrTooManyJobs = fmt.Errorf("more than %d jobs at a time", shmmat.Jobs)
+
 // ErrFault is returned when memory of the segment could not be accessed,
 // although it had been set aside.
 var ErrFault = errors.New("shared memory failed")

@@ -4,35 +4,40 @@ import (
 	"context"
 	"time"
 
-	"matmul/internal/elem"
 	"matmul/internal/sys"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
 
-// A Job is a planned job with its memory set aside in a pool. One job lives in
-// a pool at a time: Prepare of the next makes it stale.
+// A Job is a planned job with its memory set aside in a pool, until Close.
 type Job struct {
 	*Plan
 	p      *Pool
 	id     uint32
+	home   *dataSegment // nil if all that it uses is kept or in files
+	closed bool
 	record shmmat.Job
 }
 
-// Prepare sets aside the memory of a job and announces its files. The errors
-// wrap shmmat.ErrUnavailable if the memory is not to be had, ErrWorkersLost or
-// ErrClosed.
+// Prepare sets aside the memory of a job and announces its files. Memory that no
+// job uses any more is used again, or given back if it does not fit. The errors
+// wrap shmmat.ErrUnavailable if the memory is not to be had, ErrTooManyJobs,
+// ErrWorkersLost or ErrClosed.
 func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
-	release, err := p.acquire(ctx)
-	if err != nil {
+	j := &Job{Plan: plan, p: p}
+	if !plan.Layout.Empty() {
+		var err error
+		if j.home, err = p.house(ctx, plan.Layout, false); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.register(j); err != nil {
+		j.home.vacate()
 		return nil, err
 	}
-	defer release()
-	if err := p.house(ctx, plan.Layout, false); err != nil {
-		return nil, err
-	}
-	p.jobs++
-	j := &Job{Plan: plan, p: p, id: p.jobs, record: plan.record(p.jobs, p.data.number)}
+	j.record = plan.record(j.id, j.home.id())
 	if a, ok := plan.files(j.id); ok {
 		p.announce(a)
 	}
@@ -42,28 +47,41 @@ func (p *Pool) Prepare(ctx context.Context, plan *Plan) (*Job, error) {
 	return j, nil
 }
 
-// Close takes back the job's files: workers drop their descriptors with the
-// next task that they get. The memory stays for the next job.
-func (j *Job) Close() {
-	j.p.mu.Lock()
-	defer j.p.mu.Unlock()
-	if _, ok := j.files(j.id); ok && !j.p.closed {
-		j.p.retract(shmmat.Files, j.id, shmmat.Message{Verb: shmmat.Forget, Number: j.id})
+// register gives a job an id whose record is free.
+func (p *Pool) register(j *Job) error {
+	if p.closed {
+		return ErrClosed
 	}
+	for range shmmat.Jobs {
+		p.jobs++
+		if bit := uint64(1) << (p.jobs % shmmat.Jobs); p.slots&bit == 0 {
+			p.slots |= bit
+			j.id = p.jobs
+			return nil
+		}
+	}
+	return ErrTooManyJobs
 }
 
-// Elements returns the memory of a region of the data segment as elements: to
-// fill operands that are handed over in memory between Prepare (or Reserve) and
-// Run, and to read C after it. It is the whole region, which is longer than the
-// matrix. It is valid until the next Prepare that needs more, or Close.
-func Elements[T elem.Float](p *Pool, r shmmat.Region) ([]T, error) {
+// ID returns the number of the job in its pool, by which the scoreboard counts.
+func (j *Job) ID() uint32 { return j.id }
+
+// Close takes back the job's files: workers drop their descriptors with the
+// next task that they get. The memory stays for the next job. It must not be
+// called while the job runs.
+func (j *Job) Close() {
+	p := j.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v, err := p.dataView()
-	if err != nil {
-		return nil, err
+	if j.closed || p.closed {
+		return
 	}
-	return elem.Slice[T](v.Bytes(r)), nil
+	j.closed = true
+	if _, ok := j.files(j.id); ok {
+		p.retract(shmmat.Files, j.id, shmmat.Message{Verb: shmmat.Forget, Number: j.id})
+	}
+	j.home.vacate()
+	p.slots &^= 1 << (j.id % shmmat.Jobs)
 }
 
 // Report is what running a job took.
@@ -73,45 +91,59 @@ type Report struct {
 	Span   [tiling.Store + 1][2]time.Duration // first begin and last end since the call of Run, by kind
 	Tasks  int                                // done, without repetitions
 	Deaths int                                // of workers during the job
+	// Wrong is how many tiles failed their check and were done again, and Retired
+	// how many workers had too many of them; see Spec.ABFT.
+	Wrong, Retired int
 }
 
-// Run does the job. It can be called again: the result is then computed anew.
-// The errors are a *FileError, ErrFault, ErrWorkersLost or the context's
-// cause; C is then unspecified, and no worker is writing to it.
+// Run does the job, beside others that run. It can be called again: the result
+// is then computed anew. The errors are a *FileError, ErrFault, ErrWorkersLost,
+// ErrWrong or the context's cause; C is then unspecified, and no worker is writing
+// to it.
 func (j *Job) Run(ctx context.Context) (Report, error) {
-	release, err := j.p.acquire(ctx)
-	if err != nil {
-		return Report{}, err
-	}
-	defer release()
+	p := j.p
 	if j.isAlone() {
-		return j.p.alone(&j.record)
+		if err := p.lock(ctx); err != nil {
+			return Report{}, err
+		}
+		defer p.mu.Unlock()
+		rep, err := p.alone(j.home, &j.record)
+		p.traceAlone(&j.Spec, &j.record, rep)
+		return rep, err
 	}
 	r := newRun(j)
-	deaths := j.p.deaths
-	if r.sched.Left() > 0 {
-		err = j.p.drive(ctx, r)
+	if err := p.lock(ctx); err != nil {
+		return Report{}, err
 	}
+	if j.Small && len(p.errands) == 0 {
+		r.here = p.seatHere()
+	}
+	deaths := p.deaths
+	var err error
+	if r.sched.Left() > 0 {
+		e := p.enlist(ctx, j.Priority, r)
+		p.mu.Unlock()
+		err = p.await(e)
+		p.mu.Lock()
+	}
+	defer p.mu.Unlock()
 	r.rep.Wall = time.Duration(sys.Monotonic() - r.start)
-	r.rep.Deaths = j.p.deaths - deaths
+	r.rep.Deaths = p.deaths - deaths
 	return r.rep, err
 }
 
 // run is a job being done: the private task table.
 type run struct {
-	j     *Job
-	sched *tiling.Schedule
-	here  int // seat whose place the master takes; −1 if it does not compute
-	start int64
-	rep   Report
+	j       *Job
+	sched   *tiling.Schedule
+	here    int // seat whose place the master takes; −1 if it does not compute
+	start   int64
+	rep     Report
+	repairs repairs
 }
 
 func newRun(j *Job) *run {
-	r := &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
-	if j.Small {
-		r.here = j.p.seatHere()
-	}
-	return r
+	return &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
 }
 
 // queued is how many tasks a worker is given at least, if there are as many:
@@ -120,28 +152,32 @@ func newRun(j *Job) *run {
 // lies waiting behind another while a worker idles.
 const queued = 2
 
-func (r *run) next(m *member) (shmmat.Task, bool) {
+func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 	long := len(m.held) > 0 && m.held[len(m.held)-1].Kind == tiling.Multiply
 	switch {
-	case m.index == r.here:
-		return shmmat.Task{}, false
+	case r.sched.Ready()+len(r.repairs.queue) == 0, m.index == r.here:
+		return t, false, false
 	case len(m.held) >= shmmat.Depth-1, long && len(m.held) >= queued:
-		return shmmat.Task{}, false
+		return t, false, true
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
-		return shmmat.Task{}, false
+		return t, false, true
 	}
-	id, ok := r.sched.Next()
-	if !ok {
-		return shmmat.Task{}, false
-	}
-	return r.task(id), true
+	id, ok := r.nextFor(m)
+	return r.task(id), ok, false
 }
 
 func (r *run) task(id int) shmmat.Task {
-	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id)}
+	return shmmat.Task{Job: r.j.id, Kind: r.j.Kind(id), ID: int64(id), Rect: r.j.Rect(id), Sent: r.j.p.now()}
 }
 
-func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
+func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
+	if a.Status == shmmat.Wrong {
+		r.wrong(m, t, a)
+		return
+	}
+	if r.repacked(int(t.ID), true) {
+		return
+	}
 	r.sched.Done(int(t.ID))
 	r.rep.Tasks++
 	begin, end := time.Duration(a.Begin-r.start), time.Duration(a.End-r.start)
@@ -154,8 +190,18 @@ func (r *run) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	if stored := r.j.Out.Stored; stored != nil && t.Kind == tiling.Store {
 		stored(t.Rect, uint32(a.Value))
 	}
+	if filled := r.j.Filled; filled != nil && (t.Kind == tiling.PackA || t.Kind == tiling.PackB) {
+		filled(t.Kind, t.Rect, uint32(a.Value))
+	}
+	if r.j.p.cfg.Trace != nil {
+		r.trace(m, t, a)
+	}
 }
 
-func (r *run) lost(t shmmat.Task) { r.sched.Again(int(t.ID)) }
+func (r *run) lost(t shmmat.Task) {
+	if !r.repacked(int(t.ID), false) {
+		r.sched.Again(int(t.ID))
+	}
+}
 
 func (r *run) finished() bool { return r.sched.Left() == 0 }

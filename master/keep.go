@@ -17,19 +17,14 @@ type kept struct {
 
 func (k kept) close() error { return errors.Join(k.view.Close(), k.seg.Close()) }
 
-// Keep sets n bytes aside, zeroed, for a matrix that its owner keeps from job
-// to job: an operand or a result that names the number as its Segment is not
-// copied. The memory is there until Drop or Close.
+// Keep sets n bytes aside, zeroed, for what its owner keeps from job to job: a
+// matrix, or the panels of an operand. An operand or a result that names the
+// number as its Segment is not copied. The memory is there until Drop or Close.
 func (p *Pool) Keep(ctx context.Context, n int64) (number uint32, mem []byte, err error) {
 	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.Kept: n})
 	if err != nil {
 		return 0, nil, err
 	}
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer release()
 	var k kept
 	if k.seg, err = p.create(l); err != nil {
 		return 0, nil, err
@@ -37,31 +32,36 @@ func (p *Pool) Keep(ctx context.Context, n int64) (number uint32, mem []byte, er
 	if k.view, err = k.seg.Map(shmmat.KeptRights(true)); err != nil {
 		return 0, nil, errors.Join(err, k.seg.Close())
 	}
-	p.keeps++
-	p.kept[p.keeps] = k
+	if err := p.lock(ctx); err != nil {
+		return 0, nil, errors.Join(err, k.close())
+	}
+	defer p.mu.Unlock()
+	p.segments++
+	p.kept[p.segments] = k
 	h, file := k.seg.Handle()
-	msg := shmmat.Message{Verb: shmmat.Keep, Number: p.keeps, Handle: h, Segment: k.seg}
+	msg := shmmat.Message{Verb: shmmat.Keep, Number: p.segments, Handle: h, Segment: k.seg}
 	p.announce(announcement{msg, present(file)})
-	return p.keeps, k.view.Bytes(shmmat.Kept)[:n], nil
+	return p.segments, k.view.Bytes(shmmat.Kept)[:n], nil
 }
 
 // Drop gives back what Keep set aside, here and in every worker. An error says
 // that workers could not be told; the memory is then there until Close.
 func (p *Pool) Drop(ctx context.Context, number uint32) error {
-	release, err := p.acquire(ctx)
-	if err != nil {
+	if err := p.lock(ctx); err != nil {
 		return err
 	}
-	defer release()
 	k, ok := p.kept[number]
 	if !ok {
 		panic("master: Drop of a matrix that is not kept")
 	}
 	p.retract(shmmat.Keep, number, shmmat.Message{Verb: shmmat.Drop, Number: number})
-	if err := p.drive(ctx, idle{}); err != nil {
+	p.mu.Unlock()
+	if err := p.drive(ctx, poolPriority, idle{p: p}); err != nil {
 		return err
 	}
+	p.mu.Lock()
 	delete(p.kept, number)
+	p.mu.Unlock()
 	return k.close()
 }
 
@@ -74,7 +74,8 @@ func (p *Pool) dropAll() (err error) {
 	return err
 }
 
-// Kept returns a kept matrix as the master's own tasks see it.
+// Kept returns a kept matrix as the master's own tasks see it. The caller holds
+// the mutex.
 func (p *Pool) Kept(number uint32) (tile.Kept, bool) {
 	k, ok := p.kept[number]
 	return tile.Kept{Read: k.view, Write: k.view}, ok

@@ -177,10 +177,7 @@ func (p *product[T]) fromFiles(t *testing.T, ctx context.Context, pool *master.P
 	s.B.File, s.B.Offset = file(t, "b", p.b)
 	s.C0.File, s.C0.Offset = file(t, "c0", p.c0)
 	s.Out.File, s.Out.Offset = file(t, "c", make([]T, p.m*p.n))
-	j := prepare(t, ctx, pool, s)
-	if _, err := j.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
+	do(t, ctx, pool, s, nil)
 	got := make([]T, p.m*p.n)
 	if _, err := s.Out.File.ReadAt(elem.Bytes(got), s.Out.Offset); err != nil && len(got) > 0 {
 		t.Fatal(err)
@@ -216,8 +213,11 @@ func everywhere[T elem.Float](t *testing.T, pool *master.Pool) {
 		for _, isa := range gemm.Supported() {
 			s := p.spec(t, isa)
 			s.TileM, s.TileN, s.Slice = 24, 48, 500
-			same(t, p.inMemory(t, ctx, pool, s), p.want)
-			same(t, p.fromFiles(t, ctx, pool, s), p.want)
+			s.Wrong = func(w master.Wrong) { t.Error(&w) }
+			for _, s.ABFT = range []bool{false, true} {
+				same(t, p.inMemory(t, ctx, pool, s), p.want)
+				same(t, p.fromFiles(t, ctx, pool, s), p.want)
+			}
 		}
 	}
 }
@@ -307,7 +307,7 @@ func TestDoGivesTheBitsOfTheDefinitionForSmallAndLargeJobs(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 64, 65, 150, 300, 3} { // alone, with a worker; growing, then in what is there
 		p := random[float64](n, n+1, n+2, 1, 0.7, n%2 == 0, n%3 == 0)
 		s := p.spec(t, gemm.Auto)
-		prepare(t, ctx, pool, s) // makes the room
+		prepare(t, ctx, pool, s).Close() // makes the room
 		for r, data := range map[shmmat.Region][]float64{shmmat.RowsA: p.a, shmmat.RowsB: p.b, shmmat.InitC: p.c0} {
 			mem, err := master.Elements[float64](pool, r)
 			if err != nil {

@@ -24,7 +24,8 @@ const (
 )
 
 // A member is one seat of the pool and the worker in it, as the master sees
-// them. Only the goroutine that drives the pool touches it, but for pid.
+// them. Only the one at the wheel changes it, under the mutex, but for pid and
+// for what is added to todo.
 type member struct {
 	index int
 	state state
@@ -32,13 +33,21 @@ type member struct {
 	end   *shmmat.MasterEnd
 	line  shmmat.Line
 	proc  shmmat.Process
-	held  []shmmat.Task  // out with the worker, oldest first
+	held  []held         // out with the worker, oldest first
 	todo  []announcement // to be told before further tasks
 	pid   atomic.Int64   // of the process in the seat, or on its way to it
 
 	steps  uint64        // of its progress, when the master last looked
 	silent time.Duration // since its last sign of progress, or since it was killed
 	why    error         // why the master killed it, if it did
+	wrong  int           // tiles that failed their check
+}
+
+// held is a task that is out with a worker, and the errand that it belongs to;
+// nil if it is to read news.
+type held struct {
+	shmmat.Task
+	of *errand
 }
 
 // An announcement is a message that every worker must get, and its files.
@@ -71,7 +80,7 @@ func (p *Pool) start(m *member) {
 	m.state = starting
 	m.epoch++
 	m.held, m.todo = nil, nil
-	m.silent, m.why = 0, nil
+	m.silent, m.why, m.wrong = 0, nil, 0
 	epoch := m.epoch
 	p.pending.Add(1)
 	go func() {
@@ -101,10 +110,10 @@ func (p *Pool) start(m *member) {
 
 // cpu returns the processor of a seat, -1 for any.
 func (p *Pool) cpu(seat int) int {
-	if p.cfg.Pins == nil {
+	if p.pins == nil {
 		return -1
 	}
-	return p.cfg.Pins[seat]
+	return p.pins[seat]
 }
 
 func (p *Pool) tell(e event) {
@@ -152,14 +161,14 @@ func (p *Pool) joined(m *member, line shmmat.Line) {
 func (m *member) room() int { return shmmat.Depth - len(m.held) }
 
 // send hands a task to the worker.
-func (m *member) send(t shmmat.Task) {
+func (m *member) send(t held) {
 	if len(m.held) == 0 {
 		m.silent = 0
 	}
 	m.held = append(m.held, t)
-	reached("master.send", t)
-	m.end.Send(t)
-	reached("master.sent", t)
+	reached("master.send", t.Task)
+	m.end.Send(t.Task)
+	reached("master.sent", t.Task)
 }
 
 // reached is a failpoint between the steps of a task, if it is a job's.
@@ -179,7 +188,7 @@ func (m *member) inform() {
 			m.kill()
 			return
 		}
-		m.send(shmmat.Task{Kind: shmmat.Attend})
+		m.send(held{Task: shmmat.Task{Kind: shmmat.Attend}})
 	}
 }
 
@@ -206,7 +215,15 @@ func (m *member) hangUp() {
 	m.pid.Store(0)
 }
 
-// announce tells every worker, and every worker to come, something.
+// told reports whether every worker that is there knows the news.
+func (p *Pool) told() bool {
+	return !slices.ContainsFunc(p.members, func(m *member) bool {
+		return len(m.todo) > 0 || slices.ContainsFunc(m.held, func(h held) bool { return h.of == nil })
+	})
+}
+
+// announce tells every worker, and every worker to come, something, the next
+// time that it gets a task or the pool is driven. The caller holds the mutex.
 func (p *Pool) announce(a announcement) {
 	p.news = append(p.news, a)
 	for _, m := range p.members {
@@ -214,10 +231,12 @@ func (p *Pool) announce(a announcement) {
 			m.todo = append(m.todo, a)
 		}
 	}
+	p.poke()
 }
 
 // retract takes back what was announced under a verb and number: it is told to
-// nobody any more, and those who may have been told are told so.
+// nobody any more, and those who may have been told are told so. The caller
+// holds the mutex.
 func (p *Pool) retract(verb shmmat.Verb, number uint32, m shmmat.Message) {
 	without := func(as []announcement) []announcement {
 		return slices.DeleteFunc(as, func(a announcement) bool { return a.m.Verb == verb && a.m.Number == number })
@@ -228,4 +247,5 @@ func (p *Pool) retract(verb shmmat.Verb, number uint32, m shmmat.Message) {
 			member.todo = append(without(member.todo), announcement{m: m})
 		}
 	}
+	p.poke()
 }

@@ -15,12 +15,7 @@ import (
 // took is nil it is told of each how long it was on its way, from before the
 // master wrote it to when the worker began it.
 func (p *Pool) Nops(ctx context.Context, n, ahead int, took func(time.Duration)) error {
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := p.drive(ctx, &nopWork{todo: n, ahead: ahead, took: took}); err != nil {
+	if err := p.drive(ctx, poolPriority, &nopWork{todo: n, ahead: ahead, took: took}); err != nil {
 		return fmt.Errorf("hand out empty tasks: %w", err)
 	}
 	return nil
@@ -33,16 +28,16 @@ type nopWork struct {
 	took  func(time.Duration)
 }
 
-func (w *nopWork) next(m *member) (shmmat.Task, bool) {
+func (w *nopWork) next(m *member) (t shmmat.Task, ok, hold bool) {
 	if w.todo == 0 || len(m.held) >= w.ahead {
-		return shmmat.Task{}, false
+		return t, false, w.todo > 0
 	}
 	w.todo--
-	t := shmmat.Task{Kind: shmmat.Nop}
+	t.Kind = shmmat.Nop
 	if w.took != nil {
 		t.Rect = tiling.Rect{R0: sys.Monotonic()}
 	}
-	return t, true
+	return t, true, false
 }
 
 func (w *nopWork) done(_ *member, t shmmat.Task, a shmmat.Answer) {

@@ -23,10 +23,11 @@ const (
 	tileFlops = 2e6
 )
 
-// small reports whether the master does a part of the job itself.
+// small reports whether the master does a part of the job itself. It does not
+// of one whose tiles are checked: that is for workers, which can be replaced.
 func (s *Spec) small(p tiling.Problem) bool {
-	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil
-	return inMemory && p.Flops() <= ownFlops
+	inMemory := s.A.File == nil && s.B.File == nil && s.C0.File == nil && s.Out.File == nil && !(s.A.Packed && s.A.Segment != 0)
+	return inMemory && !s.ABFT && p.Flops() <= ownFlops
 }
 
 // sharers returns how many processes a small job is divided among.
@@ -57,16 +58,17 @@ func multiply[T elem.Float](e *tile.Engine[T], j *shmmat.Job, m *tile.Memory, r 
 // seatHere returns the seat whose worker has the processor that the master
 // runs on, the first if there is none.
 func (p *Pool) seatHere() int {
-	if p.cfg.Pins == nil {
+	if p.pins == nil {
 		return 0
 	}
-	return max(0, slices.Index(p.cfg.Pins[:p.cfg.Workers], sys.Processor()))
+	return max(0, slices.Index(p.pins[:p.cfg.Workers], sys.Processor()))
 }
 
 // Do plans, prepares and runs a job: what NewPlan, Prepare and Run do one after
 // the other. A small one whose operands fit the segment that is there costs
-// next to nothing besides its product. The result is in the data segment; see
-// Elements.
+// next to nothing besides its product. The operands and the result are in the
+// segment that Reserve has made, or the last job has left; see Elements. It is
+// for pools that do one job at a time.
 func (p *Pool) Do(ctx context.Context, s Spec) (Report, error) {
 	if rep, ok, err := p.doAlone(ctx, &s); ok || err != nil {
 		return rep, err
@@ -93,28 +95,28 @@ func (p *Pool) doAlone(ctx context.Context, s *Spec) (rep Report, ok bool, err e
 		!s.small(*pr) || sharers(*pr, p.cfg.Workers) > 1 || s.fit(*pr) != nil {
 		return rep, false, nil
 	}
-	release, err := p.acquire(ctx)
-	if err != nil {
+	if err := p.lock(ctx); err != nil {
 		return rep, false, err
 	}
-	defer release()
-	if pl.Layout, err = pl.layout(); err != nil || !p.data.fits(pl.Layout) {
+	defer p.mu.Unlock()
+	if pl.Layout, err = pl.layout(); err != nil || p.home == nil || !p.home.fits(pl.Layout) {
 		return rep, false, err
 	}
 	pl.Blocking = s.blocking()
-	record := pl.record(0, p.data.number)
-	rep, err = p.alone(&record)
+	record := pl.record(0, p.home.number)
+	rep, err = p.alone(p.home, &record)
+	p.traceAlone(s, &record, rep)
 	return rep, true, err
 }
 
 // isAlone reports whether the master does all of the job.
 func (j *Job) isAlone() bool { return j.Small && j.Tasks() == 1 }
 
-// alone does a job as one tile.
-func (p *Pool) alone(j *shmmat.Job) (Report, error) {
+// alone does a job that lives in home as one tile.
+func (p *Pool) alone(home *dataSegment, j *shmmat.Job) (Report, error) {
 	start := sys.Monotonic()
 	rep := Report{Tasks: 1}
-	m, err := p.memory()
+	m, err := p.memory(home)
 	if err != nil {
 		return rep, err
 	}
@@ -128,22 +130,22 @@ func (p *Pool) alone(j *shmmat.Job) (Report, error) {
 // own does the next task here, if the job is small and there is one.
 func (r *run) own() (did bool, err error) {
 	if r.here < 0 {
-		return false, nil
+		return false, r.repairs.err
 	}
 	id, ok := r.sched.Next()
 	if !ok {
 		return false, nil
 	}
-	m, err := r.j.p.memory()
+	m, err := r.j.p.memory(r.j.home)
 	if err != nil {
 		return false, err
 	}
-	a := shmmat.Answer{Begin: sys.Monotonic()}
-	if err := r.j.p.own.multiply(&r.j.record, m, r.j.Rect(id)); err != nil {
+	t, a := r.task(id), shmmat.Answer{Begin: sys.Monotonic()}
+	if err := r.j.p.own.multiply(&r.j.record, m, t.Rect); err != nil {
 		return false, fmt.Errorf("multiply: %w", err)
 	}
 	a.End = sys.Monotonic()
-	r.done(nil, r.task(id), a)
+	r.done(nil, t, a)
 	return true, nil
 }
 

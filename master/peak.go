@@ -15,15 +15,10 @@ import (
 // workers, or as many of them as there are processors, at once do nothing but
 // FMAs in registers for about d. It returns the sum in flop/s.
 func (p *Pool) Peak(ctx context.Context, k *gemm.Kernel, d time.Duration) (float64, error) {
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer release()
 	w := &peakWork{rect: tiling.Rect{R0: d.Nanoseconds(), C0: int64(k.ISA), C1: int64(k.Type)}}
 	w.left = min(len(p.members), runtime.NumCPU())
 	w.seats = w.left
-	if err := p.drive(ctx, w); err != nil {
+	if err := p.drive(ctx, poolPriority, w); err != nil {
 		return 0, fmt.Errorf("measure the FMA limit: %w", err)
 	}
 	return w.sum, nil
@@ -39,15 +34,15 @@ type peakWork struct {
 	had   map[*member]bool
 }
 
-func (w *peakWork) next(m *member) (shmmat.Task, bool) {
+func (w *peakWork) next(m *member) (t shmmat.Task, ok, hold bool) {
 	if len(w.had) == w.seats || w.had[m] || len(m.held) > 0 {
-		return shmmat.Task{}, false
+		return t, false, len(w.had) < w.seats && !w.had[m]
 	}
 	if w.had == nil {
 		w.had = map[*member]bool{}
 	}
 	w.had[m] = true
-	return shmmat.Task{Kind: shmmat.Peak, ID: int64(m.index), Rect: w.rect}, true
+	return shmmat.Task{Kind: shmmat.Peak, ID: int64(m.index), Rect: w.rect}, true, false
 }
 
 func (w *peakWork) done(_ *member, _ shmmat.Task, a shmmat.Answer) {

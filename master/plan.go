@@ -13,8 +13,10 @@ import (
 // Operand is op(A), op(B) or C₀: what it looks like as the product uses it
 // (m×k, k×n, m×n; a transposition is already in its Order), and where it lies.
 // One in memory lies in its region of the data segment, in the element type of
-// the job, and is there for the caller to fill before Run (see Elements), or it
-// is kept (see Pool.Keep; C₀ is not).
+// the job, and is there for the caller to fill before Run (see Elements), or in
+// what is kept under the number Segment (see Pool.Keep). One in a file is read
+// into its region, or into what is kept under Segment, from its start on: A and B
+// as panels, which later jobs name as Packed, C₀ row-major.
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -25,15 +27,16 @@ type Operand struct {
 func (o Operand) panels() bool { return o.File != nil || o.Packed }
 
 // Output is where C goes: a file, m×n row-major in the element type of the job
-// from Offset on, or a kept matrix. Without one, C stays in the segment (see
-// Elements).
+// from Offset on, a kept matrix, or both, one after the other. Without one, C
+// stays in the segment (see Elements).
 type Output struct {
 	File   *os.File
 	Offset int64
-	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0
+	LD     int64         // elements of File from one row to the next; 0: n
+	Kept   shmmat.Matrix // m×n row-major, if its Segment is not 0; with a File its LD is n
 	// Stored, unless nil, is told of each rectangle of C that has been written
 	// to File, with the CRC-32C of its bytes. It is called by the goroutine that
-	// drives the pool, and must be quick.
+	// drives the pool, must be quick, and must not use the pool.
 	Stored func(r tiling.Rect, sum uint32)
 }
 
@@ -45,10 +48,23 @@ type Spec struct {
 	A, B, C0    Operand
 	Out         Output
 	Kept        []tiling.Rect // of C that Out.File holds already
-	Priority    uint8
+	// ABFT lets workers check each tile before it counts as done (gemm.Checked). A
+	// tile that fails is done again. Wrong, unless nil, is told of it, and is called
+	// as Stored.
+	ABFT     bool
+	Wrong    func(Wrong)
+	Priority uint8  // 0 (last) to 9 (first)
+	Name     string // in traces
+	// PackOnly leaves out the product: A and B are read into their panels, where
+	// they come from files. Both are kept.
+	PackOnly bool
+	// Filled, unless nil, is told of each block of op(A) (PackA) or op(B)ᵀ (PackB)
+	// that has been packed, with the CRC-32C of its panels. It is called as Stored.
+	Filled func(k tiling.Kind, r tiling.Rect, sum uint32)
 
 	Kernel       *gemm.Kernel
 	Blocking     gemm.Blocking // zero: the kernel's own
+	MaxScratch   int64         // bytes that a worker's tiles may take, unless their size is given; zero: as they suit the kernel
 	TileM, TileN int64         // at most; zero: chosen for the problem
 	ByColumns    bool          // order of the tiles; see tiling.Params
 	Slice        int64         // elements that a PACK task reads; zero: a default
@@ -90,6 +106,12 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		shape = tiling.OfStored
 	}
 	down, across := tiling.DefaultTiles(pr, shape, mr, nr, workers)
+	for s.MaxScratch > 0 && s.scratch(tiling.Longest(pr.M, mr, down), tiling.Longest(pr.N, nr, across), pr.K) > s.MaxScratch && shape.Rows > mr {
+		if shape.Rows /= 2; shape.Strip > 2*shape.Rows {
+			shape.Strip /= 2
+		}
+		down, across = tiling.DefaultTiles(pr, shape, mr, nr, workers)
+	}
 	taper := workers > 1
 	if s.TileM > 0 && s.TileN > 0 {
 		taper = false
@@ -102,7 +124,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
-		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept,
+		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept, PackOnly: s.PackOnly,
 	})
 	if err != nil {
 		return nil, err
@@ -145,10 +167,10 @@ func stored(o Operand, lanes shmmat.Order) tiling.Storage {
 func (p *Plan) layout() (shmmat.Layout, error) {
 	size := int64(p.Type.Size())
 	var length shmmat.Lengths
-	if p.Out.Kept.Segment == 0 {
+	if p.Out.Kept.Segment == 0 && !p.PackOnly {
 		length[shmmat.C] = p.M * p.N * size
 	}
-	if p.Beta != 0 {
+	if p.Beta != 0 && p.C0.Segment == 0 && !p.PackOnly {
 		length[shmmat.InitC] = p.M * p.N * size
 	}
 	used := p.M > 0 && p.N > 0 && p.K > 0
@@ -158,6 +180,9 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsA] = p.A.Rows * p.A.Cols * size
 	case used:
 		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		if p.ABFT && p.A.File != nil {
+			length[shmmat.SumsA] = int64(gemm.SumsLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+		}
 	}
 	switch {
 	case p.B.Segment != 0:
@@ -165,14 +190,23 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 		length[shmmat.RowsB] = p.B.Rows * p.B.Cols * size
 	case used:
 		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		if p.ABFT && p.B.File != nil {
+			length[shmmat.SumsB] = int64(gemm.SumsLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+		}
 	}
 	return shmmat.NewLayout(length)
 }
 
 // Scratch returns the bytes of private memory that each worker takes for its
 // tiles, at most.
-func (p *Plan) Scratch() int64 {
-	return gemm.Scratch(p.Kernel, p.Blocking, int(p.TileM), int(p.TileN), int(p.K), p.A.panels(), p.B.panels())
+func (p *Plan) Scratch() int64 { return p.scratch(p.TileM, p.TileN, p.K) }
+
+func (s *Spec) scratch(m, n, k int64) int64 {
+	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
+	if s.ABFT {
+		bytes += gemm.CheckScratch(s.Kernel, s.Blocking, int(m), int(n), int(k))
+	}
+	return bytes
 }
 
 // record returns what workers must know of the job.
@@ -185,13 +219,13 @@ func (p *Plan) record(id, data uint32) shmmat.Job {
 	if c.Segment == 0 {
 		c = shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type}
 	}
+	out := shmmat.Matrix{Rows: p.M, Cols: p.N, LD: max(p.Out.LD, p.N), Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil}
 	return shmmat.Job{
 		ID: id, Data: data, Type: p.Type, ISA: uint8(p.Kernel.ISA), Priority: p.Priority,
 		M: p.M, N: p.N, K: p.K, Alpha: p.Alpha, Beta: p.Beta,
 		A: m(p.A), B: m(p.B).T(), C0: m(p.C0),
-		C:       c,
-		Out:     shmmat.Matrix{Rows: p.M, Cols: p.N, LD: p.N, Type: p.Type, Offset: p.Out.Offset, InFile: p.Out.File != nil},
-		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil,
+		C: c, Out: out,
+		PackedA: p.A.panels(), PackedB: p.B.panels(), Sums: p.Out.Stored != nil, PackSums: p.Filled != nil, ABFT: p.ABFT,
 		MC: int32(p.Blocking.MC), KC: int32(p.Blocking.KC), NC: int32(p.Blocking.NC),
 	}
 }

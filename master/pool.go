@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"matmul/internal/sys"
@@ -17,7 +19,7 @@ type Config struct {
 	Starter shmmat.Starter // what starts them
 	Kind    shmmat.Kind    // of the segments; Heap only with workers in this process
 	Dir     string         // where segments of kind File lie
-	Pins    []int          // processor of each worker; nil to pin none
+	Pins    []int          // processor of each worker, and then those that a retired worker may leave its own for; nil to pin none
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
 	Yield   bool           // workers fill all processors: offer them while looking
 	Small   bool           // leave segments in pages of the usual size
@@ -26,6 +28,10 @@ type Config struct {
 	Stall     time.Duration // silence after which a worker that computes is replaced; 0 for one that follows the machine
 	IOTimeout time.Duration // the same for one that reads or writes a file; 0 for none
 	OOMKills  func() int64  // how often the OOM killer has struck this control group so far; may be nil
+
+	// Trace, unless nil, is told of each task of a job that was done, by the
+	// goroutine that drives the pool. It must be quick.
+	Trace func(Event)
 }
 
 // Pool is a set of workers that are started once and used for many jobs.
@@ -35,18 +41,25 @@ type Pool struct {
 	view    *shmmat.View
 	board   *shmmat.Board
 	members []*member
+	pins    []int // cfg.Pins, but for workers that were moved
 	events  chan event
 	alive   context.Context // until Close
 	die     context.CancelFunc
 	pending sync.WaitGroup // goroutines that may still send an event or ring the bell
 
-	mu     sync.Mutex // held by the goroutine that drives the pool
-	closed bool
-	jobs   uint32 // id of the last job
-	data   dataSegment
-	kept   map[uint32]kept // matrices that their owners keep, by number
-	keeps  uint32          // number of the last one
-	news   []announcement  // what a new worker must be told
+	wheel chan struct{} // a token: who has it drives; see drive.go
+	poked atomic.Bool   // there is something for the one who drives to look at
+
+	mu       sync.Mutex // guards what follows; held for moments
+	closed   bool
+	errands  []*errand // under way, in the order in which they are served
+	jobs     uint32    // id of the last job
+	slots    uint64    // the records in use, a bit each
+	data     []*dataSegment
+	home     *dataSegment    // of Reserve, or of the job that was prepared last
+	segments uint32          // number of the last segment
+	kept     map[uint32]kept // matrices that their owners keep, by number
+	news     []announcement  // what a new worker must be told
 
 	own own
 
@@ -69,7 +82,8 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Workers < 1 || cfg.Pins != nil && len(cfg.Pins) < cfg.Workers {
 		panic(fmt.Sprintf("master: %d workers with %d pins", cfg.Workers, len(cfg.Pins)))
 	}
-	p := &Pool{cfg: cfg, kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers)}
+	p := &Pool{cfg: cfg, pins: slices.Clone(cfg.Pins), kept: map[uint32]kept{}, events: make(chan event, 4*cfg.Workers), wheel: make(chan struct{}, 1)}
+	p.wheel <- struct{}{}
 	p.alive, p.die = context.WithCancel(context.Background())
 	p.oomFirst = p.oomKills()
 	if err := p.openBoard(); err != nil {
@@ -141,19 +155,23 @@ func (p *Pool) Pids() []int {
 // grace is how long Close waits for workers to end by themselves.
 const grace = 2 * time.Second
 
-// Close ends the workers and frees the segments. It waits for a running job.
+// Close ends the workers and frees the segments. It waits for running jobs.
 // The error wraps ErrWorkersLost if a worker does not end: what it uses stays.
 func (p *Pool) Close() error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		return nil
 	}
-	p.closed = true
+	p.closed = true // nothing new comes
+	e := p.enlist(context.Background(), 0, idle{p: p, last: true})
+	p.mu.Unlock()
+	_ = p.await(e) // workers that are lost are dismissed, too
+	<-p.wheel      // for good
 	if err := p.dismiss(); err != nil {
 		return err
 	}
-	err := errors.Join(p.data.close(), p.dropAll())
+	err := errors.Join(p.closeData(), p.dropAll())
 	return errors.Join(err, p.closeBoard())
 }
 
@@ -194,8 +212,9 @@ func (p *Pool) dismiss() error {
 	}
 }
 
-// acquire takes the right to drive the pool.
-func (p *Pool) acquire(ctx context.Context) (release func(), err error) {
+// lock takes the mutex, unless the pool is not to be used any more, or ctx has
+// ended.
+func (p *Pool) lock(ctx context.Context) (err error) {
 	p.mu.Lock()
 	if p.closed {
 		err = ErrClosed
@@ -204,7 +223,6 @@ func (p *Pool) acquire(ctx context.Context) (release func(), err error) {
 	}
 	if err != nil {
 		p.mu.Unlock()
-		return nil, err
 	}
-	return p.mu.Unlock, nil
+	return err
 }

@@ -88,7 +88,13 @@ func (p *Pool) watchOne(m *member, passed time.Duration) error {
 	if m.silent <= p.dying() {
 		return nil
 	}
-	m.state, m.held = undying, nil
+	m.state = undying
+	for _, h := range m.held {
+		if h.of != nil {
+			h.of.out--
+		}
+	}
+	m.held, m.todo = nil, nil
 	p.broken = fmt.Errorf("%w: worker %d (process %d) was killed %v ago and does not end; it waits for a disk or another device",
 		ErrWorkersLost, m.index, m.pid.Load(), p.dying())
 	return p.broken

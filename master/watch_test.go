@@ -34,9 +34,14 @@ func TestStoppedWorkersAreReplaced(t *testing.T) {
 		before, stopped := pool.Deaths(), 0
 		for stopped < 3 {
 			stopped = 0
-			for _, pid := range pool.Pids() {
-				if pid > 0 && syscall.Kill(pid, syscall.SIGSTOP) == nil {
+			for seat := range pool.Workers() {
+				if _, ok := send(pool, seat, syscall.SIGSTOP); ok {
 					stopped++
+				}
+			}
+			if stopped < 3 { // deaths are noticed when the pool has something to do
+				if err := pool.Nops(ctx, 1, 1, nil); err != nil {
+					t.Fatal(err)
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package shmmat
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"matmul/internal/sys"
 )
@@ -12,7 +13,7 @@ func (b *Board) Bell() Bell { return Bell{&b.desk().bell} }
 
 // Publish puts a job's record where workers look for it. The slot is shared by
 // the jobs whose ids are equal modulo Jobs: the master publishes one only when
-// the one before it has no task left.
+// the one before it is closed.
 func (b *Board) Publish(j Job) { *b.job(j.ID) = j }
 
 // Job returns a copy of the record of job id, and an error if the slot holds
@@ -39,8 +40,26 @@ func (b *Board) Tally(priority uint8) (t Tally) {
 // writes too busily, or died while writing.
 func (b *Board) Activity(i int) (Activity, bool) { return b.seat(i).now.get() }
 
-// Clear wipes what a dead worker left on the scoreboard. Its mailbox needs no
-// wiping: the next worker in that seat has another epoch.
+// Busy returns how long the workers in seat i have worked on tasks of jobs that
+// have ended.
+func (b *Board) Busy(i int) time.Duration { return time.Duration(b.seat(i).score.busy.Load()) }
+
+// Progress sums what the workers have done of a job, for onlookers. It is no
+// less than before unless a worker did a task that its death let another do
+// again, and it is forgotten by a worker that turns to job id + Jobs.
+func (b *Board) Progress(id uint32) (sum Progress) {
+	for i := range b.workers {
+		p := b.seat(i).jobs[id%Jobs].of(id)
+		sum.Tasks += p.Tasks
+		sum.Tiles += p.Tiles
+		sum.Elements += p.Elements
+	}
+	return sum
+}
+
+// Clear wipes what a dead worker left on the scoreboard, except for what it had
+// done, which stays done. Its mailbox needs no wiping: the next worker in that
+// seat has another epoch.
 func (b *Board) Clear(i int) {
 	b.seat(i).score.clear()
 	b.seat(i).now.clear()
@@ -136,7 +155,10 @@ func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 // End notes on the scoreboard that t is over, and answers.
 func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
 	if t.OfJob() {
-		w.seat.score.end(priority % Priorities)
+		w.seat.score.end(priority%Priorities, a.End-a.Begin)
+		if a.Status == Done {
+			w.seat.jobs[t.Job%Jobs].done(t)
+		}
 	}
 	w.seat.now.set(Activity{Begin: a.End})
 	w.answers.put(answerPayload{Answer: a})

@@ -37,7 +37,7 @@ func TestEveryWriterHasItsOwnCacheLines(t *testing.T) {
 	}
 	var s seat
 	for name, off := range map[string]uintptr{
-		"now": unsafe.Offsetof(s.now), "bell": unsafe.Offsetof(s.bell), "steps": unsafe.Offsetof(s.steps),
+		"jobs": unsafe.Offsetof(s.jobs), "now": unsafe.Offsetof(s.now), "bell": unsafe.Offsetof(s.bell), "steps": unsafe.Offsetof(s.steps),
 		"tasks": unsafe.Offsetof(s.tasks), "answers": unsafe.Offsetof(s.answers),
 	} {
 		if off%line != 0 {
@@ -93,6 +93,42 @@ func TestTasksAndAnswersPassInOrderThroughTheWrapOfTheSequence(t *testing.T) {
 	worker.Wait()
 	if got := b.Tally(3); got.Active != 0 || got.Finished != n {
 		t.Errorf("scoreboard says %+v, want %d finished", got, n)
+	}
+	if got := b.Progress(9); got != (Progress{Tasks: n, Tiles: n}) {
+		t.Errorf("of job 9 the scoreboard says %+v, want %d tiles without elements", got, n)
+	}
+}
+
+func TestTheScoreboardCountsWhatIsDoneOfEachJob(t *testing.T) {
+	b := board(t, 2)
+	tile := Task{Kind: tiling.Multiply, Rect: tiling.Rect{R1: 3, C1: 5}}
+	for i, w := range []*WorkerEnd{b.Worker(0, 1), b.Worker(1, 1)} {
+		for _, task := range []Task{{Job: 4, Kind: tiling.PackA}, {Job: 4, Kind: tile.Kind, Rect: tile.Rect}, {Job: 5, Kind: tile.Kind, Rect: tile.Rect}} {
+			begin := w.Begin(task, 3)
+			w.End(task, Answer{Begin: begin, End: begin + int64(10+i)}, 3)
+		}
+		w.End(Task{Kind: Nop}, Answer{End: 1e9}, 3)
+		w.Begin(tile, 3)
+		w.End(tile, Answer{Status: Failed}, 3)
+	}
+	if got, want := b.Progress(4), (Progress{Tasks: 4, Tiles: 2, Elements: 30}); got != want {
+		t.Errorf("job 4: %+v, want %+v", got, want)
+	}
+	if b.Busy(0) != 30 || b.Busy(1) != 33 {
+		t.Errorf("busy: %v and %v, want 30ns and 33ns", b.Busy(0), b.Busy(1))
+	}
+	b.Clear(1)
+	if got, want := b.Progress(5), (Progress{Tasks: 2, Tiles: 2, Elements: 30}); got != want || b.Busy(1) != 33 {
+		t.Errorf("after a death, job 5: %+v, want %+v; busy: %v", got, want, b.Busy(1))
+	}
+	w := b.Worker(0, 2)
+	task := Task{Job: 4 + Jobs, Kind: tiling.Store}
+	w.End(task, Answer{}, 3)
+	if got, want := b.Progress(task.Job), (Progress{Tasks: 1}); got != want {
+		t.Errorf("a job in the place of job 4: %+v, want %+v", got, want)
+	}
+	if got, want := b.Progress(4), (Progress{Tasks: 2, Tiles: 1, Elements: 15}); got != want {
+		t.Errorf("job 4, which one worker has forgotten: %+v, want %+v", got, want)
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Jobs is the number of jobs that can be under way at once in a pool.
-const Jobs = 8
+// Jobs is the number of jobs that can be prepared at once in a pool.
+const Jobs = 64
 
 // The control region, in cache lines of 64 bytes, words of one writer apart
 // from words of another:
@@ -15,8 +15,9 @@ const Jobs = 8
 //	desk    1 line            bell of the master; many workers ring it
 //	jobs    Jobs × 8 lines    job records; written by the master before it
 //	                          hands out a task of the job
-//	seats   workers × 22      one for each worker:
+//	seats   workers × 54      one for each worker:
 //	          3 lines           score: counters; written by the worker
+//	          Jobs/2 lines      what it has done of each job; written by the worker
 //	          1 line            what it does now; written by the worker
 //	          1 line            bell of the worker; rung by the master
 //	          1 line            progress; written by the worker
@@ -34,6 +35,7 @@ type jobSlot struct {
 
 type seat struct {
 	score   score
+	jobs    [Jobs]progress
 	now     record
 	bell    atomic.Uint32
 	_       [60]byte

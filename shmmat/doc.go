@@ -1,8 +1,8 @@
 // Package shmmat is the shared-memory segment and everything that lives in it:
 // its layout, the matrices, the job records, the mailboxes and the scoreboard.
 //
-// A pool has one control segment for as long as it lives, and a data segment
-// that its jobs share and that is replaced when one needs a larger:
+// A pool has one control segment for as long as it lives, and a data segment for
+// each job that is under way, which the next one takes over if it fits:
 //
 //	control segment                        data segment
 //	+----------------------------+         +----------------------------+ 0
@@ -12,11 +12,12 @@
 //	| job records                |         | C₀    row-major (optional) |
 //	| mailboxes, one pair each   |         | A panels                   |
 //	+----------------------------+         | B panels                   |
+//	                                       | their checksums (optional) |
 //	                                       | C     row-major            |
 //	                                       +----------------------------+
 //
-// A matrix that its owner keeps from job to job lies alone in a segment like
-// the data segment, with its own number.
+// What its owner keeps from job to job, a matrix or the panels of an operand,
+// lies alone in a segment like the data segment, with its own number.
 //
 // Every region starts at a multiple of 2 MiB in the file and in memory, so
 // that the kernel can back it with huge pages; between the end of a region and

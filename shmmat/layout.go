@@ -21,12 +21,14 @@ const (
 	InitC                 // C₀ in the element type of C, row-major
 	PanelsA               // op(A), α applied, in micro-panels
 	PanelsB               // op(B) in micro-panels
+	SumsA                 // the checksums of A's panels; see gemm.Sums
+	SumsB                 // the checksums of B's panels
 	C                     // the result, row-major
 	Kept                  // a matrix that its owner keeps from job to job, alone in a segment
 	regions               // their number
 )
 
-var regionNames = [...]string{"header", "control", "A", "B", "C0", "A panels", "B panels", "C", "matrix"}
+var regionNames = [...]string{"header", "control", "A", "B", "C0", "A panels", "B panels", "A checksums", "B checksums", "C", "matrix"}
 
 // String returns the region's name as messages show it.
 func (r Region) String() string {
@@ -89,6 +91,9 @@ func (l Layout) Bytes() (n int64) {
 	}
 	return n
 }
+
+// Empty reports whether the segment would have no region but its header.
+func (l Layout) Empty() bool { return l.Bytes() == l.At[Header].Len }
 
 // check returns an error unless the layout is one that NewLayout makes.
 func (l Layout) check() error {

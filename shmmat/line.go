@@ -11,7 +11,7 @@ import (
 
 // ProtocolVersion is what master and worker must agree on before anything
 // else is said.
-const ProtocolVersion = 2
+const ProtocolVersion = 3
 
 // Verb is what a message on a line is about.
 type Verb string
@@ -20,7 +20,7 @@ type Verb string
 const (
 	Hello   Verb = "hello"   // worker: here I am, this is my version
 	Welcome Verb = "welcome" // master: your seat and the control segment
-	Data    Verb = "data"    // master: the data segment; the one before is gone
+	Data    Verb = "data"    // master: a data segment; without a handle: it is gone
 	Keep    Verb = "keep"    // master: the segment of a matrix that its owner keeps
 	Drop    Verb = "drop"    // master: a kept matrix is gone
 	Files   Verb = "files"   // master: the files of a job

@@ -15,7 +15,18 @@ const Priorities = 10
 type score struct {
 	active   [Priorities]atomic.Uint64 // tasks begun and not ended
 	finished [Priorities]atomic.Uint64
-	_        [32]byte
+	busy     atomic.Uint64 // nanoseconds of tasks that have ended
+	_        [24]byte
+}
+
+// progress is what one worker has done of one job: that of the jobs whose ids
+// are equal modulo Jobs which it worked for last. Only that worker writes it.
+type progress struct {
+	job          atomic.Uint32
+	tasks, tiles atomic.Uint32
+	_            [4]byte
+	elements     atomic.Uint64
+	_            [8]byte
 }
 
 // record is what a worker does now, under a sequence lock: odd while it is
@@ -32,6 +43,13 @@ type record struct {
 // Tally is the sum over all workers for one priority. It is for people to
 // look at: nothing may be decided by it.
 type Tally struct{ Active, Finished uint64 }
+
+// Progress is what is done of a job.
+type Progress struct {
+	Tasks    int64 // of all kinds
+	Tiles    int64 // MULTIPLY tasks
+	Elements int64 // of C, that they computed
+}
 
 // Activity is what a worker was doing when the scoreboard was read.
 type Activity struct {
@@ -78,9 +96,40 @@ func (r *record) clear() {
 // store do; the atomics are for the readers.
 func (s *score) begin(priority uint8) { add(&s.active[priority], 1) }
 
-func (s *score) end(priority uint8) {
+func (s *score) end(priority uint8, took int64) {
 	add(&s.active[priority], ^uint64(0))
 	add(&s.finished[priority], 1)
+	add(&s.busy, uint64(max(took, 0)))
+}
+
+// done counts a task that is done. Whoever reads the counts of a job may miss
+// them while the worker turns to another one: a count never belongs to the
+// wrong job.
+func (p *progress) done(t Task) {
+	if p.job.Load() != t.Job {
+		p.job.Store(0)
+		p.tasks.Store(0)
+		p.tiles.Store(0)
+		p.elements.Store(0)
+		p.job.Store(t.Job)
+	}
+	p.tasks.Store(p.tasks.Load() + 1)
+	if t.Kind == tiling.Multiply {
+		p.tiles.Store(p.tiles.Load() + 1)
+		add(&p.elements, uint64(t.Rect.Rows()*t.Rect.Cols()))
+	}
+}
+
+// of returns the counts of a job; none if the worker has turned to another one.
+func (p *progress) of(job uint32) (r Progress) {
+	if p.job.Load() != job {
+		return Progress{}
+	}
+	r = Progress{Tasks: int64(p.tasks.Load()), Tiles: int64(p.tiles.Load()), Elements: int64(p.elements.Load())}
+	if p.job.Load() != job {
+		return Progress{}
+	}
+	return r
 }
 
 func add(c *atomic.Uint64, d uint64) { c.Store(c.Load() + d) }

@@ -19,6 +19,10 @@ type Task struct {
 	Kind tiling.Kind
 	ID   int64       // its number in the job's plan; comes back in the answer
 	Rect tiling.Rect // what it covers; see tiling.Plan.Rect
+
+	// Sent is when the master handed it out, sys.Monotonic nanoseconds, if
+	// somebody follows. It stays with the master.
+	Sent int64
 }
 
 // OfJob reports whether the task is a job's, and not the pool's.
@@ -45,13 +49,15 @@ func (p taskPayload) task() Task {
 // Status says how a task ended.
 type Status uint32
 
-// The ways a task ends. After any but Done a text follows on the socket.
+// The ways a task ends. After any but Done and Wrong a text follows on the
+// socket.
 const (
 	Done     Status = iota
 	BadInput        // an input could not be read as what it was said to be
 	NoSpace         // the output's disk is full
 	Fault           // memory of the segment could not be accessed
 	Failed          // anything else
+	Wrong           // a tile failed its check, and is to be done again; see Finding
 )
 
 // An Answer is what a worker says when a task has ended.
@@ -60,7 +66,30 @@ type Answer struct {
 	Status     Status
 	ID         int64
 	Begin, End int64 // sys.Monotonic nanoseconds
-	Value      int64 // Peak: flop/s; Store: see Job.Sums; otherwise 0
+	Value      int64 // Peak: flop/s; Store, PackA and PackB: see Job.Sums; Multiply: see Finding; otherwise 0
+}
+
+// A Finding is what a worker knows of a tile that failed its check.
+type Finding struct {
+	PanelsA, PanelsB bool // do not agree with their checksums any more
+	Processor        int  // that computed the tile; -1 if unknown
+}
+
+// Value returns the finding as an answer holds it.
+func (f Finding) Value() int64 {
+	v := int64(f.Processor) << 2
+	if f.PanelsA {
+		v |= 1
+	}
+	if f.PanelsB {
+		v |= 2
+	}
+	return v
+}
+
+// FindingOf returns the finding that an answer holds.
+func FindingOf(v int64) Finding {
+	return Finding{PanelsA: v&1 != 0, PanelsB: v&2 != 0, Processor: int(v >> 2)}
 }
 
 // answerPayload is an Answer as a slot holds it.
@@ -84,12 +113,17 @@ type Job struct {
 	// A and B are the operands as PACK reads them: lanes × depths, which is
 	// op(A) and op(B)ᵀ.
 	A, B       Matrix
-	C0, C, Out Matrix // C0 as given; C in its region; Out in its file
-	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels;
-	// if not, where A and B are stored in their regions.
+	C0, C, Out Matrix // C0 as given; C in its region; Out in its file; LD is at least N
+	// PackedA and PackedB say that MULTIPLY finds op(A) and op(B) in panels, in
+	// their regions or in the segment that A and B name; if not, where A and B are
+	// stored there.
 	PackedA, PackedB bool
-	// Sums asks STORE for the CRC-32C of the bytes that it wrote.
-	Sums       bool
+	// Sums asks STORE for the CRC-32C of the bytes that it wrote, PackSums asks
+	// PACK for that of the panels that it filled.
+	Sums, PackSums bool
+	// ABFT asks MULTIPLY to check its tile, and PACK for the checksums of what it
+	// packs.
+	ABFT       bool
 	MC, KC, NC int32
 }
 
@@ -99,5 +133,5 @@ func (j *Job) InitC() Matrix {
 	if !j.C0.InFile {
 		return j.C0
 	}
-	return Matrix{Rows: j.M, Cols: j.N, LD: j.N, Type: j.Type}
+	return Matrix{Rows: j.M, Cols: j.N, LD: j.N, Type: j.Type, Segment: j.C0.Segment}
 }

@@ -38,6 +38,7 @@ func All(write bool) (r Rights) {
 func PackRights() (r Rights) {
 	r[RowsA], r[RowsB] = ReadOnly, ReadOnly
 	r[InitC], r[PanelsA], r[PanelsB] = ReadWrite, ReadWrite, ReadWrite
+	r[SumsA], r[SumsB] = ReadWrite, ReadWrite
 	return r
 }
 
@@ -45,6 +46,7 @@ func PackRights() (r Rights) {
 // written.
 func MultiplyRights() (r Rights) {
 	r[RowsA], r[RowsB], r[InitC], r[PanelsA], r[PanelsB] = ReadOnly, ReadOnly, ReadOnly, ReadOnly, ReadOnly
+	r[SumsA], r[SumsB] = ReadOnly, ReadOnly
 	r[C] = ReadWrite
 	return r
 }

@@ -49,6 +49,7 @@ type Params struct {
 	A, B         Operand
 	LoadC0       bool // C₀ is read by tasks
 	Store        bool // C is written by tasks
+	PackOnly     bool // operands are packed, and nothing is made of them
 	// Kept are rectangles of C that are stored already, by another plan of the
 	// same problem. Rows that they cover whole become no tile, nor does what only
 	// those rows need become a task; of A's micro-panels that they cover in part,
@@ -93,11 +94,13 @@ func New(p Params) (*Plan, error) {
 	if p.M == 0 || p.N == 0 {
 		return pl, nil // C is empty: there is nothing to do
 	}
-	if p.Down*p.Across == 1 && !p.A.Pack && !p.B.Pack && !p.LoadC0 && !p.Store {
+	if !p.PackOnly && p.Down*p.Across == 1 && !p.A.Pack && !p.B.Pack && !p.LoadC0 && !p.Store {
 		pl.oneTile()
 		return pl, nil
 	}
-	pl.tileM, pl.tileN = largest(p.M, p.MR, p.Down), largest(p.N, p.NR, p.Across)
+	if !p.PackOnly {
+		pl.tileM, pl.tileN = largest(p.M, p.MR, p.Down), largest(p.N, p.NR, p.Across)
+	}
 	if p.A.Pack {
 		pl.GridA = newGrid(p.M, p.K, p.MR, p.Slice, p.A.Stored)
 	}
@@ -106,6 +109,11 @@ func New(p Params) (*Plan, error) {
 	}
 	if err := pl.countable(); err != nil {
 		return nil, err
+	}
+	if p.PackOnly {
+		pl.packWhole(PackB, pl.GridB, p.B.Stored == DepthMajor)
+		pl.packWhole(PackA, pl.GridA, p.A.Stored == DepthMajor)
+		return pl, nil
 	}
 	pl.rows, pl.cols = edges(p.M, p.MR, p.Down), edges(p.N, p.NR, p.Across)
 	if p.Taper {

@@ -180,7 +180,7 @@ func TestWhatIsKeptIsNotDoneAgainAndAllElseIs(t *testing.T) {
 			}
 		}
 		again := int64(0) // kept, and computed all the same
-		for _, b := range fullBands(p.Kept, p.N) {
+		for _, b := range Covered(p.Kept, Rect{R1: p.M, C1: p.N}) {
 			for i := b.R0; i < b.R1 && p.N > 0; i++ {
 				again += int64(done[Store].n[i*p.N])
 			}
@@ -344,4 +344,37 @@ func TestTilesAreHandedOutByRowsOrByColumns(t *testing.T) {
 			t.Errorf("by columns %v: %v, want %v", byColumns, got, want)
 		}
 	}
+}
+
+func TestWhatIsMissingAreTheRowsThatNothingCoversWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m, n := rapid.Int64Range(0, 20).Draw(t, "m"), rapid.Int64Range(1, 9).Draw(t, "n")
+		var kept []Rect
+		for range rapid.IntRange(0, 8).Draw(t, "kept") {
+			r0, c0 := rapid.Int64Range(0, m).Draw(t, "r0"), rapid.Int64Range(0, n).Draw(t, "c0")
+			r := Rect{r0, rapid.Int64Range(r0, m).Draw(t, "r1"), c0, rapid.Int64Range(c0, n).Draw(t, "c1")}
+			kept = append(kept, r)
+			if rapid.Bool().Draw(t, "whole") { // two that make up full rows
+				kept = append(kept, Rect{r.R0, r.R1, 0, r.C0}, Rect{r.R0, r.R1, r.C1, n})
+			}
+		}
+		covered := newCover(m, n)
+		for _, r := range kept {
+			covered.add(r)
+		}
+		last := int64(0)
+		for _, b := range Missing(kept, m, n) {
+			if b.R0 < last || b.Rows() < 1 || b.C0 != 0 || b.C1 != n || b.R1 > m {
+				t.Fatalf("band %v after row %d of %d×%d", b, last, m, n)
+			}
+			for i := last; i < b.R0; i++ {
+				for j := range n {
+					if covered.n[i*n+j] == 0 {
+						t.Fatalf("element (%d, %d) is not covered and not missing", i, j)
+					}
+				}
+			}
+			last = b.R1
+		}
+	})
 }

@@ -64,6 +64,9 @@ func (s *Schedule) waits(op int, g Grid, edge []int64, waits *[]int32) {
 
 // overlap returns the range of pieces of edge that the rows of r touch.
 func overlap(r Rect, edge []int64) (lo, hi int) {
+	if len(edge) == 0 {
+		return 0, 0
+	}
 	lo, on := slices.BinarySearch(edge, r.R0)
 	if !on {
 		lo--

@@ -63,8 +63,8 @@ func parseCPU(s string) (int, error) {
 	return int(cpu), nil
 }
 
-// formatCPUs is the inverse of parseCPUList for an ascending list.
-func formatCPUs(cpus []int) string {
+// FormatCPUs writes processors, ascending, as the kernel lists them: "0-3,8,10-11".
+func FormatCPUs(cpus []int) string {
 	var b strings.Builder
 	for i := 0; i < len(cpus); {
 		j := i

@@ -57,7 +57,7 @@ func TestProcessorListsAreRead(t *testing.T) {
 		"0-8191,0-8191,0-8191": "error",
 	} {
 		cpus, err := parseCPUList(s)
-		if got := formatCPUs(cpus); err == nil && got != want || err != nil && want != "error" {
+		if got := FormatCPUs(cpus); err == nil && got != want || err != nil && want != "error" {
 			t.Errorf("%q is %q, %v, not %q", s, got, err, want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestProcessorListsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cpus := rapid.SliceOfNDistinct(rapid.IntRange(0, 300), 1, 100, rapid.ID[int]).Draw(t, "cpus")
 		slices.Sort(cpus)
-		back, err := parseCPUList(formatCPUs(cpus))
+		back, err := parseCPUList(FormatCPUs(cpus))
 		if err != nil || !slices.Equal(cpus, back) {
 			t.Fatalf("%v came back as %v, %v", cpus, back, err)
 		}

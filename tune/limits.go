@@ -29,6 +29,9 @@ type Limits struct {
 	// shared memory of kinds memfd and posix among them; math.MaxInt64 if there
 	// is no limit.
 	FileSize int64 `json:"file_size_bytes"`
+	// Advice is what is wrong with the way in which Slurm started this process,
+	// so that it may use less than the job has; "" if nothing is.
+	Advice string `json:"advice,omitempty"`
 	// Warnings tell which files or variables made no sense and were ignored.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -63,6 +66,7 @@ func (s System) Limits(m *Machine) *Limits {
 	groups := t.cgroups()
 	l.CPULimits = slices.Concat([]CPULimit{}, groups.cpuLimits(t), s.slurmCPUs(t))
 	l.MemoryLimits = s.memoryLimits(t, m, groups)
+	l.Advice = s.slurmAdvice(t, l)
 	l.Warnings = t.said()
 	return l
 }

@@ -63,7 +63,7 @@ func (t *tree) nodeLimit(m *Machine) []MemoryLimit {
 	if limit == 0 || !others {
 		return nil
 	}
-	source := "NUMA nodes " + formatCPUs(allowed) + " (Mems_allowed_list)"
+	source := "NUMA nodes " + FormatCPUs(allowed) + " (Mems_allowed_list)"
 	return []MemoryLimit{{source, limit, max(0, limit-free)}}
 }
 

@@ -42,9 +42,9 @@ func answer(m *Machine, l *Limits, key string) (string, error) {
 	case "machine":
 		return fmt.Sprintf("%d processors, %d cores, %d packages", len(m.CPUs), len(m.Cores), m.Packages), nil
 	case "nodes":
-		return list(m.Nodes, func(n Node) string { return fmt.Sprintf("%d=%s", n.ID, formatCPUs(n.CPUs)) }), nil
+		return list(m.Nodes, func(n Node) string { return fmt.Sprintf("%d=%s", n.ID, FormatCPUs(n.CPUs)) }), nil
 	case "classes":
-		return list(m.Classes, func(c Class) string { return c.Name + "=" + formatCPUs(c.CPUs) }), nil
+		return list(m.Classes, func(c Class) string { return c.Name + "=" + FormatCPUs(c.CPUs) }), nil
 	case "caches":
 		return strconv.Itoa(len(m.Caches)), nil
 	case "limits":
@@ -98,7 +98,7 @@ func describe(m *Machine, cpu int) string {
 	for _, c := range m.Caches {
 		if len(within([]int{cpu}, c.CPUs)) > 0 {
 			words = append(words, fmt.Sprintf("L%d %s %s %d %d %s %s",
-				c.Level, c.Type, FormatBytes(c.Size), c.Ways, c.Line, formatCPUs(c.CPUs), c.Source))
+				c.Level, c.Type, FormatBytes(c.Size), c.Ways, c.Line, FormatCPUs(c.CPUs), c.Source))
 		}
 	}
 	return strings.Join(words, " | ")

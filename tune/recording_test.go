@@ -170,7 +170,7 @@ func (r *recording) add(t testing.TB, name, value string, cpu int) {
 		return strconv.Itoa(cpu + n)
 	})
 	if strings.Contains(value, "/") {
-		value = formatCPUs(cpuList(t, value))
+		value = FormatCPUs(cpuList(t, value))
 	}
 	r.files[name] = value + "\n"
 }

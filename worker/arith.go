@@ -33,8 +33,9 @@ const blockElems = 64 << 10
 // use prepares for the job in w.
 func (a *arith[T]) use(w *worker) (err error) {
 	a.w = w
-	if w.job.Data != w.data {
-		return fmt.Errorf("job %d lives in data segment %d, this worker sees %d", w.job.ID, w.job.Data, w.data)
+	var ok bool
+	if w.views, ok = w.data[w.job.Data]; !ok && w.job.Data != 0 {
+		return fmt.Errorf("job %d lives in data segment %d, which is not there", w.job.ID, w.job.Data)
 	}
 	if a.block == nil {
 		a.block, a.Step = make([]T, blockElems), w.step
@@ -42,20 +43,42 @@ func (a *arith[T]) use(w *worker) (err error) {
 	return a.Use(&w.job)
 }
 
-// packPanels does a PACK task: lanes × depths of op(A) or op(B)ᵀ from where
-// they are stored into the panels.
-func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, lanes int64, panels shmmat.Region, width int, scale T, r tiling.Rect) error {
-	if !r.Inside(lanes, a.w.job.K) {
-		return fmt.Errorf("block %v lies outside %s", r, role)
+// packPanels does a PACK task: lanes × depths of m, which is op(A) or op(B)ᵀ,
+// from the file into the panels, and their checksums into sums, if the job wants
+// them. It returns the CRC-32C of what the panels then hold of them, if the job
+// wants it.
+func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums shmmat.Region, width int, scale T, r tiling.Rect) (sum int64, err error) {
+	if !r.Inside(m.Rows, a.w.job.K) {
+		return 0, fmt.Errorf("block %v lies outside %s", r, role)
 	}
-	dst, err := tile.Panels[T](a.w.pack, panels, width, lanes, a.w.job.K)
+	dst, err := tile.Panels[T](a.w.memory(a.w.pack), m, panels, width, a.w.job.K, true)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
-		gemm.Pack(a.Kernel, dst, int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld), scale)
+	err = a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
+		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
+		if a.w.job.ABFT && tile.HasSums(m) {
+			gemm.PackSums(a.Kernel, tile.Sums[T](a.w.pack, sums), dst, l0, l1, p0, p1, src, scale)
+		}
+		gemm.Pack(a.Kernel, dst, l0, l1, p0, p1, src, scale)
+		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
 		return nil
 	})
+	if err == nil && a.w.job.PackSums {
+		sum = int64(panelSum(dst, r))
+	}
+	return sum, err
+}
+
+// panelSum returns the CRC-32C of a block of panels, one micro-panel after the
+// other, with what pads the last one.
+func panelSum[T elem.Float](x gemm.Panels[T], r tiling.Rect) (sum uint32) {
+	w := int64(x.Width)
+	for l := r.R0; l < r.R1; l += w {
+		panel := x.Data[l*int64(x.Depth):]
+		sum = crc32.Update(sum, castagnoli, elem.Bytes(panel[r.C0*w:r.C1*w]))
+	}
+	return sum
 }
 
 // loadC0 does a LOAD task: rows of C₀ into their region, row-major.
@@ -64,7 +87,12 @@ func (a *arith[T]) loadC0(r tiling.Rect) error {
 	if !r.Inside(j.M, j.N) {
 		return fmt.Errorf("rows %v lie outside C0", r)
 	}
-	dst := elem.Slice[T](a.w.pack.Bytes(shmmat.InitC))
+	to := j.InitC()
+	mem, err := a.w.memory(a.w.pack).Of(to, shmmat.InitC, true)
+	if err != nil {
+		return err
+	}
+	dst := shmmat.Elements[T](to, mem)
 	return a.blocks(shmmat.FileC0, j.C0, 1, r, func(s tiling.Rect, data []T, ld int64) error {
 		for i := s.R0; i < s.R1; i++ {
 			row := dst[i*j.N+s.C0 : i*j.N+s.C1]
@@ -190,20 +218,39 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // CRC-32C of what it wrote, if the job wants it.
 func (a *arith[T]) store(r tiling.Rect) (sum int64, err error) {
 	j := &a.w.job
-	if !r.Inside(j.M, j.N) || r.C0 != 0 || r.C1 != j.N || j.C.LD != j.N {
+	if !r.Inside(j.M, j.N) || r.C0 != 0 || r.C1 != j.N || j.C.LD != j.N || j.Out.LD < j.N {
 		return 0, fmt.Errorf("rows %v cannot be stored", r)
+	}
+	mem, err := a.w.memory(a.w.mult).Of(j.C, shmmat.C, false)
+	if err != nil {
+		return 0, err
 	}
 	f, err := a.w.file(shmmat.FileOut)
 	if err != nil {
 		return 0, err
 	}
+	c := shmmat.Elements[T](j.C, mem)[r.R0*j.N : r.R1*j.N]
+	run := j.N // elements that lie together in the file
+	if j.Out.LD == j.N {
+		run *= r.Rows()
+	}
 	crc := uint32(0)
-	c := shmmat.Elements[T](j.C, a.w.mult.Bytes(shmmat.C))[r.R0*j.N : r.R1*j.N]
-	off := j.Out.Offset + r.R0*j.N*int64(elem.Of[T]().Size())
+	for i := r.R0; len(c) > 0; i, c = i+1, c[run:] {
+		off := j.Out.Offset + i*j.Out.LD*int64(elem.Of[T]().Size())
+		if crc, err = a.write(f, c[:run], off, crc); err != nil {
+			return 0, err
+		}
+	}
+	return int64(crc), nil
+}
+
+// write writes c at an offset of the output file. It continues the CRC-32C of
+// what was written, if the job wants it.
+func (a *arith[T]) write(f *os.File, c []T, off int64, crc uint32) (uint32, error) {
 	for len(c) > 0 {
 		n := min(len(c), blockElems)
 		out := elem.Bytes(a.canonical(c[:n]))
-		if j.Sums {
+		if a.w.job.Sums {
 			crc = crc32.Update(crc, castagnoli, out)
 		}
 		err := failpoint.Hit("worker.write")
@@ -220,7 +267,7 @@ func (a *arith[T]) store(r tiling.Rect) (sum int64, err error) {
 		c, off = c[n:], off+int64(len(out))
 		a.w.step()
 	}
-	return int64(crc), nil
+	return crc, nil
 }
 
 // canonical returns c with every NaN replaced by the one that files hold: c

@@ -28,9 +28,9 @@ func TestAFaultSaysWhereItWas(t *testing.T) {
 			_, view := segment(t, kind, shmmat.Lengths{shmmat.RowsA: size, shmmat.RowsB: size, shmmat.C: size}, rights)
 			_, b := control(t, shmmat.Heap)
 			m := shmmat.Matrix{Rows: n, Cols: n, LD: n, Type: elem.Float64}
-			b.Publish(shmmat.Job{ID: 1, Type: elem.Float64, ISA: uint8(gemm.Generic), M: n, N: n, K: n, Alpha: 1, A: m, B: m.T(), C: m})
+			b.Publish(shmmat.Job{ID: 1, Data: 3, Type: elem.Float64, ISA: uint8(gemm.Generic), M: n, N: n, K: n, Alpha: 1, A: m, B: m.T(), C: m})
 			line, mine := shmmat.NewLocalLine()
-			w := &worker{line: mine, board: b, end: b.Worker(0, 1), mult: view}
+			w := &worker{line: mine, board: b, end: b.Worker(0, 1), data: map[uint32]views{3: {mult: view}}}
 			master := b.Master(0, 1)
 			master.Send(shmmat.Task{Job: 1, Kind: tiling.Multiply, ID: 7, Rect: tiling.Rect{R1: n, C1: n}})
 			master.Send(shmmat.Task{Kind: shmmat.Quit})

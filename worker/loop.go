@@ -72,7 +72,10 @@ func (w *worker) do(t shmmat.Task) error {
 	begin := w.end.Begin(t, w.job.Priority)
 	value, err := w.execute(t)
 	a := shmmat.Answer{Job: t.Job, ID: t.ID, Begin: begin, End: sys.Monotonic(), Value: value}
-	if err != nil {
+	if wrong := (*tile.WrongError)(nil); errors.As(err, &wrong) {
+		a.Status = shmmat.Wrong
+		a.Value = shmmat.Finding{PanelsA: wrong.A, PanelsB: wrong.B, Processor: sys.Processor()}.Value()
+	} else if err != nil {
 		var p *problem
 		if !errors.As(err, &p) {
 			p = &problem{status: shmmat.Failed, err: err}
@@ -127,16 +130,16 @@ func task[T elem.Float](w *worker, t shmmat.Task) (value int64, err error) {
 	}
 	switch t.Kind {
 	case tiling.PackA:
-		return 0, a.packPanels(shmmat.FileA, w.job.A, w.job.M, shmmat.PanelsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
+		return a.packPanels(shmmat.FileA, w.job.A, shmmat.PanelsA, shmmat.SumsA, a.Kernel.MR, T(w.job.Alpha), t.Rect)
 	case tiling.PackB:
-		return 0, a.packPanels(shmmat.FileB, w.job.B, w.job.N, shmmat.PanelsB, a.Kernel.NR, 1, t.Rect)
+		return a.packPanels(shmmat.FileB, w.job.B, shmmat.PanelsB, shmmat.SumsB, a.Kernel.NR, 1, t.Rect)
 	case tiling.LoadC0:
 		return 0, a.loadC0(t.Rect)
 	case tiling.Multiply:
 		if err := failpoint.Hit("worker.multiply"); err != nil {
 			return 0, err
 		}
-		if err := a.Multiply(&w.job, &tile.Memory{Data: w.mult, Kept: w}, t.Rect); err != nil {
+		if err := a.Multiply(&w.job, w.memory(w.mult), t.Rect); err != nil {
 			return 0, err
 		}
 		return 0, failpoint.Hit("worker.multiplied")
@@ -193,11 +196,14 @@ func (w *worker) fault(doing string, r any) error {
 
 // place says which part of the segment an address lies in.
 func (w *worker) place(addr uintptr) string {
-	views := []*shmmat.View{w.pack, w.mult, w.control}
-	for _, k := range w.kept {
-		views = append(views, k.Read, k.Write)
+	seen := []*shmmat.View{w.control}
+	for _, d := range w.data {
+		seen = append(seen, d.pack, d.mult)
 	}
-	for _, v := range views {
+	for _, k := range w.kept {
+		seen = append(seen, k.Read, k.Write)
+	}
+	for _, v := range seen {
 		if v == nil {
 			continue
 		}

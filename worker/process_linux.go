@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -147,13 +149,24 @@ func command(socket *os.File) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"matmul-worker"}
 	// One P, and no collections while the heap is as small as a worker's is.
-	cmd.Env = append(os.Environ(), mark+"="+strconv.Itoa(shmmat.ProtocolVersion),
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), isOfMPI), mark+"="+strconv.Itoa(shmmat.ProtocolVersion),
 		"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB")
 	cmd.Stderr = &firstLine{} // a crash must not write pages onto the user's terminal
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.WaitDelay = lastWords
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
+}
+
+// isOfMPI reports whether a variable of the environment tells a process that it
+// is a rank of an MPI job: a worker is none.
+func isOfMPI(variable string) bool {
+	for _, prefix := range []string{"PMI_", "PMIX_", "OMPI_"} {
+		if strings.HasPrefix(variable, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 type process struct{ cmd *exec.Cmd }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"matmul/internal/elem"
@@ -36,16 +37,20 @@ type worker struct {
 	spin    time.Duration
 	yield   bool
 
-	data   uint32 // number of the data segment that the views show
-	pack   *shmmat.View
-	mult   *shmmat.View
+	views                                      // of the job used last
+	data   map[uint32]views                    // data segments, by number
 	kept   map[uint32]tile.Kept                // matrices that their owners keep, by number
 	files  map[uint32]map[shmmat.Role]*os.File // by job
 	job    shmmat.Job                          // the record used last
 	f64    arith[float64]
 	f32    arith[float32]
 	toRead []byte // buffer for stored elements of another type or byte order
+
+	attended int // messages read
 }
+
+// views are a data segment as tasks see it; nil where there is none.
+type views struct{ pack, mult *shmmat.View }
 
 // errQuit ends the task loop.
 var errQuit = errors.New("told to quit")
@@ -54,7 +59,7 @@ var errQuit = errors.New("told to quit")
 // says that the master is a goroutine of this process, which keeps the files
 // that it sends. It returns nil after an orderly end.
 func Serve(line shmmat.Line, local bool) error {
-	w := &worker{line: line, owns: !local, kept: map[uint32]tile.Kept{}, files: map[uint32]map[shmmat.Role]*os.File{}}
+	w := &worker{line: line, owns: !local, data: map[uint32]views{}, kept: map[uint32]tile.Kept{}, files: map[uint32]map[shmmat.Role]*os.File{}}
 	defer w.close()
 	if err := w.join(); err != nil {
 		return fmt.Errorf("join pool: %w", err)
@@ -110,15 +115,22 @@ func segmentOf(m shmmat.Message, files []*os.File) (*shmmat.Segment, error) {
 	return shmmat.Attach(m.Handle, f)
 }
 
+// messages is how many are read between two collections of what they leave: the
+// collector of a worker process does not run by itself while that is little.
+const messages = 256
+
 // attend reads one message and acts on it.
 func (w *worker) attend() error {
+	if w.attended++; w.attended%messages == 0 && w.owns {
+		runtime.GC()
+	}
 	m, files, err := w.line.Receive()
 	if err != nil {
 		return err
 	}
 	switch m.Verb {
 	case shmmat.Data:
-		return w.moveTo(m, files)
+		return w.enter(m, files)
 	case shmmat.Keep:
 		return w.keep(m, files)
 	case shmmat.Drop:
@@ -141,11 +153,11 @@ func (w *worker) attend() error {
 	return fmt.Errorf("unexpected message %q", m.Verb)
 }
 
-// moveTo replaces the data segment.
-func (w *worker) moveTo(m shmmat.Message, files []*os.File) error {
-	w.leave()
+// enter maps a data segment, or leaves one that is gone.
+func (w *worker) enter(m shmmat.Message, files []*os.File) error {
 	if m.Segment == nil && m.Handle.Size == 0 {
-		return nil // there is none for now
+		w.leave(m.Number)
+		return nil
 	}
 	s, err := segmentOf(m, files)
 	if err != nil {
@@ -154,17 +166,19 @@ func (w *worker) moveTo(m shmmat.Message, files []*os.File) error {
 	if w.owns {
 		defer s.Close()
 	}
-	if w.pack, err = s.Map(shmmat.PackRights()); err != nil {
+	var v views
+	if v.pack, err = s.Map(shmmat.PackRights()); err != nil {
 		return err
 	}
-	if w.mult, err = s.Map(shmmat.MultiplyRights()); err != nil {
+	if v.mult, err = s.Map(shmmat.MultiplyRights()); err != nil {
+		v.pack.Close()
 		return err
 	}
 	if m.Settle {
-		w.pack.Settle()
-		w.mult.Settle()
+		v.pack.Settle()
+		v.mult.Settle()
 	}
-	w.data = m.Number
+	w.data[m.Number] = v
 	return nil
 }
 
@@ -189,6 +203,9 @@ func (w *worker) keep(m shmmat.Message, files []*os.File) error {
 	return nil
 }
 
+// memory returns what a task sees that has the given view of the data segment.
+func (w *worker) memory(data *shmmat.View) *tile.Memory { return &tile.Memory{Data: data, Kept: w} }
+
 // Kept returns a kept matrix.
 func (w *worker) Kept(number uint32) (k tile.Kept, ok bool) {
 	k, ok = w.kept[number]
@@ -204,15 +221,13 @@ func (w *worker) drop(number uint32) {
 	}
 }
 
-// leave closes the views of the data segment.
-func (w *worker) leave() {
-	for _, v := range []**shmmat.View{&w.pack, &w.mult} {
-		if *v != nil {
-			(*v).Close()
-			*v = nil
-		}
+// leave closes the views of a data segment.
+func (w *worker) leave(number uint32) {
+	if v, ok := w.data[number]; ok {
+		v.pack.Close()
+		v.mult.Close()
+		delete(w.data, number)
 	}
-	w.data = 0
 }
 
 func (w *worker) forget(job uint32) {
@@ -225,7 +240,9 @@ func (w *worker) forget(job uint32) {
 }
 
 func (w *worker) close() {
-	w.leave()
+	for number := range w.data {
+		w.leave(number)
+	}
 	for number := range w.kept {
 		w.drop(number)
 	}

@@ -24,6 +24,7 @@ type benchFlags struct {
 	dtype  string
 	reps   int
 	asJSON bool
+	abft   bool
 }
 
 func newBench() *cobra.Command {
@@ -34,18 +35,27 @@ func newBench() *cobra.Command {
 		Long: `bench multiplies row-major matrices that lie in shared memory, with workers that
 are running already. The time covers everything from handing in the job to the
 finished C: planning, packing, messages and multiplying. Sizes take turns, and
-the FMA limit is measured in the same turns.`,
+the FMA limit is measured in the same turns.
+
+On two ranks or more of an MPI job it measures the network between the first and
+the last one instead, for --network of run.`,
 		Example: `  matmul bench
   matmul bench --sizes 2048 --workers 2 --reps 15
   matmul bench --sizes 4096x4096x64,64x8192x8192 --dtype float32 --json`,
 		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if did, err := f.onRanks(cmd); did {
+				return err
+			}
+			return f.run(cmd)
+		},
 	}
 	f.register(cmd)
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.sizes, "sizes", []string{"512", "1024", "2048"}, "`LIST` of N or MxNxK")
 	fl.StringVar(&f.dtype, "dtype", "float64", "element type: float64 or float32")
 	fl.IntVar(&f.reps, "reps", 7, "repetitions of each size")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON object per size and line")
 	complete(cmd, "dtype", "float64", "float32")
 	return cmd
@@ -57,6 +67,7 @@ type series struct {
 	crew    *crew
 	tuned   tuned
 	t       elem.Type
+	abft    bool
 	job     master.Spec
 	plan    *master.Plan
 	seconds []float64
@@ -79,7 +90,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	all, err := plans(f.sizes, &c, u, t)
+	all, err := plans(f.sizes, series{crew: &c, tuned: u, t: t, abft: f.abft})
 	if err != nil {
 		return err
 	}
@@ -97,10 +108,11 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return f.print(cmd, c, u, all)
 }
 
-// plans parses the sizes.
-func plans(sizes []string, c *crew, u tuned, t elem.Type) (all []*series, err error) {
+// plans parses the sizes, of products that are alike otherwise.
+func plans(sizes []string, like series) (all []*series, err error) {
 	for _, text := range sizes {
-		s := &series{crew: c, tuned: u, t: t}
+		s := new(series)
+		*s = like
 		if s.m, s.n, s.k, err = parseProblem(text); err != nil {
 			return nil, err
 		}
@@ -132,7 +144,7 @@ func (s *series) settle() (err error) {
 	m := func(rows, cols int64) master.Operand {
 		return master.Operand{Matrix: shmmat.Matrix{Rows: rows, Cols: cols, LD: cols, Type: s.t}}
 	}
-	s.job, s.plan, err = s.crew.plan(s.tuned, master.Spec{Type: s.t, Alpha: 1, Priority: defaultPriority, A: m(s.m, s.k), B: m(s.k, s.n)})
+	s.job, s.plan, err = s.crew.plan(s.tuned, master.Spec{Type: s.t, Alpha: 1, Priority: defaultPriority, ABFT: s.abft, A: m(s.m, s.k), B: m(s.k, s.n)})
 	return err
 }
 
@@ -218,6 +230,7 @@ type benchResult struct {
 	N       int64   `json:"n"`
 	K       int64   `json:"k"`
 	DType   string  `json:"dtype"`
+	ABFT    bool    `json:"abft"`
 	Workers int     `json:"workers"`
 	ISA     string  `json:"isa"`
 	Kernel  string  `json:"kernel"`
@@ -230,12 +243,14 @@ type benchResult struct {
 	GFLOPS  float64 `json:"gflops"`
 	Peak    float64 `json:"peak_gflops"`
 	Share   float64 `json:"share"`
+	// Unpinned says why workers have no processor each, if another matmul is it.
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 func (s *series) result(f *benchFlags, c crew, u tuned) benchResult {
 	k := u.kernel
-	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
-		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Reps: f.reps,
+	r := benchResult{M: s.m, N: s.n, K: s.k, DType: f.dtype, ABFT: f.abft, Workers: c.workers, ISA: k.ISA.String(), Kernel: k.String(),
+		TileM: s.plan.TileM, TileN: s.plan.TileN, Profile: u.path, Unpinned: c.unpinned, Reps: f.reps,
 		Median: median(s.seconds), Best: slices.Min(s.seconds), Peak: median(s.peaks)}
 	r.GFLOPS = s.plan.Flops() / r.Median / 1e9
 	r.Share = r.GFLOPS / r.Peak
@@ -253,6 +268,9 @@ func (f *benchFlags) print(cmd *cobra.Command, c crew, u tuned, all []*series) e
 	out := cmd.OutOrStdout()
 	if !f.asJSON {
 		fmt.Fprintf(out, "%s, %s, %d worker(s)%s\n", u.kernel, f.dtype, c.workers, map[bool]string{true: ", tuned"}[u.path != ""])
+		if c.unpinned != "" {
+			fmt.Fprintf(out, "workers are not pinned: %s\n", c.unpinned)
+		}
 		fmt.Fprintf(out, "%-20s %11s %11s %9s %9s %7s\n", "m×n×k", "median", "best", "GFLOP/s", "limit", "share")
 	}
 	for _, s := range all {

@@ -68,30 +68,36 @@ func (p *product) interval() time.Duration {
 	return 0
 }
 
-// slowest is a speed in GFLOP/s that every core of today reaches.
-const slowest = 0.5
+// slowest is a speed in flop/s that every core of today reaches.
+const slowest = 5e8
+
+// share returns the operations that this machine has to do.
+func (p *product) share() float64 {
+	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
+	return work / float64(max(p.team, p.ranks, 1))
+}
 
 // mayBeLong reports whether the job is worth asking how long it may take.
 func (p *product) mayBeLong() bool {
-	return p.gflop()/float64(p.processors())/slowest > longJob.Seconds()
+	return p.share()/float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))/slowest > longJob.Seconds()
 }
 
 // expected returns how long multiplying should take, measured now.
 func (p *product) expected() time.Duration {
-	return time.Duration(p.gflop() / p.gflops() * float64(time.Second))
+	return time.Duration(p.share() / p.rate(p.tuned.kernel, p.tuned.choice.Blocking()) * float64(time.Second))
 }
 
 // A saver is what a job has that can be resumed.
 type saver struct {
 	every   time.Duration
 	journal *journal.Journal
-	rows    atomic.Int64 // of C, written by this run
+	elems   atomic.Int64 // of C, written by this run
 }
 
-// stored takes the news that a rectangle of full rows is written.
+// stored takes the news that a rectangle is written.
 func (s *saver) stored(r tiling.Rect, sum uint32) {
 	s.journal.Stored(r, sum)
-	s.rows.Add(r.Rows())
+	s.elems.Add(r.Rows() * r.Cols())
 }
 
 // newSaver returns what saves the job whose output is name in the directory dir.
@@ -195,7 +201,7 @@ func (p *product) leave(failed error) string {
 	if failed != nil {
 		return "what was saved before is kept, go on with --resume"
 	}
-	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.plan.KeptRows()+p.saver.rows.Load(), p.plan.M)
+	return fmt.Sprintf("%d of %d rows are kept, go on with --resume", p.keptRows()+p.saver.elems.Load()/max(p.plan.N, 1), p.plan.M)
 }
 
 // isStop reports whether err is the news that a signal asked for the end.
@@ -222,5 +228,8 @@ func alsoFailed(err, then error) error {
 func (p *product) isSpoilt(err error) bool {
 	var file *master.FileError
 	input := errors.As(err, &file) && file.Status == shmmat.BadInput
+	if other := (rankError{}); errors.As(err, &other) {
+		input = other.code == exitInput
+	}
 	return input || exitCode(err) == exitWrong || p.in.changed() != nil
 }

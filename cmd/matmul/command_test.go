@@ -237,6 +237,34 @@ func leaveGroup(t *testing.T, dir string) {
 	})
 }
 
+// quota MICROSECONDS bounds the processor time that the control group has in each
+// tenth of a second, and puts a control group for it into the variable QUOTA:
+// that of limit, or one of its own where each resource has its hierarchy.
+func quota(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.Getenv("GROUP")
+	if os.WriteFile(filepath.Join(dir, "cpu.max"), []byte(args[0]+" 100000"), 0) != nil {
+		var err error
+		dir, err = newQuotaGroup(args[0])
+		ts.Check(err)
+		ts.Defer(func() { os.Remove(dir) })
+	}
+	ts.Setenv("QUOTA", dir)
+}
+
+// newQuotaGroup makes a control group of the first version with a quota of
+// processor time.
+func newQuotaGroup(micros string) (string, error) {
+	dir := fmt.Sprintf("/sys/fs/cgroup/cpu/matmul-test-%d", os.Getpid())
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	err := os.WriteFile(filepath.Join(dir, "cpu.cfs_quota_us"), []byte(micros), 0)
+	if err != nil {
+		os.Remove(dir)
+	}
+	return dir, err
+}
+
 // runCommand runs the command to its end and returns its standard output.
 func runCommand(t *testing.T, dir string, args ...string) string {
 	t.Helper()

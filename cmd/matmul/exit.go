@@ -41,9 +41,12 @@ const exitCodesHelp = `The exit status of every command:
     128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM)
 
 After any status but 0 there is one line on standard error that says what is
-wrong, and no output file has been created, changed or replaced. (If only the
+wrong, and no output file has been created, changed or replaced. (A batch has a
+line for each job that failed, whose output is as it was, and ends with the
+status of the first of them; the others have their outputs. If only the
 report could not be printed, the line says that the file is complete. A run with
-checkpoints leaves what --resume goes on with. A search for the best sizes that
+checkpoints leaves what --resume goes on with. A trace is complete however the
+run ends. A search for the best sizes that
 is stopped keeps what it found, and a sweep its points.)`
 
 func newExitCodes() *cobra.Command {
@@ -103,17 +106,26 @@ func exitCode(err error) int {
 		result   resultError
 		input    *matfile.Error
 		file     *master.FileError
+		rank     rankError
+		list     *listError
+		batch    jobsError
 	)
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &list):
+		return list.code()
+	case errors.As(err, &batch):
+		return batch.code
 	case errors.As(err, &resume):
 		return exitResume
+	case errors.As(err, &rank):
+		return rank.code
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.sig)
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.Is(err, master.ErrWrong):
 		return exitWrong
 	case errors.As(err, &file):
 		return fileCode(file)

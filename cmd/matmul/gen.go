@@ -32,7 +32,7 @@ gives the same matrix on every machine.`,
 	f.StringVar(&kind, "kind", "uniform", "elements: uniform in [-1, 1), normal, integer or identity")
 	f.Uint64Var(&seed, "seed", 1, "choose another matrix of that kind")
 	f.BoolVar(&force, "force", false, "replace the file if it exists")
-	mode := progressFlag(cmd)
+	show := progressFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "kind", "uniform", "normal", "integer", "identity")
 	for _, name := range []string{"output", "rows", "cols"} {
@@ -52,7 +52,7 @@ gives the same matrix on every machine.`,
 		if rows < 0 || cols < 0 {
 			return usagef("--rows %d --cols %d: want numbers that are not negative", rows, cols)
 		}
-		show, err := newProgress(*mode)
+		bars, err := newProgress(show)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ gives the same matrix on every machine.`,
 			return err
 		}
 		defer o.Abort()
-		m := show.start("gen "+out, nil)
+		m := bars.start("gen "+out, nil)
 		err = gen.Write(cmd.Context(), o, gen.Spec{Kind: k, Seed: seed}, m.set)
 		m.end()
 		if err != nil {

@@ -12,7 +12,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/he
 
 // TestHelpIsAsInTheGoldenFiles: run with -update after a change of a text.
 func TestHelpIsAsInTheGoldenFiles(t *testing.T) {
-	for _, name := range []string{"", "run", "verify", "bench", "tune", "tune show", "tune export", "tune import", "tune reset", "ipc", "gen", "info", "version", "man", "exit-codes", "completion", "help"} {
+	for _, name := range []string{"", "run", "batch", "verify", "bench", "tune", "tune show", "tune export", "tune import", "tune reset", "ipc", "trace", "gen", "info", "version", "man", "exit-codes", "completion", "help"} {
 		t.Run("matmul "+name, func(t *testing.T) {
 			t.Parallel()
 			args := append(strings.Fields(name), "--help")

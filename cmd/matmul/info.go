@@ -24,6 +24,10 @@ type infoReport struct {
 	ISAs     []string      `json:"isas"`
 	Kernels  []string      `json:"kernels"`
 	Segments []segmentInfo `json:"segments"`
+	// Abilities are what this program can do without. Taken says which cores
+	// other matmuls have pinned workers to.
+	Abilities []ability `json:"abilities"`
+	Taken     string    `json:"taken,omitempty"`
 }
 
 // segmentInfo says whether a kind of segment works here.
@@ -77,6 +81,7 @@ func newInfoReport(system tune.System) infoReport {
 		}
 		r.Segments = append(r.Segments, s)
 	}
+	r.Abilities, r.Taken = abilities("."), takenCores(r.Machine, r.Limits)
 	return r
 }
 
@@ -123,8 +128,33 @@ func (r *infoReport) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "huge pages    private: %s, shared: %s, of %s\n", r.HugePages.Enabled, r.HugePages.Shmem, tune.FormatBytes(r.HugePages.Size))
+	r.printAbilities(out)
+	if r.Taken != "" {
+		fmt.Fprintf(out, "taken         %s\n", r.Taken)
+	}
+	if r.Limits.Advice != "" {
+		fmt.Fprintf(out, "warning       %s\n", r.Limits.Advice)
+	}
 	for _, w := range slices.Concat(m.Warnings, r.Limits.Warnings) {
 		fmt.Fprintf(out, "warning       %s\n", w)
+	}
+}
+
+// printAbilities prints what works, and what is done without.
+func (r *infoReport) printAbilities(out io.Writer) {
+	var works []string
+	for _, a := range r.Abilities {
+		if a.Works {
+			works = append(works, a.Name)
+		}
+	}
+	if len(works) > 0 {
+		fmt.Fprintf(out, "has           %s\n", strings.Join(works, ", "))
+	}
+	for _, a := range r.Abilities {
+		if !a.Works {
+			fmt.Fprintf(out, "does without  %s (%s): %s\n", a.Name, a.Why, a.Without)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ which a master that multiplies alone is done sooner.`
 func newIPC() *cobra.Command {
 	var plot string
 	var asJSON bool
-	var mode *string
+	var show *progressFlags
 	cmd := &cobra.Command{
 		Use:   "ipc",
 		Short: "Measure the cost of messages between processes",
@@ -31,16 +31,16 @@ func newIPC() *cobra.Command {
 		Example: `  matmul ipc
   matmul ipc --plot ipc.svg`,
 		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runIPC(cmd, plot, asJSON, *mode) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runIPC(cmd, plot, asJSON, show) },
 	}
 	cmd.Flags().StringVar(&plot, "plot", "", "draw the curves to a `FILE`, .svg or .png")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	mode = progressFlag(cmd)
+	show = progressFlag(cmd)
 	return cmd
 }
 
-func runIPC(cmd *cobra.Command, plot string, asJSON bool, mode string) error {
-	show, err := newProgress(mode)
+func runIPC(cmd *cobra.Command, plot string, asJSON bool, flags *progressFlags) error {
+	show, err := newProgress(flags)
 	if err != nil {
 		return err
 	}

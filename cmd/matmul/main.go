@@ -26,7 +26,7 @@ func run(args []string) int {
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
 		err = cause // the signal, however deep down it was noticed
 	}
-	if err != nil {
+	if rank := (rankError{}); err != nil && !(errors.As(err, &rank) && rank.silent) {
 		say(os.Stderr, err)
 	}
 	return exitCode(err)

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"flip":       flip,
 			"truncate":   truncate,
 			"limit":      limit,
+			"quota":      quota,
 			"unfinished": unfinished,
 		},
 	})
@@ -66,6 +67,19 @@ func condition(name string) (bool, error) {
 		cmd := exec.Command("unshare", "-m", "sh", "-c", "truncate -s 8M image && mkfs.ext4 -q image && mount -o loop image /mnt")
 		cmd.Dir = dir
 		return cmd.Run() == nil, nil
+	case "quota": // a quota of processor time, in the group of the memory limit or one of its own
+		if dir, err := newMemoryGroup("1000M"); err == nil {
+			err = os.WriteFile(filepath.Join(dir, "cpu.max"), []byte("50000 100000"), 0)
+			os.Remove(dir)
+			if err == nil {
+				return true, nil
+			}
+		}
+		dir, err := newQuotaGroup("50000")
+		if err == nil {
+			os.Remove(dir)
+		}
+		return err == nil, nil
 	case "cgroup": // a memory limit can be set
 		dir, err := newMemoryGroup("1000M")
 		if err == nil {

@@ -101,7 +101,7 @@ func (c matrixCase) sum(t *testing.T, ctx context.Context, dir string, pool *mas
 	m, n, k := matrixSize()
 	p := &product{runFlags: &runFlags{tile: c.tile}, crew: crew{workers: pool.Workers(), isa: c.isa}}
 	p.crew.machine, p.crew.limits = host()
-	p.alpha, p.beta = 1.3, 0.7
+	p.alpha, p.beta, p.choose = 1.3, 0.7, p.crew.tuned
 	p.transA, p.transB = c.trans[0] == 't', c.trans[1] == 't'
 	p.c0 = c.file(t, dir, "c0", m, n, false)
 	var err error

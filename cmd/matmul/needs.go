@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"matmul/internal/sys"
@@ -14,7 +16,7 @@ import (
 
 // needs is what a job takes of the machine, known before any of it is taken.
 type needs struct {
-	plan     *master.Plan
+	layout   shmmat.Layout // of what lies in segments
 	kind     shmmat.Kind
 	dir      string // where a segment of kind file lies
 	workers  int64
@@ -28,16 +30,20 @@ type needs struct {
 }
 
 // perProcess is what a worker takes besides the segment and its scratch: its
-// runtime, its buffers, and what the kernel keeps for it.
-const perProcess = 12 << 20
+// runtime, its buffers, and what the kernel keeps for it. perMaster is what the
+// command takes itself while workers compute.
+const (
+	perProcess = 12 << 20
+	perMaster  = 20 << 20
+)
 
 // newNeeds returns what a job without files takes.
 func newNeeds(c *crew, plan *master.Plan, dir string) *needs {
-	return &needs{plan: plan, kind: c.kind, dir: dir, workers: int64(c.workers), each: perProcess + plan.Scratch()}
+	return &needs{layout: plan.Layout, kind: c.kind, dir: dir, workers: int64(c.workers), each: perProcess + plan.Scratch()}
 }
 
 // segments returns the bytes of the two segments of a pool.
-func (n *needs) segments() int64 { return n.plan.Layout.Bytes() + n.control().Bytes() }
+func (n *needs) segments() int64 { return n.layout.Bytes() + n.control().Bytes() }
 
 func (n *needs) control() shmmat.Layout {
 	l, err := shmmat.NewLayout(shmmat.Lengths{shmmat.Control: shmmat.ControlSize(int(n.workers))})
@@ -60,7 +66,7 @@ type room struct {
 func (n *needs) rooms() (rs []room) {
 	output := n.output - n.there
 	all := []room{{dir: n.outDir, bytes: output, what: "output " + tune.FormatBytes(output)}}
-	what := fmt.Sprintf("segment %s (%s)", tune.FormatBytes(n.segments()), regionSum(n.plan.Layout))
+	what := fmt.Sprintf("segment %s (%s)", tune.FormatBytes(n.segments()), regionSum(n.layout))
 	switch n.kind {
 	case shmmat.Posix:
 		all = append(all, room{dir: "/dev/shm", bytes: n.segments(), what: what, segment: true})
@@ -77,6 +83,16 @@ func (n *needs) rooms() (rs []room) {
 		}
 	}
 	return rs
+}
+
+// inMemory returns the bytes of the output whose file system is in memory.
+func (n *needs) inMemory() (bytes int64) {
+	for _, r := range n.rooms() {
+		if r.InMemory && !r.segment {
+			bytes = r.bytes
+		}
+	}
+	return bytes
 }
 
 // memory returns the bytes of memory that the job takes at most at a time, and
@@ -97,7 +113,7 @@ func (n *needs) memory() (total int64, sum string) {
 	}
 	if segment {
 		work += n.segments()
-		parts = append([]string{regionSum(n.plan.Layout)}, parts...)
+		parts = append([]string{regionSum(n.layout)}, parts...)
 	}
 	if n.extra > 0 {
 		parts = append(parts, n.extraFor+" "+tune.FormatBytes(n.extra))
@@ -111,7 +127,7 @@ func (n *needs) memory() (total int64, sum string) {
 // addressSpace returns the bytes that one worker maps: two views of the data
 // segment, the control segment, and its scratch.
 func (n *needs) addressSpace() (total int64, sum string) {
-	view := n.plan.Layout.Size + sys.HugePageSize
+	view := n.layout.Size + sys.HugePageSize
 	total = 2*view + n.control().Size + sys.HugePageSize + n.each
 	return total, fmt.Sprintf("a worker maps the segment of %s twice, and %s of its own", tune.FormatBytes(view), tune.FormatBytes(n.each))
 }
@@ -154,11 +170,20 @@ func affordCheck(limits []tune.MemoryLimit, bytes int64) error {
 	return nil
 }
 
-// checkMemory returns the bytes that verification takes: Go's collector lets as
-// much lie around as is in use.
+// checkGarbage is the percentage of what verification uses that Go's collector
+// lets lie around. What is used are a few long vectors, which cost it nothing.
+const checkGarbage = 25
+
+// checkMemory returns the bytes that verification takes.
 func checkMemory(m verify.Method, p *verify.Problem, o verify.Options) (int64, error) {
 	bytes, err := verify.Memory(m, p, o)
-	return 2 * bytes, err
+	return bytes + bytes/100*checkGarbage, err
+}
+
+// runCheck verifies with as much garbage as checkMemory counts, from then on.
+func runCheck(ctx context.Context, m verify.Method, p *verify.Problem, o verify.Options) (verify.Report, error) {
+	debug.SetGCPercent(checkGarbage)
+	return verify.Run(ctx, m, p, o)
 }
 
 // affordFiles compares with the limit of a file's size.
@@ -170,7 +195,7 @@ func (n *needs) affordFiles(limit int64) error {
 	if n.output > limit {
 		return refuse("output", n.output)
 	}
-	if size := n.plan.Layout.Size; n.kind != shmmat.SysV && size > limit {
+	if size := n.layout.Size; n.kind != shmmat.SysV && size > limit {
 		return refuse(n.kind.String()+" segment", size)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -46,7 +47,19 @@ type outline struct {
 	Limit  string `json:"memory_limit"`
 	Left   int64  `json:"memory_left_bytes"`
 
-	Read      int64  `json:"read_bytes"`        // of the inputs, each once
+	// Bands are nil unless the product is done in bands.
+	Bands *bandReport `json:"bands,omitempty"`
+	// PassesA and PassesB are how often an input is read, on average over its
+	// elements.
+	PassesA float64 `json:"passes_a"`
+	PassesB float64 `json:"passes_b"`
+	// Volume is the number of elements that are read and written, Bound the least
+	// that any order of computing reads and writes with room for Room elements.
+	Volume float64 `json:"volume_elements"`
+	Bound  float64 `json:"bound_elements"`
+	Room   int64   `json:"memory_elements"`
+
+	Read      int64  `json:"read_bytes"`        // of the inputs
 	CheckRead int64  `json:"verify_read_bytes"` // at least
 	Write     int64  `json:"write_bytes"`
 	Dir       string `json:"output_directory"`
@@ -70,6 +83,16 @@ type expectation struct {
 func (p *product) needs() (*needs, error) {
 	dir := filepath.Dir(p.out)
 	n := newNeeds(&p.crew, p.plan, dir)
+	if p.banded != nil {
+		largest, err := p.banded.Largest()
+		if err != nil {
+			return nil, err
+		}
+		n.each = perProcess + largest.Scratch()
+		if n.layout, err = bandLayout(p.banded.Bands); err != nil {
+			return nil, err
+		}
+	}
 	size, err := matfile.Size(p.plan.M, p.plan.N, p.plan.Type)
 	if err != nil {
 		return nil, err
@@ -77,12 +100,16 @@ func (p *product) needs() (*needs, error) {
 	n.output, n.outDir = size, dir
 	n.there = min(size, sys.Allocated(p.out+matfile.PartSuffix))
 	if p.method != "" {
-		c := &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
-		if n.check, err = checkMemory(p.method, p.problem(p.in, c), verify.Options{}); err != nil {
+		if n.check, err = checkMemory(p.method, p.problem(p.in, p.outcome()), verify.Options{Workers: p.checkers}); err != nil {
 			return nil, err
 		}
 	}
 	return n, nil
+}
+
+// outcome returns C as a file that is not there yet.
+func (p *product) outcome() *matfile.File {
+	return &matfile.File{Info: matfile.Info{Path: p.out, Rows: p.plan.M, Cols: p.plan.N, Dims: 2, Elem: p.plan.Type}}
 }
 
 // outline prints what the product would take, after all checks that run makes
@@ -103,7 +130,7 @@ func (p *product) outline() error {
 		Segment: p.crew.kind.String(), Regions: map[string]int64{}, Worker: n.each, Check: n.check,
 		Write: n.output, Dir: n.outDir, Free: -1,
 	}
-	for r, e := range p.plan.Layout.At {
+	for r, e := range n.layout.At {
 		if e.Len > 0 {
 			o.Regions[shmmat.Region(r).String()] = e.Len
 		}
@@ -115,16 +142,33 @@ func (p *product) outline() error {
 		o.Free = fs.Free
 	}
 	read := p.read()
-	for _, f := range read {
-		o.Read += f.DataSize()
-	}
+	p.traffic(&o)
 	if p.method != "" {
-		o.CheckRead = o.Read + n.output
+		for _, f := range read {
+			o.CheckRead += f.DataSize()
+		}
+		o.CheckRead += n.output
 	}
 	if o.Expect, err = p.expect(read, o.Read); err != nil {
 		return err
 	}
 	return o.print(p.cmd.OutOrStdout(), p.asJSON)
+}
+
+// traffic fills in what is read and written to compute C.
+func (p *product) traffic(o *outline) {
+	b := p.bandParams()
+	whole := tiling.Bands{BandParams: b, Height: b.M, Width: b.N, Depth: b.K, SlotsA: 1, SlotsB: 1}
+	t, bytes := whole.Traffic(nil), p.plan.Layout.Bytes()
+	if p.banded != nil {
+		o.Bands = p.bandReport()
+		o.TileM, o.TileN, bytes = o.Bands.TileM, o.Bands.TileN, o.Bands.Bytes
+		t = p.banded.Traffic()
+	}
+	o.Read = t.A + t.B + t.C0
+	o.PassesA, o.PassesB = float64(t.A)/max(1, float64(b.M*b.K*b.ReadA)), float64(t.B)/max(1, float64(b.K*b.N*b.ReadB))
+	o.Volume, o.Room = float64(t.Elements), max(1, bytes/b.Size)
+	o.Bound = p.plan.Flops() / math.Sqrt(float64(o.Room))
 }
 
 // read returns the inputs that are read.
@@ -140,8 +184,8 @@ func (p *product) read() (fs []*matfile.File) {
 
 // expect measures the kernel and the reading for some milliseconds each.
 func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err error) {
-	e.GFLOPS = p.gflops()
-	e.Multiply = p.gflop() / e.GFLOPS
+	e.GFLOPS = p.rate(p.plan.Kernel, p.plan.Blocking) / 1e9
+	e.Multiply = p.plan.Flops() / e.GFLOPS / 1e9
 	if bytes == 0 {
 		return e, nil
 	}
@@ -155,26 +199,6 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	e.ReadRate = float64(size) / max(1e-9, time.Since(start).Seconds())
 	e.Read = float64(bytes) / e.ReadRate
 	return e, nil
-}
-
-// gflop returns the work of the whole product, in 10⁹ operations.
-func (p *product) gflop() float64 {
-	return tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops() / 1e9
-}
-
-// processors returns how many processors multiply.
-func (p *product) processors() int {
-	return max(min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N), 1)
-}
-
-// gflops measures the kernel on one processor, and returns the speed of all
-// together in GFLOP/s.
-func (p *product) gflops() float64 {
-	rate := kernelRate[float64]
-	if p.spec.Type == elem.Float32 {
-		rate = kernelRate[float32]
-	}
-	return rate(p.tuned.kernel, p.tuned.choice.Blocking()) * float64(p.processors())
 }
 
 // sampleBytes is how much of an input is read to learn how fast that is.
@@ -209,9 +233,14 @@ func (o *outline) print(out io.Writer, asJSON bool) error {
 	if o.Profile != "" {
 		line("  profile   %s", oneLine(o.Profile))
 	}
+	if o.Bands != nil {
+		line("  bands     %s", o.Bands.text())
+	}
 	line("  memory    %s with a %s segment: %s", tune.FormatBytes(o.Memory), o.Segment, o.Sum)
 	line("  limit     %s", o.Limit)
-	line("  read      %s", tune.FormatBytes(o.Read))
+	line("  read      %s: A %.3g times, B %.3g times", tune.FormatBytes(o.Read), o.PassesA, o.PassesB)
+	line("  volume    %.4g elements read and written, %.2f times 2mnk/√S for the S = %.4g elements that fit into the segment",
+		o.Volume, o.Volume/max(1, o.Bound), float64(o.Room))
 	if o.CheckRead > 0 {
 		line("  verify    reads at least %s, in %s after the workers have ended", tune.FormatBytes(o.CheckRead), tune.FormatBytes(o.Check))
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +61,12 @@ type crew struct {
 	stall, ioTimeout time.Duration
 	oomKills         func() int64
 
+	placed   bool   // pins are chosen
+	pins     []int  // processor of each worker, nil if they are not pinned
+	unpinned string // who has the processors that they would be pinned to
+
+	trace func(master.Event) // is told of each task; may be nil
+
 	store    tune.Store // of profiles, if
 	profiles bool       // they are to be used
 }
@@ -82,6 +90,9 @@ func (p *poolFlags) resolve(cmd *cobra.Command) (c crew, err error) {
 		return c, err
 	}
 	c.machine, c.limits = system.Detect()
+	if advice := c.limits.Advice; advice != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "matmul: warning: %s\n", advice)
+	}
 	c.stall, c.ioTimeout, c.oomKills = p.stall, p.ioTimeout, system.OOMKills
 	c.store, c.profiles = p.store()
 	if c.workers = p.workers; c.workers == 0 {
@@ -110,10 +121,26 @@ func (p *poolFlags) checkLimits(cmd *cobra.Command) error {
 
 // open starts the pool as chosen. dir is where a segment of kind file lies.
 func (c *crew) open(dir string, choice tune.Choice) (*master.Pool, error) {
+	c.pin()
 	return master.New(master.Config{
 		Workers: c.workers, Starter: worker.NewProcesses(), Kind: c.kind, Dir: dir,
-		Pins: c.limits.Pins(c.machine, c.workers), Spin: choice.Spin,
+		Pins: c.withSpares(), Spin: choice.Spin,
 		Small: !choice.HugePages, Yield: c.workers >= len(c.limits.Affinity), Own: true,
-		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills,
+		Stall: c.stall, IOTimeout: c.ioTimeout, OOMKills: c.oomKills, Trace: c.trace,
 	})
+}
+
+// withSpares returns the processors of the workers and then the others, which a
+// worker is moved to that often computes wrongly; nil if workers are not pinned.
+func (c *crew) withSpares() []int {
+	if c.pins == nil {
+		return nil
+	}
+	pins := slices.Clone(c.pins)
+	for _, cpu := range c.limits.Pins(c.machine, len(c.limits.Affinity)) {
+		if !slices.Contains(c.pins, cpu) {
+			pins = append(pins, cpu)
+		}
+	}
+	return pins
 }

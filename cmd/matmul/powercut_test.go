@@ -157,8 +157,8 @@ func mix(r *rand.Rand, before, now []byte, keep func() bool) []byte {
 	return b
 }
 
-// A trace is a run's way of saving, cut at each of its fsyncs.
-type trace struct {
+// A recording is a run's way of saving, cut at each of its fsyncs.
+type recording struct {
 	name string
 	args []string // of the run that resumes
 	cuts []cut
@@ -202,17 +202,17 @@ func must(f *os.File, err error) *os.File {
 	return f
 }
 
-// traces records runs that make a new output, replace an old one, and go on
+// recordings records runs that make a new output, replace an old one, and go on
 // with a journal whose end is damaged.
-func (p *known) traces() (all []trace) {
+func (p *known) recordings() (all []recording) {
 	d := &disk{t: p.t, dir: p.t.TempDir()}
 	p.record(d, p.job(d.dir, false, false), p.ref.Rows)
-	all = append(all, trace{"new", nil, d.cuts})
+	all = append(all, recording{"new", nil, d.cuts})
 
 	d = &disk{t: p.t, dir: p.t.TempDir()}
 	p.put(d.dir, "c.npy", []byte("old"))
 	p.record(d, p.job(d.dir, true, false), p.ref.Rows)
-	all = append(all, trace{"replace", []string{"--force"}, d.cuts})
+	all = append(all, recording{"replace", []string{"--force"}, d.cuts})
 
 	d = &disk{t: p.t, dir: p.t.TempDir()}
 	p.record(d, p.job(d.dir, false, false), 48)
@@ -220,7 +220,7 @@ func (p *known) traces() (all []trace) {
 	p.put(d.dir, "c.npy"+journal.Suffix, []byte(read(path)[:len(read(path))-10]))
 	d.cuts = nil
 	p.record(d, p.job(d.dir, false, true), p.ref.Rows)
-	return append(all, trace{"resumed", nil, d.cuts})
+	return append(all, recording{"resumed", nil, d.cuts})
 }
 
 // TestAPowerCutAtAnyMomentIsSurvived makes images of what the disk may hold
@@ -228,7 +228,7 @@ func (p *known) traces() (all []trace) {
 func TestAPowerCutAtAnyMomentIsSurvived(t *testing.T) {
 	from, to := runs(t, 40, 5000)
 	p := newKnown(t)
-	all := p.traces()
+	all := p.recordings()
 	moments := 0
 	for _, tr := range all {
 		moments += len(tr.cuts)
@@ -262,7 +262,7 @@ func TestAPowerCutAtAnyMomentIsSurvived(t *testing.T) {
 		}
 		os.RemoveAll(dir)
 	}
-	t.Logf("images %d to %d of %d moments in %d traces: %d resumed with rows kept, %d were complete, the others began anew; 0 failures; SHA-256 of C %s each time",
+	t.Logf("images %d to %d of %d moments in %d recordings: %d resumed with rows kept, %d were complete, the others began anew; 0 failures; SHA-256 of C %s each time",
 		from, to, moments, len(all), kept, complete, p.sum)
 	if uint64(kept) < (to-from+1)/4 {
 		t.Errorf("only %d of %d images had something to keep: this shows little", kept, to-from+1)

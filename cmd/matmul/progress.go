@@ -2,162 +2,73 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/cheggaaa/pb/v3"
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 )
 
-// progress shows how far long work is: bars on a terminal, plain lines
-// elsewhere, nothing for work that is over soon. It writes to standard error.
-type progress struct {
-	mode progressMode
-	w    io.Writer
+// progress shows how far long work is: a bar for each piece of it on a
+// terminal, plain lines elsewhere, nothing for work that is over soon. It writes
+// to standard error, and uses no colours.
+type progress struct{ d *display } // nil if nothing is shown
+
+// progressFlags are --progress and --quiet.
+type progressFlags struct {
+	mode  string
+	quiet bool
 }
 
-type progressMode uint8
-
-const (
-	progressNever progressMode = iota
-	progressLines
-	progressBars
-)
-
-// progressFlag registers --progress.
-func progressFlag(cmd *cobra.Command) *string {
-	mode := cmd.Flags().String("progress", "auto", "show progress: auto, always or never")
+// progressFlag registers the flags.
+func progressFlag(cmd *cobra.Command) *progressFlags {
+	f := &progressFlags{}
+	cmd.Flags().StringVar(&f.mode, "progress", "auto", "show progress: auto, always or never")
+	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "show no progress, as --progress never does")
 	complete(cmd, "progress", "auto", "always", "never")
-	return mode
+	return f
 }
 
 // newProgress decides how to show progress.
-func newProgress(mode string) (progress, error) {
-	terminal := isatty.IsTerminal(os.Stderr.Fd())
-	p := progress{mode: progressLines, w: os.Stderr}
-	switch mode {
-	case "never":
-		p.mode = progressNever
-	case "always":
-	case "auto":
+func newProgress(f *progressFlags) (progress, error) {
+	switch f.mode {
+	case "never", "always", "auto":
 	default:
-		return p, usagef("--progress %q: want auto, always or never", mode)
+		return progress{}, usagef("--progress %q: want auto, always or never", f.mode)
 	}
-	if terminal && p.mode != progressNever {
-		p.mode = progressBars
+	if f.quiet || f.mode == "never" {
+		return progress{}, nil
 	}
-	return p, nil
+	terminal := isatty.IsTerminal(os.Stderr.Fd()) && os.Getenv("TERM") != "dumb"
+	return progress{&display{w: os.Stderr, bars: terminal}}, nil
 }
 
-const (
-	patience = 500 * time.Millisecond // work that is over sooner shows nothing
-	redraw   = 100 * time.Millisecond
-	lineTime = 10 * time.Second // between plain lines
-)
-
-// A meter follows one piece of work.
-type meter struct {
-	done, total atomic.Int64
-	note        atomic.Pointer[string] // what is said beside the name
-	stop        chan struct{}
-	finished    sync.WaitGroup
-}
-
-// set says how far the work is. Any goroutine may call it.
-func (m *meter) set(done, total int64) {
-	m.total.Store(total)
-	m.done.Store(done)
-}
-
-// say puts a few words beside the name. Any goroutine may call it.
-func (m *meter) say(note string) { m.note.Store(&note) }
-
-// label returns the name with what is said beside it.
-func (m *meter) label(name string) string {
-	if note := m.note.Load(); note != nil && *note != "" {
-		return name + ", " + *note
-	}
-	return name
-}
-
-// end takes the bar away.
-func (m *meter) end() {
-	close(m.stop)
-	m.finished.Wait()
-}
+// isOff reports whether nothing is shown.
+func (p progress) isOff() bool { return p.d == nil }
 
 // note says something that is worth a line of its own.
 func (p progress) note(format string, args ...any) {
-	if p.mode != progressNever {
-		fmt.Fprintf(p.w, "matmul: %s\n", oneLine(fmt.Sprintf(format, args...)))
+	if !p.isOff() {
+		p.d.note(fmt.Sprintf("matmul: %s\n", oneLine(fmt.Sprintf(format, args...))))
 	}
 }
 
-// start begins to show the progress of work, named in a few words. poll, if it
-// is not nil, is asked for the state before each look at it.
+// start begins to show the progress of work, named in a few words, below that of
+// work which began before and goes on. poll, if it is not nil, is asked for the
+// state before each look at it. Where there is no terminal, the work that began
+// first stands for all.
 func (p progress) start(name string, poll func(*meter)) *meter {
-	m := &meter{stop: make(chan struct{})}
-	if p.mode == progressNever {
-		return m
+	m := &meter{d: p.d, name: oneLine(name), poll: poll, begin: time.Now()}
+	if !p.isOff() {
+		p.d.add(m)
 	}
-	m.finished.Go(func() {
-		select {
-		case <-m.stop:
-			return
-		case <-time.After(patience):
-		}
-		if poll == nil {
-			poll = func(*meter) {}
-		}
-		if p.mode == progressBars {
-			p.bar(name, m, poll)
-		} else {
-			p.lines(name, m, poll)
-		}
-	})
 	return m
 }
 
-// bar draws until the work ends, and clears the line then.
-func (p progress) bar(name string, m *meter, poll func(*meter)) {
-	const layout = `{{string . "name"}} {{bar . "[" "=" ">" " " "]"}} {{percent . }} {{rtime . "%s left"}}`
-	bar := pb.ProgressBarTemplate(layout).New(0).Set("name", name).
-		Set(pb.CleanOnFinish, true).SetWriter(p.w).SetRefreshRate(redraw)
-	bar.Start()
-	defer bar.Finish()
-	for {
-		poll(m)
-		bar.Set("name", m.label(name))
-		bar.SetTotal(m.total.Load())
-		bar.SetCurrent(m.done.Load())
-		select {
-		case <-m.stop:
-			return
-		case <-time.After(redraw):
-		}
-	}
-}
-
-// lines writes a line every ten seconds, or every tenth of the work if that
-// takes longer.
-func (p progress) lines(name string, m *meter, poll func(*meter)) {
-	begin, last := time.Now(), int64(-1)
-	for {
-		select {
-		case <-m.stop:
-			return
-		case <-time.After(lineTime):
-		}
-		poll(m)
-		done, total := m.done.Load(), m.total.Load()
-		if total == 0 || done == last {
-			continue
-		}
-		last = done
-		fmt.Fprintf(p.w, "%s: %d %% after %s\n", m.label(name), 100*done/total, time.Since(begin).Round(time.Second))
+// limit says how to learn the FMA limit in GFLOP/s, which speeds are compared
+// with. It is asked when a speed is shown for the first time.
+func (p progress) limit(ask func() float64) {
+	if !p.isOff() {
+		p.d.askLimit = ask
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
+	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/tune"
 )
@@ -51,11 +52,11 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 		return nil, err
 	}
 	if old {
-		if err := forget(ctx, p.out, dir, name); err != nil {
+		if err := forget(ctx, p.out); err != nil {
 			return nil, err
 		}
 	}
-	if every == 0 {
+	if every == 0 && p.team == 0 {
 		p.dest, err = matfile.Create(p.out, p.plan.M, p.plan.N, p.plan.Type, p.force)
 		return nil, err
 	}
@@ -63,11 +64,18 @@ func (p *product) openOutput(ctx context.Context) (there *matfile.File, err erro
 }
 
 // forget removes what an earlier run has left.
-func forget(ctx context.Context, output, dir, name string) error {
+func forget(ctx context.Context, output string) error {
 	if err := matfile.RemovePart(ctx, output); err != nil {
 		return err
 	}
-	return journal.Remove(dir, name)
+	dir, name, err := matfile.Beside(output)
+	if err == nil {
+		err = journal.Remove(dir, name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // createPart opens the part file, a new one or what is left of one.
@@ -133,7 +141,7 @@ func (p *product) trust(ctx context.Context) error {
 	if err := p.makePlan(); err != nil {
 		return err
 	}
-	p.show.note("%s: %d of %d rows are kept", p.out, p.plan.KeptRows(), p.plan.M)
+	p.show.note("%s: %d of %d rows are kept", p.out, p.keptRows(), p.plan.M)
 	return nil
 }
 
@@ -174,7 +182,7 @@ func (p *product) confirm(ctx context.Context, there *matfile.File) error {
 	defer p.saver.journal.Close()
 	p.show.note("%s was complete", p.out)
 	p.rep = newReport(p, master.Report{}, 0)
-	if err := p.check(ctx, there); exitCode(err) == exitWrong {
+	if err := p.check(ctx, there, verify.Options{}); exitCode(err) == exitWrong {
 		return advise(err, "remove it and run again")
 	} else if err != nil {
 		return err

@@ -24,14 +24,15 @@ type victim struct {
 	dir    string
 	inputs []string // names of what is there before
 	sum    string   // of C
+	memory []string // values of --memory, of which a run takes one
 	length time.Duration
 	kept   int // resumed runs that had rows to keep
 }
 
 // newVictim runs the job once without an end before its time.
-func newVictim(t *testing.T, size int) *victim {
+func newVictim(t *testing.T, size int, memory ...string) *victim {
 	t.Helper()
-	v := &victim{t: t, dir: operands(t, size)}
+	v := &victim{t: t, dir: operands(t, size), memory: append(memory, "auto")[:max(len(memory), 1)]}
 	v.inputs = list(v.dir)
 	begin := time.Now()
 	if code, said := v.run(rand.New(rand.NewPCG(0, 0)), nil); code != 0 {
@@ -59,7 +60,7 @@ func (v *victim) args(r *rand.Rand, more ...string) []string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	args := []string{"run", "a.npy", "b.npy", "-o", "c.npy", "--checkpoint", "1ms", "--progress", "always",
 		"--isa", pick("generic", "generic", "auto"), "--workers", pick("1", "2", "3"), "--tile", pick("16x200", "40x96", "24x400"),
-		"--segment", pick("memfd", "memfd", "posix", "sysv", "file"), "--verify", pick("none", "freivalds", "exact")}
+		"--memory", pick(v.memory...), "--segment", pick("memfd", "memfd", "posix", "sysv", "file"), "--verify", pick("none", "freivalds", "exact")}
 	return append(args, more...)
 }
 

@@ -41,7 +41,7 @@ func unfinished(ts *testscript.TestScript, neg bool, args []string) {
 func newProduct(out string) *product {
 	p := &product{runFlags: &runFlags{tile: "auto", out: out}, crew: crew{workers: 1}}
 	p.crew.machine, p.crew.limits = host()
-	p.alpha = 1
+	p.alpha, p.choose = 1, p.crew.tuned
 	return p
 }
 

@@ -29,7 +29,7 @@ func newRoot(stdout io.Writer) (root *cobra.Command, began *bool) {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newVerify(), newBench(), newTune(), newIPC(), newGen(), newInfo(), newVersion(), newMan(), newExitCodes())
+	root.AddCommand(newRun(), newBatch(), newVerify(), newBench(), newTune(), newIPC(), newTrace(), newGen(), newInfo(), newVersion(), newMan(), newExitCodes())
 	addCompletion(root)
 	began = new(bool)
 	for _, cmd := range root.Commands() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -19,9 +20,13 @@ type runFlags struct {
 	problemFlags
 	poolFlags
 	checkpointFlags
+	rankFlags
 	out, dtype, tile, verify string
+	memory                   string // "" where nothing is done in bands
 	force, asJSON, dryRun    bool
-	progress                 *string
+	abft                     bool
+	progress                 *progressFlags
+	trace                    *string
 }
 
 func newRun() *cobra.Command {
@@ -46,20 +51,28 @@ of C are the same.`,
   matmul run A.npy B.npy -o C.npy --alpha 0.5 --beta 1 --c0 C0.npy --workers 8
   matmul run A.npy B.npy -o C.npy --checkpoint 30s --resume`,
 		Args: arguments("A.npy", "B.npy"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if did, err := f.onRanks(cmd, args); did {
+				return err
+			}
+			return f.run(cmd, args)
+		},
 	}
 	f.problemFlags.register(cmd)
 	f.poolFlags.register(cmd)
 	f.checkpointFlags.register(cmd)
+	f.rankFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "`FILE` to write C to")
 	fl.StringVar(&f.dtype, "dtype", "", "compute and store as float64 or float32 (default: the widest operand's)")
 	fl.StringVar(&f.tile, "tile", "auto", "rows x columns of a task's tile of C, as in 384x768")
+	fl.StringVar(&f.memory, "memory", "auto", "memory that all processes together may take, as in 600MiB; a product that does not fit is done in bands (default: what the machine and the control group leave)")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check C before it gets its name: freivalds, gonum, exact or none")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of C by checksums, and do it again if a processor or memory failed")
 	fl.BoolVar(&f.force, "force", false, "replace the output if it exists")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print what the job takes, compute and write nothing")
 	fl.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
-	f.progress = progressFlag(cmd)
+	f.progress, f.trace = progressFlag(cmd), traceFlag(cmd)
 	complete(cmd, "dtype", "float64", "float32")
 	complete(cmd, "verify", "freivalds", "gonum", "exact", "none")
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -71,18 +84,27 @@ of C are the same.`,
 // A product is one call of run under way.
 type product struct {
 	*runFlags
-	cmd    *cobra.Command
-	crew   crew
-	method verify.Method // "" for none
-	show   progress
-	in     inputs
-	tuned  tuned
-	spec   master.Spec // without the sizes that are chosen for it
-	plan   *master.Plan
-	dest   *matfile.Output
-	saver  *saver        // nil without checkpoints
-	ran    time.Duration // computing
-	rep    report
+	cmd      *cobra.Command
+	crew     crew
+	method   verify.Method // "" for none
+	name     string        // of the job in a trace
+	prefix   string        // of the names of its bars
+	priority uint8
+	choose   func(elem.Type) (tuned, error) // the sizes for an element type; nil for those of crew
+	show     progress
+	in       inputs
+	tuned    tuned
+	spec     master.Spec // without the sizes that are chosen for it
+	plan     *master.Plan
+	banded   *master.Banded // in place of plan where that does not fit into memory
+	limit    int64          // of --memory; 0 for none
+	checkers int            // goroutines of verification; 0 for as many as there are processors
+	dest     *matfile.Output
+	saver    *saver        // nil without checkpoints
+	tracer   *tracer       // nil without a trace
+	ran      time.Duration // computing
+	rep      report
+	team     int // ranks that do the product together; 0 where one process does it
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -101,24 +123,36 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err := p.specify(); err != nil {
 		return err
 	}
+	if f.dryRun && f.ranks > 0 {
+		return p.outlineRanks()
+	}
 	if f.dryRun {
 		return p.outline()
 	}
-	ctx := cmd.Context()
+	if p.tracer, err = createTrace(*f.trace, "matmul run "+f.out, f.force || f.resume, p.in.all()...); err != nil {
+		return err
+	}
+	p.crew.trace = p.tracer.hook()
+	if err := p.produce(cmd.Context()); err != nil {
+		return p.tracer.close(err)
+	}
+	p.rep.Seconds.Total = time.Since(start).Seconds()
+	if err := p.tracer.close(p.print()); err != nil {
+		return advise(err, "%s is complete", p.out)
+	}
+	return nil
+}
+
+// produce makes the output, or goes on with making it.
+func (p *product) produce(ctx context.Context) error {
 	there, err := p.openOutput(ctx)
 	if err != nil {
 		return err
 	}
 	if there != nil {
-		err = p.confirm(ctx, there)
-	} else {
-		err = p.settle(ctx, p.work(ctx))
+		return p.confirm(ctx, there)
 	}
-	if err != nil {
-		return err
-	}
-	p.rep.Seconds.Total = time.Since(start).Seconds()
-	return p.print()
+	return p.settle(ctx, p.work(ctx))
 }
 
 // work computes C, checks it and gives it its name.
@@ -132,18 +166,24 @@ func (p *product) work(ctx context.Context) error {
 	if err := p.compute(ctx); err != nil {
 		return err
 	}
-	if err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}); err != nil {
-		if exitCode(err) == exitWrong {
-			return advise(err, "nothing was written: the machine may be faulty, run again")
-		}
+	if err := p.checkOutput(ctx, verify.Options{}); err != nil {
 		return err
 	}
 	return p.commit()
 }
 
+// checkOutput verifies what is to become C.
+func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
+	err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o)
+	if exitCode(err) == exitWrong {
+		return advise(err, "nothing was written: the machine may be faulty, run again")
+	}
+	return err
+}
+
 // prepare checks the flags.
 func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
-	p = &product{runFlags: f, cmd: cmd}
+	p = &product{runFlags: f, cmd: cmd, name: f.out, priority: defaultPriority}
 	if err := f.problemFlags.check(cmd); err != nil {
 		return nil, err
 	}
@@ -162,10 +202,19 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if p.show, err = newProgress(*f.progress); err != nil {
+	if err := p.parseMemory(); err != nil {
 		return nil, err
 	}
+	if p.show, err = newProgress(f.progress); err != nil {
+		return nil, err
+	}
+	if *f.trace != "" && filepath.Clean(*f.trace) == filepath.Clean(f.out) {
+		return nil, usagef("--trace and --output are the same file")
+	}
 	if err := f.checkpointFlags.check(); err != nil {
+		return nil, err
+	}
+	if err := f.rankFlags.check(cmd, f.dryRun); err != nil {
 		return nil, err
 	}
 	p.crew, err = f.resolve(cmd)
@@ -178,13 +227,18 @@ func (p *product) specify() error {
 	if err != nil {
 		return err
 	}
-	if p.tuned, err = p.crew.tuned(t); err != nil {
+	choose := p.crew.tuned
+	if p.choose != nil {
+		choose = p.choose
+	}
+	if p.tuned, err = choose(t); err != nil {
 		return err
 	}
 	s := master.Spec{
-		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: defaultPriority,
-		A: operand(p.in.a, p.in.a.AsRow(), p.transA),
-		B: operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority, Name: p.name,
+		A:    operand(p.in.a, p.in.a.AsRow(), p.transA),
+		B:    operand(p.in.b, p.in.b.AsColumn(), p.transB),
+		ABFT: p.abft, Wrong: func(w master.Wrong) { say(p.cmd.ErrOrStderr(), &w) },
 	}
 	if p.in.c0 != nil {
 		s.C0 = p.result(p.in.c0, s.A.Rows)
@@ -210,7 +264,10 @@ func (p *product) cut() (err error) {
 // makePlan cuts the product and checks that what it takes is to be had, before
 // anything is allocated or created.
 func (p *product) makePlan() error {
-	if err := p.cut(); err != nil || p.isStored() {
+	if err := p.cut(); err != nil || p.isStored() || p.team > 0 {
+		return err // ranks take memory for their parts
+	}
+	if err := p.makeBands(); err != nil {
 		return err
 	}
 	n, err := p.needs()
@@ -226,7 +283,7 @@ func (p *product) isStored() bool { return p.plan.M > 0 && p.plan.KeptRows() == 
 // defaultPriority is that of a job that does not say.
 const defaultPriority = 5
 
-// compute runs the job into the output file.
+// compute runs the job into the output file, by a pool of its own.
 func (p *product) compute(ctx context.Context) error {
 	if p.isStored() {
 		p.rep = newReport(p, master.Report{}, 0)
@@ -237,52 +294,72 @@ func (p *product) compute(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	p.plan.Out = master.Output{File: p.dest.File(), Offset: p.dest.Offset}
-	if p.saver != nil {
-		p.plan.Out.Stored = p.saver.stored
-	}
-	job, err := pool.Prepare(ctx, p.plan)
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), 0)
+	p.show.limit(func() float64 { return p.crew.peak(p.plan.Kernel) })
+	rep, err := p.multiply(ctx, pool)
 	if err != nil {
 		return err
 	}
-	bar := p.show.start("multiply", taskMeter(pool, p.plan.Tasks()))
-	rep, err := job.Run(ctx)
-	bar.end()
-	if err != nil {
-		return err
-	}
-	if err := p.in.changed(); err != nil {
-		return err
-	}
+	busy := busyTimes(pool)
 	go p.save() // beside verification; the commit waits for it and has its error
 	peak, err := pool.Peak(ctx, p.plan.Kernel, peakTime)
 	if err != nil && ctx.Err() != nil {
 		return err // no other error is worth the result
 	}
 	p.rep, p.ran = newReport(p, rep, peak), rep.Wall
+	p.rep.Busy = busy
+	p.tracer.about(p.crew.workers, p.plan.Kernel.String(), p.rep.Peak)
 	return pool.Close()
+}
+
+// multiply runs the job into the output file. The inputs are then what they
+// were.
+func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.Report, err error) {
+	out := p.plan.Out
+	out.File, out.Offset = p.dest.File(), p.dest.Offset
+	if p.saver != nil {
+		out.Stored = p.saver.stored
+	}
+	if p.banded != nil {
+		rep, err = p.multiplyBands(ctx, pool, out)
+	} else {
+		rep, err = p.multiplyWhole(ctx, pool, out)
+	}
+	if errors.Is(err, master.ErrWrong) {
+		err = advise(err, "nothing was written: the machine is faulty")
+	}
+	if err != nil {
+		return rep, err
+	}
+	return rep, p.in.changed()
+}
+
+func (p *product) multiplyWhole(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {
+	p.plan.Out = out
+	job, err := pool.Prepare(ctx, p.plan)
+	if err != nil {
+		return master.Report{}, err
+	}
+	defer job.Close()
+	bar := p.show.start(p.prefix+"multiply", taskMeter(pool, job))
+	defer bar.end()
+	return job.Run(ctx)
 }
 
 // peakTime is how long the FMA limit is measured: enough for a clock to rise.
 const peakTime = 5 * time.Millisecond
 
-// taskMeter follows a job by the scoreboard. What a worker had counted is lost
-// with its death, so the count is kept from falling.
-func taskMeter(pool *master.Pool, tasks int) func(*meter) {
-	most := int64(0)
-	return func(m *meter) {
-		most = max(most, int64(pool.Board().Tally(defaultPriority).Finished))
-		m.set(min(most, int64(tasks)), int64(tasks))
-	}
-}
-
 // check verifies what was written, from the files.
-func (p *product) check(ctx context.Context, c *matfile.File) error {
+func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) error {
 	if p.method == "" {
 		return nil
 	}
-	bar := p.show.start("verify", nil)
-	r, err := verify.Run(ctx, p.method, p.problem(p.in, c), verify.Options{Progress: bar.set})
+	bar := p.show.start(p.prefix+"verify", nil)
+	o.Progress = bar.set
+	if o.Workers == 0 {
+		o.Workers = p.checkers
+	}
+	r, err := runCheck(ctx, p.method, p.problem(p.in, c), o)
 	bar.end()
 	if err != nil {
 		return err
@@ -320,10 +397,5 @@ func (p *product) commit() error {
 	return err
 }
 
-// print prints the report. C is there, whatever becomes of the report.
-func (p *product) print() error {
-	if err := p.rep.print(p.cmd.OutOrStdout(), p.asJSON); err != nil {
-		return advise(err, "%s is complete", p.out)
-	}
-	return nil
-}
+// print prints the report.
+func (p *product) print() error { return p.rep.print(p.cmd.OutOrStdout(), p.asJSON) }

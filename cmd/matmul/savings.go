@@ -22,23 +22,35 @@ type savings struct {
 // reckon returns what checkpoints save in a run of the given length. A kill
 // costs what was computed since the last checkpoint began, which is half an
 // interval on average and the time of a checkpoint, and what was not stored
-// then: half a row of tiles on average, and the tiles that workers were at, since
+// then: half a row of tiles on average, of bands half a super-tile, and the tiles that workers were at, since
 // a STORE waits behind one of them.
 func (p *product) reckon(s journal.Stats, run time.Duration) *savings {
-	tiles := 0
-	for id := range p.plan.Tasks() {
-		if p.plan.Kind(id) == tiling.Multiply {
-			tiles++
-		}
+	tiles, stored := p.tiles(), float64(p.plan.TileCols())/2
+	if p.banded != nil {
+		stored = float64(tiles) / float64(max(p.banded.Bands.Down()*p.banded.Bands.Across(), 1)) / 2
 	}
 	v := &savings{Interval: p.saver.every.Seconds(), Count: s.Count, Slowest: s.Slowest.Seconds()}
 	v.Loss = v.Interval/2 + v.Slowest
 	if run > 0 && tiles > 0 {
 		v.Rate = float64(tiles) / run.Seconds()
-		v.Loss += (float64(p.plan.TileCols())/2 + float64(p.crew.workers)) / v.Rate
+		v.Loss += (stored + float64(p.crew.workers)) / v.Rate
 	}
 	v.Loss = min(v.Loss, run.Seconds())
 	return v
+}
+
+// tiles returns how many tiles are multiplied.
+func (p *product) tiles() (n int) {
+	if p.banded != nil {
+		b := p.bandReport()
+		return int(b.Steps * tiling.Tiles(b.Height, b.TileM) * tiling.Tiles(b.Width, b.TileN))
+	}
+	for id := range p.plan.Tasks() {
+		if p.plan.Kind(id) == tiling.Multiply {
+			n++
+		}
+	}
+	return n
 }
 
 // text says it in a line.

@@ -11,8 +11,15 @@ import (
 	"matmul/shmmat"
 )
 
-// say writes an error as one line.
+// say writes an error as one line, or a list's as one for each thing that is
+// wrong with it.
 func say(w io.Writer, err error) {
+	if list := (*listError)(nil); errors.As(err, &list) {
+		for _, line := range list.lines() {
+			fmt.Fprintf(w, "matmul: %s\n", oneLine(line))
+		}
+		return
+	}
 	if errors.Is(err, shmmat.ErrUnavailable) {
 		err = advise(err, "'matmul info' shows which kinds of --segment work here")
 	}

@@ -19,7 +19,7 @@ type tuneFlags struct {
 	budget            time.Duration
 	reps              int
 	asJSON            bool
-	progress          *string
+	progress          *progressFlags
 	plotFile          *plots.File
 }
 

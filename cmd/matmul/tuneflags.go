@@ -25,7 +25,7 @@ func (f *tuneFlags) prepare(cmd *cobra.Command) (x *tuning, err error) {
 			return nil, flagError("plot", err)
 		}
 	}
-	if x.show, err = newProgress(*f.progress); err != nil {
+	if x.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
 	sizes, err := f.problems()

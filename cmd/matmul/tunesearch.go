@@ -69,6 +69,9 @@ func (x *tuning) newSearch() (*tune.Search, error) {
 
 // report stores what came out, whatever ended the search, prints and draws it.
 func (x *tuning) report(ctx context.Context, r *tuneReport, s *tune.Search) (err error) {
+	if x.crew.unpinned != "" {
+		x.show.note("measured while another program computed: %s", x.crew.unpinned)
+	}
 	if r.Limit, err = x.lab.limit(context.WithoutCancel(ctx), r.Choice); err != nil {
 		return err
 	}

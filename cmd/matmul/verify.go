@@ -39,7 +39,7 @@ If C is wrong, the exit status is 3.`,
 	f.IntVar(&rounds, "rounds", 1, "rounds of freivalds")
 	f.Uint64Var(&seed, "seed", 0, "seed of freivalds (default: random)")
 	f.BoolVar(&asJSON, "json", false, "print the verdict as JSON")
-	mode := progressFlag(cmd)
+	flags := progressFlag(cmd)
 	complete(cmd, "method", "gonum", "freivalds", "exact")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m, err := verify.ParseMethod(method)
@@ -52,7 +52,7 @@ If C is wrong, the exit status is 3.`,
 		if err := p.check(cmd); err != nil {
 			return err
 		}
-		show, err := newProgress(*mode)
+		show, err := newProgress(flags)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func runVerify(cmd *cobra.Command, p *problemFlags, args []string, m verify.Meth
 	}
 	bar := show.start("verify", nil)
 	o.Progress = bar.set
-	r, err := verify.Run(cmd.Context(), m, problem, o)
+	r, err := runCheck(cmd.Context(), m, problem, o)
 	bar.end()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@
 // is armed, and worker processes inherit it from their master:
 //
 //	MATMUL_FAILPOINT=NAME:NTH:ACTION   the hook, which hit of it, and what to do
+//	MATMUL_FAILPOINT=NAME:FROM-TO:ACTION   the same for several hits
 //	MATMUL_FAILPOINT_HITS=FILE         counts hits across processes (optional)
 //
 // NTH counts from 1; 0 counts hits and does nothing. Without a file each process
@@ -19,6 +20,7 @@
 //	stop    SIGSTOP to this process; Hit returns when it is continued
 //	exit    exit status 1, without cleaning up
 //	error   Hit returns an error that wraps ErrInjected
+//	flip=N  bit N of the memory that Flip is told of, modulo its length, changes
 package failpoint
 
 import "errors"

@@ -4,3 +4,6 @@ package failpoint
 
 // Hit does nothing and returns nil.
 func Hit(string) error { return nil }
+
+// Flip does nothing.
+func Flip(string, []byte) {}

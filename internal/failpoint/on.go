@@ -3,6 +3,7 @@
 package failpoint
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,8 +17,11 @@ import (
 // An armed hook is what the environment asks for.
 type armed struct {
 	name   string
-	nth    int64
+	from   int64 // the first hit at which the action is taken
+	to     int64 // and the last
 	action func() error
+	flip   bool         // the action is to flip
+	bit    int64        // this one
 	file   string       // counts for all processes; "" for none
 	hits   atomic.Int64 // of this process
 }
@@ -40,32 +44,59 @@ var environment = sync.OnceValue(func() *armed {
 	}
 	f := strings.Split(spec, ":")
 	if len(f) == 3 && f[0] != "" {
-		nth, err := strconv.ParseInt(f[1], 10, 64)
-		if action := actions[f[2]]; err == nil && nth >= 0 && action != nil {
-			return &armed{name: f[0], nth: nth, action: action, file: os.Getenv("MATMUL_FAILPOINT_HITS")}
+		a := &armed{name: f[0], action: actions[f[2]], file: os.Getenv("MATMUL_FAILPOINT_HITS")}
+		from, to, several := strings.Cut(f[1], "-")
+		if !several {
+			to = from
+		}
+		var err, err2, err3 error
+		a.from, err = strconv.ParseInt(from, 10, 64)
+		a.to, err2 = strconv.ParseInt(to, 10, 64)
+		var bit string
+		if bit, a.flip = strings.CutPrefix(f[2], "flip="); a.flip {
+			a.bit, err3 = strconv.ParseInt(bit, 10, 64)
+		}
+		if errors.Join(err, err2, err3) == nil && a.from >= 0 && a.from <= a.to && a.bit >= 0 && (a.flip || a.action != nil) {
+			return a
 		}
 	}
 	panic(fmt.Sprintf("failpoint: MATMUL_FAILPOINT=%q: want NAME:NTH:ACTION", spec))
 })
 
-// Hit tells that the step with the given name is reached. If this is the hit
-// that the environment names, its action is taken.
+// Hit tells that the step with the given name is reached. If this is a hit that
+// the environment names, its action is taken.
 func Hit(name string) error {
 	a := environment()
-	if a.name != name {
-		return nil
-	}
-	n, err := a.count()
-	if err != nil {
-		panic(fmt.Sprintf("failpoint: count hits of %s: %v", name, err))
-	}
-	if n != a.nth {
+	if a.flip || !a.hit(name) {
 		return nil
 	}
 	if err := a.action(); err != nil {
 		return fmt.Errorf("failpoint %s: %w", name, err)
 	}
 	return nil
+}
+
+// Flip tells that the step with the given name is reached, at which mem has just
+// been written, or is about to be used. If this is a hit that the environment
+// names, a bit of mem is flipped.
+func Flip(name string, mem []byte) {
+	if a := environment(); a.flip && a.hit(name) {
+		bit := a.bit % int64(8*len(mem))
+		mem[bit/8] ^= 1 << (bit % 8)
+	}
+}
+
+// hit counts a hit, if it is one of the armed hook, and reports whether the
+// action is due.
+func (a *armed) hit(name string) bool {
+	if a.name != name {
+		return false
+	}
+	n, err := a.count()
+	if err != nil {
+		panic(fmt.Sprintf("failpoint: count hits of %s: %v", name, err))
+	}
+	return a.from <= n && n <= a.to
 }
 
 // count counts one hit and returns its number.

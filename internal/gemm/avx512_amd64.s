@@ -5009,6 +5009,208 @@ block:
 	VZEROUPPER
 	RET
 
+// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         acc_base+88(FP), DI
+	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      64(DI), Z6
+	VXORPD       Z7, Z7, Z7
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z10, Z10, Z10
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z7
+	VFMADD231PD  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z11
+	VFMADD231PD  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPD  Z7, Z5, Z5
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z11, Z5, Z5
+	VADDPD  Z12, Z6, Z6
+	VMOVUPD Z5, (DI)
+	VMOVUPD Z6, 64(DI)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x8(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x8(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         acc_base+88(FP), DI
+	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      192(DI), Z8
+	VMOVUPD      64(DI), Z6
+	VMOVUPD      256(DI), Z9
+	VMOVUPD      128(DI), Z7
+	VMOVUPD      320(DI), Z10
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z8
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z9
+	VMOVUPD      128(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z7
+	VFMADD231PD  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPD      Z5, (DI)
+	VMOVUPD      Z8, 192(DI)
+	VMOVUPD      Z6, 64(DI)
+	VMOVUPD      Z9, 256(DI)
+	VMOVUPD      Z7, 128(DI)
+	VMOVUPD      Z10, 320(DI)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x24(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x24(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VMOVUPD 64(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 128(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func peak64AVX512(n int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·peak64AVX512(SB), NOSPLIT, $0-8
@@ -10100,6 +10302,208 @@ block:
 	ADDQ         $0x40, R8
 	SUBQ         $0x10, AX
 	JNZ          block
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         acc_base+88(FP), DI
+	MOVL         $0x7fffffff, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (DI), Y5
+	VMOVUPS      32(DI), Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VXORPS       Y12, Y12, Y12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y7
+	VFMADD231PS  Y2, Y4, Y8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y9
+	VFMADD231PS  Y2, Y4, Y10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y11
+	VFMADD231PS  Y2, Y4, Y12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y5, Y5
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, 32(DI)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX2
+TEXT ·gather32AVX512x8(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Y0
+
+row:
+	VMOVUPS (CX), Y1
+	VANDPS  Y1, Y0, Y2
+	VADDPS  (BX), Y1, Y1
+	VADDPS  32(BX), Y2, Y2
+	VMOVUPS Y1, (BX)
+	VMOVUPS Y2, 32(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x40, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         acc_base+88(FP), DI
+	MOVL         $0x7fffffff, R8
+	VMOVD        R8, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      320(DI), Z10
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z8
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z9
+	VMOVUPS      128(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z5, (DI)
+	VMOVUPS      Z8, 192(DI)
+	VMOVUPS      Z6, 64(DI)
+	VMOVUPS      Z9, 256(DI)
+	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z10, 320(DI)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
 	VZEROUPPER
 	RET
 

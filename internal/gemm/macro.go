@@ -1,6 +1,9 @@
 package gemm
 
-import "matmul/internal/elem"
+import (
+	"matmul/internal/elem"
+	"matmul/internal/failpoint"
+)
 
 // macro is the macro-kernel at work on one tile. Its loops, from the outside:
 // ic over MC rows, pc over KC depths, jc over NC columns, ir over the
@@ -19,8 +22,10 @@ type macro[T elem.Float] struct {
 	mc, kc, nc       int
 	share            int // of the next A micro-panel that each block prefetches: one in so many
 	ws               *Workspace[T]
-	directA, directB bool // read where they are stored, always
-	once             bool // one k-block: sums need not rest, and a row of blocks serves all rows
+	directA, directB bool        // read where they are stored, always
+	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
+	check            *checker[T] // nil for none
+	strips           struct{ a, b *strip[T] }
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
@@ -37,6 +42,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 		nc: blockSize(b.NC, n, k.NR),
 		kc: blockSize(b.KC, depth, 4),
 	}
+	r := routinesOf[T](k)
+	x.strips.a, x.strips.b = &r.stripA, &r.stripB
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
@@ -107,8 +114,17 @@ func (x *macro[T]) rows(i0, i1, n int) {
 	if !x.directA {
 		x.a.from = x.I0 + i0
 	}
+	if x.check != nil {
+		x.check.begin(x, i0, i1, n)
+	}
 	for pc := 0; pc < depth; pc += x.kc {
 		kc := min(x.kc, depth-pc)
+		if pc > 0 {
+			failpoint.Flip("gemm.accumulators", elem.Bytes(x.ws.blocks[:x.mr*x.nr]))
+		}
+		if x.check != nil {
+			x.check.beginDepths(x, i0, i1, n, pc, kc)
+		}
 		for jc := 0; jc < n; jc += x.nc {
 			s := sweep[T]{
 				macro: x, i0: i0, i1: i1, j0: jc, j1: min(jc+x.nc, n), pc: pc, kc: kc,
@@ -118,10 +134,20 @@ func (x *macro[T]) rows(i0, i1, n int) {
 				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
+			if x.check != nil {
+				x.check.columns(&s)
+			}
 			if x.Step != nil {
 				x.Step()
 			}
+			if x.check != nil && s.j1 == n {
+				x.check.endDepths(&s)
+			}
 		}
+	}
+	failpoint.Flip("gemm.stored", elem.Bytes(x.C[i0*x.LDC:][:n]))
+	if x.check != nil {
+		x.check.compare(x, i0, i1, n)
 	}
 }
 

@@ -21,6 +21,11 @@ type Tile[T elem.Float] struct {
 // at the same place with the same distance of rows; otherwise they must not
 // overlap. A zero size in b stands for the kernel's own.
 func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) {
+	multiply(k, b, ws, t, nil)
+}
+
+// multiply is Multiply, and tells c, unless it is nil, of what C is made.
+func multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T], c *checker[T]) {
 	if t.Beta == 0 {
 		t.C0 = nil
 	}
@@ -28,6 +33,9 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 	m, n := t.I1-t.I0, t.J1-t.J0
 	if m == 0 || n == 0 {
 		return
+	}
+	if c != nil && (t.A.Packed.Depth == 0 || t.isTiny()) {
+		c.unsure = true // it is less work to do it twice
 	}
 	if t.A.Packed.Depth == 0 {
 		t.start()
@@ -38,6 +46,7 @@ func Multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) 
 		return
 	}
 	x := newMacro(k, b, ws, &t)
+	x.check = c
 	for ic := 0; ic < m; ic += x.mc {
 		x.rows(ic, min(ic+x.mc, m), n)
 	}

@@ -9,12 +9,16 @@ type Operand[T elem.Float] struct {
 	Packed Panels[T]
 	Stored Source[T] // lane 0, depth 0 comes first
 	Scale  T         // of what is stored: 1, or α for A
+	Sums   Sums[T]   // the checksums of Packed, for [Checked]; nil if there are none
 }
 
 // check panics unless the operand is as long as its shape says.
 func (o *Operand[T]) check(width int) {
 	if o.Packed.Data != nil {
 		o.Packed.check(width)
+		if o.Sums != nil && len(o.Sums) < SumsLen(o.Packed.Lanes, o.Packed.Depth, width) {
+			panic("gemm: checksums are fewer than their panels have")
+		}
 		return
 	}
 	s, n, d := &o.Stored, o.Packed.Lanes, o.Packed.Depth

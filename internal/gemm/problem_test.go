@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"matmul/internal/elem"
@@ -23,6 +24,7 @@ type trial[T elem.Float] struct {
 	tileM, tileN   int // in micro-panels; 0: one tile
 	packCut        int
 	inPlace        bool // C0 is handed over in C
+	checked        bool // by Checked, and not by Multiply
 }
 
 func (x *trial[T]) String() string {
@@ -111,16 +113,24 @@ func (x *trial[T]) multiply(t testing.TB, k *Kernel, ws *Workspace[T], want []T)
 	t.Helper()
 	a, ga := x.panels(k, x.a.buf, x.lda, !x.transA, x.m, k.MR, x.alpha)
 	b, gb := x.panels(k, x.b.buf, x.ldb, x.transB, x.n, k.NR, 1)
-	for _, form := range []string{"packed", "A stored", "B stored", "stored", "in place"} {
+	sa := x.checksums(k, a, x.a.buf, x.lda, !x.transA, x.alpha)
+	sb := x.checksums(k, b, x.b.buf, x.ldb, x.transB, 1)
+	for _, form := range []string{"packed", "A stored", "B stored", "stored", "in place", "packed, checked", "stored, checked", "checksums"} {
 		oa, ob := Operand[T]{Packed: a}, Operand[T]{Packed: b}
 		x.inPlace = form == "in place"
-		if form == "A stored" || form == "stored" || x.inPlace {
+		x.checked = strings.HasSuffix(form, "checked") || form == "checksums"
+		if form == "checksums" {
+			oa.Sums, ob.Sums = sa, sb
+		}
+		if form == "A stored" || strings.HasPrefix(form, "stored") || x.inPlace {
 			oa = x.stored(x.a.buf, x.lda, !x.transA, x.m, x.alpha)
 		}
-		if form == "B stored" || form == "stored" || x.inPlace {
+		if form == "B stored" || strings.HasPrefix(form, "stored") || x.inPlace {
 			ob = x.stored(x.b.buf, x.ldb, x.transB, x.n, 1)
 		}
-		x.tiles(k, ws, oa, ob)
+		if !x.tiles(k, ws, oa, ob) {
+			t.Fatalf("%v %v: %s: C is said to be wrong", k, x, form)
+		}
 		for name, g := range map[string]guarded[T]{"A": x.a, "B": x.b, "C": x.c, "C0": x.c0, "A panels": ga, "B panels": gb} {
 			g.check(t, fmt.Sprintf("%v %v: %s: %s", k, x, form, name))
 		}
@@ -133,7 +143,23 @@ func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, sca
 	return Operand[T]{Packed: Panels[T]{Lanes: lanes, Depth: x.k}, Stored: Source[T]{data, ls, ds}, Scale: scale}
 }
 
-func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) {
+// checksums makes those of an operand, in the pieces in which it is packed.
+func (x *trial[T]) checksums(k *Kernel, p Panels[T], data []T, ld int, laneMajor bool, scale T) Sums[T] {
+	s := make(Sums[T], SumsLen(p.Lanes, p.Depth, p.Width))
+	ls, ds := strides(ld, !laneMajor)
+	cut := min(x.packCut, x.k)
+	for _, q := range [][2]int{{0, cut}, {cut, x.k}} {
+		if p.Lanes > 0 && q[0] < q[1] {
+			PackSums(k, s, p, 0, p.Lanes, q[0], q[1], Source[T]{data[q[0]*ds:], ls, ds}, scale)
+		}
+	}
+	return s
+}
+
+// tiles multiplies all tiles, and reports whether all are right as far as they
+// are checked.
+func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) bool {
+	right := true
 	if x.inPlace && x.withC0 {
 		for i := range x.m {
 			copy(x.c.buf[i*x.ldc:][:x.n], x.c0.buf[i*x.ldc0:])
@@ -153,9 +179,14 @@ func (x *trial[T]) tiles(k *Kernel, ws *Workspace[T], a, b Operand[T]) {
 			if x.inPlace {
 				tile.C0, tile.LDC0 = tile.C, tile.LDC
 			}
-			Multiply(k, x.blocking, ws, tile)
+			if !x.checked {
+				Multiply(k, x.blocking, ws, tile)
+			} else if !Checked(k, x.blocking, ws, tile) {
+				right = false
+			}
 		}
 	}
+	return right
 }
 
 func (x *trial[T]) compare(t testing.TB, k *Kernel, form string, want []T) {

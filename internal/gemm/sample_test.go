@@ -13,6 +13,11 @@ func samples() int {
 	return 500
 }
 
+// checks is the number of tiles that are checked, and flips that of bits that
+// are flipped, over all kernels and element types.
+func checks() int { return 40 * samples() }
+func flips() int  { return 8 * samples() }
+
 // primes are the sizes of the larger problems, ascending.
 func primes() []int {
 	if testing.Short() {

@@ -36,6 +36,9 @@ func (s *sweep[T]) run() {
 		}
 		s.row(i, rows)
 		s.keepB = false
+		if s.check != nil {
+			s.check.row(s, i)
+		}
 	}
 }
 
@@ -74,6 +77,11 @@ func (s *sweep[T]) together() int {
 			c.ahead, c.aheadStep, c.aheadTurn = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow
 			s.blocks(n, cols, &c, i, s.mr, j)
 			j += n * cols
+		}
+		if s.check != nil {
+			for r := range c.panels {
+				s.check.row(s, i+r*s.mr)
+			}
 		}
 		i += c.panels * s.mr
 	}

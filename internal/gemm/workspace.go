@@ -14,6 +14,7 @@ type Workspace[T elem.Float] struct {
 	zero   []T        // one block that is never written: where sums start from
 	macro  macro[T]   // the one at work
 	a, b   scratch[T] // micro-panels of operands that are packed on the way
+	check  checker[T] // of the tile at work, if it is checked
 }
 
 // A scratch is memory that grows to what was asked for most.

@@ -149,14 +149,26 @@ func (o *Output) Commit() error {
 	if o.done != nil {
 		return fmt.Errorf("commit %s: %w", printable(o.Path), o.done)
 	}
+	if err := o.synced(); err != nil {
+		return err
+	}
+	return o.committed(o.place.publish(o.file, o.force, o.Fsync))
+}
+
+// synced is the first part of a commit: the elements are made durable.
+func (o *Output) synced() error {
 	if err := o.Sync(); err != nil {
 		o.fail()
 		return o.commitError("sync", bare(err))
 	}
-	err := failpoint.Hit("commit.synced")
-	if err == nil {
-		err = o.place.publish(o.file, o.force, o.Fsync)
+	if err := failpoint.Hit("commit.synced"); err != nil {
+		return o.committed(err)
 	}
+	return nil
+}
+
+// committed is the last part of a commit, which ended with err.
+func (o *Output) committed(err error) error {
 	if err != nil {
 		o.fail()
 		return o.commitError("commit", err)

@@ -56,18 +56,64 @@ func (p *place) fd() int { return int(p.dir.Fd()) }
 // publish gives file the target's name, for good. If it fails, the target is
 // what it was, and p.part what is to be removed.
 func (p *place) publish(file *os.File, force bool, sync func(*os.File) error) error {
-	part := p.part
-	err := p.add(file)
-	switch {
-	case err == nil:
-		if err := p.syncDir(sync); err != nil {
-			return alsoFailed(err, p.takeBack(part))
-		}
-		return nil
-	case force && errors.Is(err, os.ErrExist):
-		return p.replace(file, sync)
+	n, err := p.enter(file, force)
+	if err != nil {
+		return err
 	}
-	return err
+	return n.settle(p.syncDir(sync))
+}
+
+// A naming is a target that has got its file, as long as its directory is not
+// synced.
+type naming struct {
+	p    *place
+	how  way
+	part string // the name that the file had before
+}
+
+// way is how a file got its name.
+type way uint8
+
+const (
+	added       way = iota // the name was new
+	exchanged              // with the old file, which has the temporary name now
+	overwritten            // the old file is gone
+)
+
+// enter gives file the target's name. The directory is to be synced then, and
+// its outcome given to settle.
+func (p *place) enter(file *os.File, force bool) (n naming, err error) {
+	n = naming{p: p, part: p.part}
+	err = p.add(file)
+	if force && errors.Is(err, os.ErrExist) {
+		n.how, err = p.replace(file)
+	}
+	return n, err
+}
+
+// settle ends a naming: for good if its directory was synced, else by undoing
+// it as far as that can be.
+func (n naming) settle(err error) error {
+	p := n.p
+	switch {
+	case err == nil && n.how == exchanged:
+		if err = failpoint.Hit("commit.replaced"); err == nil {
+			err = sys.Unlink(p.fd(), p.part)
+		}
+		if err == nil {
+			p.part = ""
+			return nil
+		}
+	case err == nil:
+		return nil
+	}
+	switch n.how {
+	case added:
+		return alsoFailed(err, p.takeBack(n.part))
+	case exchanged:
+		return alsoFailed(err, sys.Exchange(p.fd(), p.part, p.name))
+	}
+	return fmt.Errorf("the new file is in place, but may not survive a power cut: %w", err)
 }
 
 // add names file as the target if nothing has that name.
@@ -104,46 +150,30 @@ func (p *place) addByLink() error {
 	return nil
 }
 
-// replace puts file in the place of the target. The two swap names, so that
-// the old one can come back if the directory cannot be synced.
-func (p *place) replace(file *os.File, sync func(*os.File) error) error {
+// replace puts file in the place of the target. The two swap names where that
+// is possible, so that the old one can come back.
+func (p *place) replace(file *os.File) (way, error) {
 	if p.part == "" {
 		part := partName()
 		if err := sys.LinkUnnamed(int(file.Fd()), p.fd(), part); err != nil {
-			return err
+			return exchanged, err
 		}
 		p.part = part
 	}
 	err := sys.Exchange(p.fd(), p.part, p.name)
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
-		return p.overwrite(sync)
+		return overwritten, p.overwrite()
 	}
-	if err != nil {
-		return err
-	}
-	if err = p.syncDir(sync); err == nil {
-		err = failpoint.Hit("commit.replaced")
-	}
-	if err == nil {
-		err = sys.Unlink(p.fd(), p.part)
-	}
-	if err != nil {
-		return alsoFailed(err, sys.Exchange(p.fd(), p.part, p.name))
-	}
-	p.part = ""
-	return nil
+	return exchanged, err
 }
 
 // overwrite replaces where names cannot be swapped, without a way back.
-func (p *place) overwrite(sync func(*os.File) error) error {
-	if err := sys.Rename(p.fd(), p.part, p.name); err != nil {
-		return err
+func (p *place) overwrite() error {
+	err := sys.Rename(p.fd(), p.part, p.name)
+	if err == nil {
+		p.part = ""
 	}
-	p.part = ""
-	if err := p.syncDir(sync); err != nil {
-		return fmt.Errorf("the new file is in place, but may not survive a power cut: %w", err)
-	}
-	return nil
+	return err
 }
 
 // alsoFailed returns err, in one line with the failure of what was to undo

@@ -161,12 +161,16 @@ func TestWithoutRenameFlagsAFileIsRenamedOver(t *testing.T) {
 		t.Chdir(t.TempDir())
 		put(t, "C.npy", []byte("old"))
 		o := newOutput(t, "C.npy", true, false)
-		err := o.place.overwrite(func(f *os.File) error {
+		if err := o.place.overwrite(); err != nil {
+			t.Fatal(err)
+		}
+		n := naming{p: &o.place, how: overwritten}
+		err := n.settle(o.place.syncDir(func(f *os.File) error {
 			if syncFails {
 				return syscall.EIO
 			}
 			return f.Sync()
-		})
+		}))
 		if syncFails != errors.Is(err, syscall.EIO) {
 			t.Errorf("got %v", err)
 		}

@@ -27,8 +27,15 @@ func Read[T elem.Float](f *File, dst []T, first, count int64, buf []byte) error 
 	if first < 0 || count < 0 || first > vectors-count {
 		panic("matfile: read outside the matrix")
 	}
-	dst = dst[:count*length]
-	at := first * length // in elements
+	return ReadElements(f, dst[:count*length], first*length, buf)
+}
+
+// ReadElements is [Read] for the len(dst) elements that begin with element at,
+// in the order in which the file stores them.
+func ReadElements[T elem.Float](f *File, dst []T, at int64, buf []byte) error {
+	if at < 0 || at > f.Rows*f.Cols-int64(len(dst)) {
+		panic("matfile: read outside the matrix")
+	}
 	if f.isNative(elem.Of[T]()) {
 		return f.readBytes(elem.Bytes(dst), at)
 	}

@@ -29,6 +29,10 @@ func all() []Panel {
 			{"mailbox", []Point{{64, 2e-7}, {4096, 1e-6}, {16 << 20, 3e-3}}, func(x float64) float64 { return 2e-7 + x/5e9 }},
 			{"socket", []Point{{64, 2e-5}, {4096, 2.2e-5}, {16 << 20, 9e-3}}, func(x float64) float64 { return 2e-5 + x/2e9 }},
 		}, Marks: []Mark{{10000, "x* = 10 kB"}}},
+		&Timeline{Title: "what workers did", Seconds: 3, Lanes: []Lane{
+			{"worker 0", "idle 4.2 %", []Span{{"pack A", 0, 0.5}, {"multiply", 0.5, 2.9}}},
+			{"worker 1", "idle 99 %", []Span{{"thinking", 1, 1.01}}}}},
+		&Steps{Title: "speed over time", Y: "speed (GFLOP/s)", Seconds: 3, Points: []Point{{0, 50}, {1, 100}, {3, 0}}, Limit: 117.2},
 	}
 }
 
@@ -38,7 +42,8 @@ func TestPagesAreWellFormedAndSayTheirUnits(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := svg.String()
-	for _, want := range []string{"GFLOP/s", "FMA limit", "104.0", "level 2 is full", "flop per byte", "16 MiB", "100 µs", "x* = 10 kB", "fastest"} {
+	for _, want := range []string{"GFLOP/s", "FMA limit", "104.0", "level 2 is full", "flop per byte", "16 MiB", "100 µs", "x* = 10 kB", "fastest",
+		"worker 0, idle 4.2 %", "thinking", "time (s)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -58,7 +63,7 @@ func TestPagesAreWellFormedAndSayTheirUnits(t *testing.T) {
 	if err := Draw(&image, ".png", all()...); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := png.DecodeConfig(&image); err != nil || c.Width < 1000 || c.Height < 4*c.Width/3 {
+	if c, err := png.DecodeConfig(&image); err != nil || c.Width < 1000 || c.Height < 2*c.Width {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
@@ -71,6 +76,7 @@ func TestOneRowOrNothingAtAllIsNoReasonToPanic(t *testing.T) {
 	for what, p := range map[string]Panel{
 		"heat map": &HeatMap{Columns: []string{"1"}, Rows: []string{"1"}, Values: [][]float64{{math.NaN()}}},
 		"curves":   &Curves{Series: []Series{{"a", nil}}}, "roofline": &Roofline{}, "messages": &Messages{},
+		"timeline": &Timeline{Seconds: 1}, "timeline of no time": &Timeline{Lanes: []Lane{{}}}, "steps": &Steps{Seconds: 1},
 	} {
 		if err := Draw(io.Discard, ".svg", p); !errors.Is(err, errEmpty) {
 			t.Errorf("%s: %v", what, err)
@@ -114,5 +120,38 @@ func TestPlacesForNoPage(t *testing.T) {
 			f.Abort()
 			t.Errorf("%q was created", path)
 		}
+	}
+}
+
+// TestALaneOfVeryManySpansKeepsItsTimes: what is drawn of it is bounded, and
+// covers as much time as the spans do.
+func TestALaneOfVeryManySpansKeepsItsTimes(t *testing.T) {
+	var lane Lane
+	const n, seconds = 200000, 20.0
+	busy := 0.0
+	for i := range n {
+		from := seconds * float64(i) / n
+		s := Span{[]string{"multiply", "store"}[i/1000%2], from, from + seconds/n*float64(i%4)/4}
+		lane.Spans = append(lane.Spans, s)
+		busy += s.To - s.From
+	}
+	blocks := lane.blocks(seconds)
+	drawn, last := 0.0, 0.0
+	for _, b := range blocks {
+		if b.From < last || b.To <= b.From || b.busy <= 0 || b.busy > 1 {
+			t.Fatalf("%+v after %v", b, last)
+		}
+		last = b.To
+		drawn += (b.To - b.From) * b.busy
+	}
+	if len(blocks) > mostBlocks || math.Abs(drawn-busy) > 0.02*busy {
+		t.Errorf("%d blocks cover %v s of %v", len(blocks), drawn, busy)
+	}
+	many := &Timeline{Seconds: seconds}
+	for range 300 {
+		many.Lanes = append(many.Lanes, lane)
+	}
+	if err := Draw(io.Discard, ".png", many); err != nil {
+		t.Error(err)
 	}
 }

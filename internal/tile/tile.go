@@ -32,13 +32,13 @@ func (e *Engine[T]) Use(j *shmmat.Job) (err error) {
 	return err
 }
 
-// Memory is what the tasks of a pool see.
+// Memory is what the tasks of a job see.
 type Memory struct {
-	Data *shmmat.View // of the data segment
+	Data *shmmat.View // of the job's data segment; nil if it has none
 	Kept Keeper
 }
 
-// A Keeper has the matrices that their owners keep, by number.
+// A Keeper has what its owners keep from job to job, by number.
 type Keeper interface {
 	Kept(number uint32) (k Kept, ok bool)
 }
@@ -46,23 +46,36 @@ type Keeper interface {
 // Kept is a kept matrix as tasks see it: as an operand, and as a result.
 type Kept struct{ Read, Write *shmmat.View }
 
-// of returns the memory that m lies in: region r of the data segment unless m
+// Of returns the memory that m lies in: region r of the data segment unless m
 // is kept.
-func (s *Memory) of(m shmmat.Matrix, r shmmat.Region) (mem []byte, err error) {
-	write := r == shmmat.C
-	if m.Segment == 0 {
-		mem = s.Data.Bytes(r)
-	} else if k, ok := s.Kept.Kept(m.Segment); !ok {
-		return nil, fmt.Errorf("%s lies in segment %d, which is not there", r, m.Segment)
-	} else if write {
-		mem = k.Write.Bytes(shmmat.Kept)
-	} else {
-		mem = k.Read.Bytes(shmmat.Kept)
+func (s *Memory) Of(m shmmat.Matrix, r shmmat.Region, write bool) ([]byte, error) {
+	mem, err := s.bytes(m.Segment, r, write)
+	if err != nil {
+		return nil, err
 	}
 	if err := m.Check(int64(len(mem))); err != nil {
 		return nil, fmt.Errorf("region %s: %w", r, err)
 	}
 	return mem, nil
+}
+
+// bytes returns the memory of what is kept under a number, or of region r of the
+// data segment if that is 0.
+func (s *Memory) bytes(segment uint32, r shmmat.Region, write bool) ([]byte, error) {
+	if segment == 0 {
+		if s.Data == nil {
+			return nil, nil
+		}
+		return s.Data.Bytes(r), nil
+	}
+	k, ok := s.Kept.Kept(segment)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s lies in segment %d, which is not there", r, segment)
+	case write:
+		return k.Write.Bytes(shmmat.Kept), nil
+	}
+	return k.Read.Bytes(shmmat.Kept), nil
 }
 
 // Multiply does a MULTIPLY task of the job that was prepared for: one tile of
@@ -71,7 +84,7 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	if !r.Inside(j.M, j.N) || r.R0%int64(e.Kernel.MR) != 0 || r.C0%int64(e.Kernel.NR) != 0 {
 		return fmt.Errorf("tile %v does not fit C", r)
 	}
-	c, err := s.of(j.C, shmmat.C)
+	c, err := s.Of(j.C, shmmat.C, true)
 	if err != nil {
 		return err
 	}
@@ -82,7 +95,11 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	}
 	if j.Beta != 0 {
 		c0 := j.InitC()
-		t.C0 = shmmat.Elements[T](c0, s.Data.Bytes(shmmat.InitC))[r.R0*c0.LD+r.C0:]
+		mem, err := s.Of(c0, shmmat.InitC, false)
+		if err != nil {
+			return err
+		}
+		t.C0 = shmmat.Elements[T](c0, mem)[r.R0*c0.LD+r.C0:]
 		t.LDC0, t.Beta = int(c0.LD), T(j.Beta)
 	}
 	if t.A, err = operand(j.K, j.A, T(j.Alpha), s, j.PackedA, shmmat.PanelsA, e.Kernel.MR, shmmat.RowsA); err != nil {
@@ -91,22 +108,42 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	if t.B, err = operand(j.K, j.B, T(1), s, j.PackedB, shmmat.PanelsB, e.Kernel.NR, shmmat.RowsB); err != nil {
 		return err
 	}
-	gemm.Multiply(e.Kernel, gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}, &e.ws, t)
+	if j.ABFT && HasSums(j.A) {
+		t.A.Sums = Sums[T](s.Data, shmmat.SumsA)
+	}
+	if j.ABFT && HasSums(j.B) {
+		t.B.Sums = Sums[T](s.Data, shmmat.SumsB)
+	}
+	b := gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}
+	switch {
+	case !j.ABFT:
+		gemm.Multiply(e.Kernel, b, &e.ws, t)
+	case !gemm.Checked(e.Kernel, b, &e.ws, t):
+		return &WrongError{A: gemm.Damaged(&t.A, t.I0, t.I1), B: gemm.Damaged(&t.B, t.J0, t.J1)}
+	}
 	return nil
 }
+
+// A WrongError is returned for a tile that failed its check: its processor
+// computed it wrongly, or memory changed. A and B tell whose panels do not agree
+// with their checksums.
+type WrongError struct{ A, B bool }
+
+// Error says what is wrong.
+func (e *WrongError) Error() string { return "the tile failed its check" }
 
 // operand returns op(A) or op(B)ᵀ, m, as a tile reads it: from panels of the
 // given width, or as it is stored in the region rows or kept, times scale.
 func operand[T elem.Float](k int64, m shmmat.Matrix, scale T, s *Memory, packed bool, panels shmmat.Region, width int, rows shmmat.Region) (o gemm.Operand[T], err error) {
 	if packed {
-		o.Packed, err = Panels[T](s.Data, panels, width, m.Rows, k)
+		o.Packed, err = Panels[T](s, m, panels, width, k, false)
 		return o, err
 	}
 	o.Packed = gemm.Panels[T]{Lanes: int(m.Rows), Depth: int(k)}
 	if k == 0 {
 		return o, nil // under α = 0, too: it is not read
 	}
-	mem, err := s.of(m, rows)
+	mem, err := s.Of(m, rows, false)
 	if err != nil {
 		return o, err
 	}
@@ -124,12 +161,26 @@ func Source[T elem.Float](m shmmat.Matrix, data []T, ld int64) gemm.Source[T] {
 	return gemm.Source[T]{Data: data, LaneStride: int(ld), DepthStride: 1}
 }
 
-// Panels lays the panels of an operand over their region.
-func Panels[T elem.Float](v *shmmat.View, r shmmat.Region, width int, lanes, depth int64) (gemm.Panels[T], error) {
+// Panels lays the panels of op(A) or op(B)ᵀ, m, which are depth long, over region
+// r, or over what is kept under m's number.
+func Panels[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, width int, depth int64, write bool) (gemm.Panels[T], error) {
+	lanes := m.Rows
 	n := gemm.PanelLen(int(lanes), int(depth), width)
-	mem := v.Bytes(r)
+	mem, err := s.bytes(m.Segment, r, write)
+	if err != nil {
+		return gemm.Panels[T]{}, err
+	}
 	if int64(len(mem))/int64(elem.Of[T]().Size()) < int64(n) {
 		return gemm.Panels[T]{}, fmt.Errorf("%s: region of %d bytes is too small for %d elements", r, len(mem), n)
 	}
 	return gemm.Panels[T]{Data: elem.Slice[T](mem)[:n], Width: width, Lanes: int(lanes), Depth: int(depth)}, nil
+}
+
+// HasSums reports whether PACK makes checksums of an operand: one that comes from
+// a file to the data segment.
+func HasSums(m shmmat.Matrix) bool { return m.InFile && m.Segment == 0 }
+
+// Sums lays the checksums of panels that PACK tasks make over their region.
+func Sums[T elem.Float](v *shmmat.View, r shmmat.Region) gemm.Sums[T] {
+	return gemm.Sums[T](elem.Slice[T](v.Bytes(r)))
 }

@@ -69,7 +69,7 @@ func evaluate[T elem.Float](s *stream[T], f *rows) error {
 			return err
 		}
 		// The bound shows an overflow of α·a, unless b makes it small again.
-		if math.Abs(j.alpha) > 1 && f.a1 == nil && slices.Min(f.b1) < 1 {
+		if j.scaled() && f.a1 == nil && slices.Min(f.b1) < 1 {
 			f.a1 = make([]float64, j.m)
 			s.meter.grow(j.m * j.k)
 			if err := s.pass(&j.a, make([]float64, j.m), f.a1, f.bx, nil); err != nil {

@@ -1,8 +1,8 @@
 package verify
 
 // Memory returns the bytes that [Run] holds at a time, at most, so that a
-// caller can refuse before it allocates; Go's collector may take as much
-// again before it frees. The matrices are never held: besides constants (some
+// caller can refuse before it allocates; Go's collector takes more before it
+// frees, by its percentage (runtime/debug.SetGCPercent). The matrices are never held: besides constants (some
 // 15 MiB per worker for the definition, 100 MiB for gonum's product), only
 // Freivalds' vectors grow with them. An error is [Problem.Check]'s.
 func Memory(method Method, p *Problem, o Options) (int64, error) {

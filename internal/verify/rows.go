@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// rows are the vectors of a Freivalds check. They are zero where the operand
-// does not take part.
+// rows are the vectors of a Freivalds check. They are zero, or nil, where the
+// operand does not take part.
 type rows struct {
 	j        *job
 	x        []float64 // n: the signs
@@ -21,22 +21,32 @@ type rows struct {
 func newRows(j *job) *rows {
 	f := &rows{j: j, x: make([]float64, j.n), cx: make([]float64, j.m), unsure: make([]bool, j.m)}
 	f.abx, f.ab1 = make([]float64, j.m), make([]float64, j.m)
-	f.c0x, f.c01 = make([]float64, j.m), make([]float64, j.m)
+	if j.beta != 0 {
+		f.c0x, f.c01 = make([]float64, j.m), make([]float64, j.m)
+	}
 	if j.product {
 		f.bx, f.b1 = make([]float64, j.k), make([]float64, j.k)
 	}
 	return f
 }
 
-// rowsMemory returns the bytes of a job's rows, of the list of those that are
-// unsure, and of a pass for a1.
+// rowsMemory returns the bytes of a job's rows, and of a pass for a1.
 func (j *job) rowsMemory() int64 {
-	size := 8*j.n + (8*8+1)*j.m
+	size := 8*j.n + (3*8+1)*j.m
+	if j.beta != 0 {
+		size += 2 * 8 * j.m
+	}
 	if j.product {
 		size += 2 * 8 * j.k
 	}
+	if j.scaled() {
+		size += 2 * 8 * j.m
+	}
 	return size
 }
+
+// scaled reports whether α·a may overflow where a does not.
+func (j *job) scaled() bool { return j.product && math.Abs(j.alpha) > 1 }
 
 // compare adds the rows to t, except those that only the definition can
 // judge.
@@ -48,8 +58,10 @@ func (f *rows) compare(t *tally) {
 	}
 	bound := j.rowBound(sum)
 	for i, got := range f.cx {
-		g := math.Abs(j.alpha)*f.ab1[i] + math.Abs(j.beta)*f.c01[i]
-		want := j.alpha*f.abx[i] + j.beta*f.c0x[i]
+		g, want := math.Abs(j.alpha)*f.ab1[i], j.alpha*f.abx[i]
+		if j.beta != 0 {
+			g, want = g+math.Abs(j.beta)*f.c01[i], want+j.beta*f.c0x[i]
+		}
 		d := compareBound(int64(i), -1, got, want, bound(g))
 		if !j.prec.judges(d.Bound, g) || (f.a1 != nil && j.overflows(f.a1[i])) {
 			f.unsure[i] = true
@@ -82,17 +94,20 @@ func (f *rows) settle(ctx context.Context, o Options, m *meter, r *Report) error
 		if is {
 			list = append(list, int64(i))
 		}
-	}
-	for len(list) > 0 && r.Wrong == 0 {
-		n := min(len(list), settleRows)
-		t, err := f.define(ctx, o, m, list[:n])
+		if len(list) < settleRows && (i < len(f.unsure)-1 || len(list) == 0) {
+			continue
+		}
+		t, err := f.define(ctx, o, m, list)
 		if err != nil {
 			return err
 		}
 		if t.wrong > 0 || r.Worst.Row < 0 {
 			r.Worst, r.Element = t.worst, t.worst
 		}
-		r.Wrong, r.Defined, list = t.wrong, r.Defined+int64(n), list[n:]
+		r.Wrong, r.Defined, list = t.wrong, r.Defined+int64(len(list)), list[:0]
+		if r.Wrong > 0 {
+			return nil
+		}
 	}
 	return nil
 }

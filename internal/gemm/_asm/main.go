@@ -24,6 +24,8 @@ func main() {
 		s.packRows("A", s.mr)
 		s.packRows("B", s.nr)
 		s.packTranspose()
+		s.sums(s.mr)
+		s.sums(s.nr)
 		s.peak()
 	}
 	Generate()

@@ -22,7 +22,7 @@ func (s shape) peak() {
 	x, y := s.constant(1), s.constant(math.Ldexp(1, -20))
 	acc := registers(peakFMAs, s.vector)
 	for _, r := range acc {
-		s.of(VXORPD, VXORPS)(r, r, r)
+		s.xor()(r, r, r)
 	}
 	Label("turn")
 	for _, r := range acc {

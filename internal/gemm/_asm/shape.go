@@ -65,6 +65,9 @@ func (s shape) of(pd, ps func(...Op)) func(...Op) {
 
 func (s shape) mov() func(...Op) { return s.of(VMOVUPD, VMOVUPS) }
 func (s shape) mul() func(...Op) { return s.of(VMULPD, VMULPS) }
+func (s shape) add() func(...Op) { return s.of(VADDPD, VADDPS) }
+func (s shape) and() func(...Op) { return s.of(VANDPD, VANDPS) }
+func (s shape) xor() func(...Op) { return s.of(VXORPD, VXORPS) }
 func (s shape) fma() func(...Op) { return s.of(VFMADD231PD, VFMADD231PS) }
 
 func (s shape) broadcast(from Op, to VecVirtual) {

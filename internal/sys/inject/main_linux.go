@@ -44,6 +44,7 @@ func become(list string) error {
 	}
 	syscall.CloseOnExec(socketFD)
 	os.Unsetenv(mark)
+	os.Unsetenv("GODEBUG") // not the command's
 	path, err := syscall.BytePtrFromString(os.Args[1])
 	if err != nil {
 		return err
@@ -63,9 +64,9 @@ func become(list string) error {
 
 	// From the filter to execve this thread makes no other call: it would wait
 	// for an answer from somebody who does not know of it yet. Another thread
-	// sends the descriptor, and both look at these. A signal of the scheduler's
-	// makes a call, too, its return; nobody may wait for that: no collector, and
-	// no timer on this thread's P.
+	// sends the descriptor, and both look at these. The scheduler must not take
+	// this thread, either: it was started without preemption, and nothing is
+	// collected.
 	debug.SetGCPercent(-1)
 	runtime.GC() // the one that may be under way
 	var listener atomic.Int64

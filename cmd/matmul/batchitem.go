@@ -1,0 +1,451 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"matmul/internal/batch"
+	"matmul/internal/journal"
+	"matmul/internal/matfile"
+	"matmul/internal/verify"
+	"matmul/master"
+	"matmul/tiling"
+)
+
+// An item is a job of a batch, what is known of it before it runs, and what
+// became of it.
+type item struct {
+	*batch.Job
+	shape
+	alone bool         // it is done by one processor, see alone.go
+	out   matfile.Info // of the output
+	cost  int64        // bytes of memory while it runs
+	load  batch.Load
+	sharing
+	confirms bool // the output is there: it is compared, and not written
+
+	came    time.Time // it could run from then on
+	began   time.Time
+	ended   time.Time
+	queued  time.Duration // from when its tasks could be taken to the first one's begin
+	p       *product      // while it runs
+	seconds seconds
+	verdict *verdict
+	bytes   int64 // of the inputs
+	kept    int64 // rows of C that an earlier batch has saved
+	state   itemState
+	err     error // of one that failed
+}
+
+type itemState uint8
+
+const (
+	itemWaits   itemState = iota
+	itemRuns              // computing, being verified
+	itemMade              // its output is complete, but not on disk
+	itemDone              // with its output, and its line in the log
+	itemBefore            // was done by an earlier batch
+	itemFailed            // has its line in the log
+	itemSkipped           // comes after one that failed, or the batch has ended before
+)
+
+var itemStates = [...]string{"waiting", "running", "written", "done", "done before", "failed", "skipped"}
+
+func (s itemState) String() string { return itemStates[s] }
+
+// product returns the job as run knows it.
+func (q *queue) product(it *item) (*product, error) {
+	how := it.Verify
+	if how == "" {
+		how = q.verify
+	}
+	method, err := parseMethod(how)
+	f := &runFlags{
+		problemFlags:    problemFlags{alpha: it.Alpha, beta: it.Beta, transA: it.TransA, transB: it.TransB, c0: it.C0},
+		checkpointFlags: checkpointFlags{checkpoint: q.checkpoint},
+		out:             it.Out, dtype: it.DType, tile: "auto", force: q.force,
+	}
+	return &product{runFlags: f, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, prefix: it.ID + ": ",
+		priority: uint8(it.Priority), choose: q.choose, show: q.barsOf(it)}, err
+}
+
+// barsOf returns what shows how far a job is; what one processor does alone is
+// over soon.
+func (q *queue) barsOf(it *item) progress {
+	if it.alone {
+		return progress{}
+	}
+	return q.show
+}
+
+// absent stands for the open file of a matrix that another job has not made
+// yet. It says that there is a file, and nothing is asked of it.
+var absent = new(os.File)
+
+// inputs opens what a job reads, or, of what another job writes, says what it
+// will be.
+func (q *queue) inputs(it *item) (in inputs, open []*matfile.File, err error) {
+	for _, f := range []struct {
+		to   **matfile.File
+		path string
+	}{{&in.a, it.A}, {&in.b, it.B}, {&in.c0, it.C0}} {
+		if f.path == "" {
+			continue
+		}
+		if by := q.byJob[q.checks.Writer(f.path)]; by != nil && by.state != itemDone && by.state != itemBefore {
+			*f.to = &matfile.File{Info: by.out, File: absent}
+			continue
+		}
+		if *f.to, err = matfile.Open(f.path); err != nil {
+			return in, open, err
+		}
+		open = append(open, *f.to)
+	}
+	return in, open, nil
+}
+
+// examine finds out what a job is, and what it takes, from the files that are
+// there and from the jobs that it comes after. Nothing is allocated or made.
+func (q *queue) examine(it *item) (err error) {
+	p, err := q.product(it)
+	if err != nil {
+		return err
+	}
+	var open []*matfile.File
+	p.in, open, err = q.inputs(it)
+	defer func() {
+		for _, f := range open {
+			f.Close()
+		}
+	}()
+	if err == nil {
+		err = p.fit(p.in)
+	}
+	if err == nil {
+		err = matfile.CheckOutput(it.Out, q.force || q.resume, open...)
+	}
+	if err == nil {
+		err = p.specify()
+	}
+	if err != nil {
+		return err
+	}
+	it.describe(p)
+	unfinished, err := q.unfinished(it)
+	if err != nil {
+		return err
+	}
+	it.alone = it.small() && !unfinished
+	if it.alone {
+		return q.examineAlone(it, p)
+	}
+	if err := p.makePlan(); err != nil {
+		return err
+	}
+	n, err := p.needs()
+	if err != nil {
+		return err
+	}
+	it.cost, _ = n.memory()
+	it.cost += n.check // beside the tasks of others
+	it.load = q.loadOf(it, p.plan)
+	return nil
+}
+
+// describe notes what a product is.
+func (it *item) describe(p *product) {
+	it.shape = p.shape()
+	it.out = matfile.Info{Path: it.Out, Rows: it.M, Cols: it.N, Dims: 2, Elem: it.elem}
+	it.bytes = 0
+	for _, f := range p.in.all() {
+		it.bytes += f.DataSize()
+	}
+}
+
+func (p *product) shape() shape {
+	s := &p.spec
+	return shape{Problem: tiling.Problem{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols}, elem: s.Type, c0: s.Beta != 0}
+}
+
+// examineAlone is the rest of examine for a job that is done here.
+func (q *queue) examineAlone(it *item, p *product) error {
+	if err := it.Check(); err != nil {
+		return err
+	}
+	it.cost = int64(it.shape.bytes())
+	if p.method != "" {
+		check, err := checkMemory(p.method, p.problem(p.in, &matfile.File{Info: it.out}), aloneOptions)
+		if err != nil {
+			return err
+		}
+		it.cost += check
+	}
+	it.load = q.loadAlone(it)
+	return affordCheck(q.crew.limits.MemoryLimits, it.cost)
+}
+
+// aloneOptions verify what one processor does.
+var aloneOptions = verify.Options{Workers: 1}
+
+// unfinished reports whether an earlier run has left a journal or a part file,
+// which is an error unless it may be used or removed.
+func (q *queue) unfinished(it *item) (bool, error) {
+	dir, name, err := matfile.Beside(it.Out)
+	if err != nil {
+		return false, err
+	}
+	for _, suffix := range []string{journal.Suffix, matfile.PartSuffix} {
+		old, err := pathExists(filepath.Join(dir, name+suffix))
+		switch {
+		case err != nil:
+			return false, err
+		case old && !q.force && !q.resume:
+			return true, &matfile.Error{Path: it.Out + suffix, Problem: "is there: an earlier run has not finished",
+				Advice: "use --resume with the job log to go on with it, or --force to start from the beginning"}
+		case old:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// sameFile returns what all names of a file have in common: its name after
+// symbolic links, as far as there is something.
+func sameFile(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// pathExists reports whether a path names something.
+func pathExists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// openAs opens what a job reads, which is as it was examined.
+func (p *product) openAs(it *item) (err error) {
+	if p.in, err = p.open(it.A, it.B); err != nil {
+		return err
+	}
+	if err := p.specify(); err != nil {
+		return err
+	}
+	if now := p.shape(); now != it.shape {
+		return &matfile.Error{Path: it.A, Problem: fmt.Sprintf("the product is %d×%d×%d of %s now, and was %d×%d×%d of %s when the batch began",
+			now.M, now.N, now.K, now.elem, it.M, it.N, it.K, it.elem), Advice: "run again when nothing writes to its inputs"}
+	}
+	return nil
+}
+
+// make computes a job's output and verifies it; naming it is left to do.
+func (it *item) make(q *work, w *workplace) (err error) {
+	p, err := q.product(it)
+	if err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	it.p = p
+	if err := p.openAs(it); err != nil {
+		p.in.close()
+		return err
+	}
+	defer p.in.close()
+	there, err := pathExists(it.Out)
+	if err != nil {
+		return err
+	}
+	it.confirms = there && !q.force
+	if it.alone {
+		err = it.makeAlone(w)
+	} else {
+		err = it.makeByPool(q, w)
+	}
+	if err == nil && it.confirms {
+		err = it.confirm(w.ctx)
+	}
+	return err
+}
+
+// confirm compares what was made with the output that is there. A batch that was
+// killed after it had named an output, and before that was in its log, has left
+// it; anything else of that name is not ours to replace.
+func (it *item) confirm(ctx context.Context) error {
+	p := it.p
+	if p.dest == nil {
+		return nil // found complete by its journal
+	}
+	there, err := os.Open(it.Out)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", it.Out, bareError(err))
+	}
+	defer there.Close()
+	same, err := equal(there, p.dest.File())
+	if err == nil && !same {
+		err = &matfile.Error{Path: it.Out, Problem: "exists, and is not this job's output", Advice: "use --force to replace it"}
+	}
+	if err == nil {
+		err = syncThere(there)
+	}
+	if err != nil {
+		return p.settle(ctx, err)
+	}
+	p.dest.Abort()
+	return nil
+}
+
+// equal reports whether two files hold the same bytes.
+func equal(a, b *os.File) (bool, error) {
+	x, y := make([]byte, 256<<10), make([]byte, 256<<10)
+	for at := int64(0); ; {
+		n, err := a.ReadAt(x, at)
+		if err != nil && err != io.EOF {
+			return false, err
+		}
+		m, err := b.ReadAt(y, at)
+		if err != nil && err != io.EOF {
+			return false, err
+		}
+		if n == 0 || !bytes.Equal(x[:n], y[:m]) {
+			return n == 0 && m == 0, nil
+		}
+		at += int64(n)
+	}
+}
+
+// syncThere makes a file and its name durable.
+func syncThere(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", f.Name(), bareError(err))
+	}
+	dir, err := os.Open(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("sync the directory of %s: %w", f.Name(), bareError(err))
+	}
+	return nil
+}
+
+// makeAlone does a job on this goroutine.
+func (it *item) makeAlone(w *workplace) (err error) {
+	p := it.p
+	if p.dest, err = matfile.Create(it.Out, it.M, it.N, it.elem, p.force || it.confirms); err != nil {
+		return err
+	}
+	begin := time.Now()
+	err = w.desk.multiply(p)
+	it.seconds.Multiply = time.Since(begin).Seconds()
+	if err == nil {
+		err = p.in.changed()
+	}
+	if err == nil {
+		err = it.check(w, aloneOptions)
+	}
+	if err != nil {
+		return p.settle(w.ctx, err)
+	}
+	return nil
+}
+
+// check verifies the output.
+func (it *item) check(w *workplace, o verify.Options) error {
+	err := it.p.checkOutput(w.ctx, o)
+	it.verdict, it.seconds.Verify = it.p.rep.Verify, it.p.rep.Seconds.Verify
+	return err
+}
+
+// makeByPool does a job with the workers, who save it now and then if it is
+// long.
+func (it *item) makeByPool(q *work, w *workplace) (err error) {
+	p := it.p
+	old, err := q.unfinished(it)
+	if err != nil {
+		return err
+	}
+	p.resume = old && q.resume && q.checkpoint != checkpointOff
+	if old && !p.resume {
+		if err := forget(w.ctx, it.Out); err != nil {
+			return err
+		}
+	}
+	p.force = p.force || it.confirms
+	pool, err := q.pool(filepath.Dir(it.Out), p.tuned)
+	if err != nil {
+		return err
+	}
+	if !p.resume { // else only a part of it would be in the shares
+		it.shareIn(w.ctx, pool)
+	}
+	there, err := p.openOutput(w.ctx)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		it.confirms = true
+		err := p.confirm(w.ctx, there)
+		it.verdict = p.rep.Verify
+		return err
+	}
+	if err := it.computeByPool(q, w, pool); err != nil {
+		return p.settle(w.ctx, err)
+	}
+	return nil
+}
+
+func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
+	p, ctx := it.p, w.ctx
+	if p.saver != nil {
+		var stop func()
+		ctx, stop = p.watch(ctx)
+		defer stop()
+	}
+	it.kept = p.plan.KeptRows()
+	if !p.isStored() {
+		rep, err := p.multiply(ctx, pool)
+		if err == nil && it.output != nil {
+			it.output.of, err = p.dest.File().Stat()
+		}
+		q.tell(func() { q.multiplied(it, err == nil) })
+		if err != nil {
+			return err
+		}
+		it.queued = firstBegin(rep)
+		it.seconds = shares(rep)
+		p.ran = rep.Wall
+		go p.save()
+	}
+	return it.check(w, verify.Options{})
+}
+
+// firstBegin returns when the first task of a job began.
+func firstBegin(r master.Report) time.Duration {
+	first := r.Wall
+	for kind, d := range r.Busy {
+		if d > 0 {
+			first = min(first, r.Span[kind][0])
+		}
+	}
+	return first
+}

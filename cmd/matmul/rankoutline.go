@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"matmul/internal/elem"
+	"matmul/internal/gemm"
+	"matmul/internal/summa"
+	"matmul/tiling"
+	"matmul/tune"
+)
+
+// rankFlags are the flags that say what machines a product is done on together.
+type rankFlags struct {
+	ranks   int
+	network string
+}
+
+func (f *rankFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.IntVar(&f.ranks, "ranks", 0, "with --dry-run: machines like this one that would do the product together, under MPI")
+	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks (default: "+summa.Usual.String()+")")
+}
+
+// check checks the flags. How many ranks do a product is for MPI to say.
+func (f *rankFlags) check(cmd *cobra.Command, dryRun bool) error {
+	switch {
+	case cmd.Flags().Changed("ranks") && (f.ranks < 1 || f.ranks > maxRanks):
+		return usagef("--ranks %d: want 1 to %d", f.ranks, maxRanks)
+	case f.ranks > 0 && !dryRun:
+		return usagef("--ranks needs --dry-run; ranks that compute are started by mpiexec")
+	}
+	_, err := f.net()
+	return err
+}
+
+// maxRanks is the most ranks that --ranks takes.
+const maxRanks = 1 << 20
+
+// net returns the network that --network describes.
+func (f *rankFlags) net() (summa.Network, error) {
+	if f.network == "" {
+		return summa.Usual, nil
+	}
+	n, err := summa.ParseNetwork(f.network)
+	if err != nil {
+		return n, flagError("network", err)
+	}
+	return n, nil
+}
+
+// rankOutline is what run --dry-run --ranks prints: how ranks would do a product,
+// and what it would cost.
+type rankOutline struct {
+	M       int64         `json:"m"`
+	N       int64         `json:"n"`
+	K       int64         `json:"k"`
+	DType   string        `json:"dtype"`
+	Ranks   int           `json:"ranks"`
+	P       int           `json:"grid_rows"`
+	Q       int           `json:"grid_cols"`
+	Panel   int64         `json:"panel"`
+	Bands   int64         `json:"bands"`
+	Network summa.Network `json:"network"`
+	GFLOPS  float64       `json:"gflops_per_rank"` // measured now, here
+
+	Memory float64 `json:"memory_bytes_per_rank"` // panels and block of C
+	Read   float64 `json:"read_bytes_per_rank"`   // of A, B and C0
+	// Bytes is what a rank receives, Bound what one must receive that holds no
+	// more than Memory.
+	Bytes      float64 `json:"received_bytes_per_rank"`
+	Bound      float64 `json:"bound_bytes_per_rank"`
+	Compute    float64 `json:"compute_seconds"`
+	Transfer   float64 `json:"transfer_seconds"`
+	Exposed    float64 `json:"exposed_seconds"` // of Transfer, not hidden by Compute
+	Time       float64 `json:"seconds"`
+	Efficiency float64 `json:"efficiency"`
+}
+
+// outlineRanks prints how so many ranks like this machine would do the product.
+func (p *product) outlineRanks() error {
+	net, err := p.rankFlags.net()
+	if err != nil {
+		return err
+	}
+	problem := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}
+	if p.spec.Alpha == 0 {
+		problem.K = 0
+	}
+	if err := problem.Check(); err != nil {
+		return err
+	}
+	rate := p.rate(p.tuned.kernel, p.tuned.choice.Blocking())
+	left := p.ceiling().bytes - int64(p.crew.workers)*(perProcess+mostScratch)
+	plan, err := summa.Fit(problem, p.spec.Type.Size(), p.ranks, rate, net, float64(left), p.interval().Seconds())
+	if err != nil {
+		return resourceError{fmt.Errorf("not enough memory: %w, and here a rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
+	}
+	o := rankOutline{
+		M: plan.M, N: plan.N, K: p.spec.A.Cols, DType: p.spec.Type.String(), Ranks: p.ranks,
+		P: plan.P, Q: plan.Q, Panel: plan.Width, Bands: plan.Bands, Network: net, GFLOPS: rate / 1e9,
+		Memory: plan.Memory, Bytes: plan.Bytes, Bound: plan.Bound,
+		Compute: plan.Compute, Transfer: plan.Transfer, Exposed: plan.Exposed, Time: plan.Time, Efficiency: plan.Efficiency(rate),
+	}
+	if problem.K > 0 {
+		o.Read = (float64(p.in.a.DataSize()) + float64(plan.Bands)*float64(p.in.b.DataSize())) / float64(p.ranks)
+	}
+	if p.in.c0 != nil && p.spec.Beta != 0 {
+		o.Read += float64(p.in.c0.DataSize()) / float64(p.ranks)
+	}
+	return o.print(p.cmd.OutOrStdout(), p.asJSON)
+}
+
+func (o *rankOutline) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(o)
+	}
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	size := func(bytes float64) string { return tune.FormatBytes(int64(bytes)) }
+	line("%d×%d %s = %d×%d times %d×%d on %d rank(s); nothing is computed or written", o.M, o.N, o.DType, o.M, o.K, o.K, o.N, o.Ranks)
+	line("  grid       %v, panels of %d columns of A and rows of B, %d band(s) of C", summa.Grid{P: o.P, Q: o.Q}, o.Panel, o.Bands)
+	line("  network    %s", o.Network)
+	line("  memory     %s per rank, panels and block of C", size(o.Memory))
+	line("  read       %s per rank", size(o.Read))
+	line("  receive    %s per rank; the lower bound for that memory is %s", size(o.Bytes), size(o.Bound))
+	line("  compute    %s  at %.1f GFLOP/s per rank, measured now on one processor", duration(o.Compute), o.GFLOPS)
+	line("  transfer   %s  of which computing hides all but %s", duration(o.Transfer), strings.TrimSpace(duration(o.Exposed)))
+	line("  time       %s  without files, efficiency %.1f %%", duration(o.Time), 100*o.Efficiency)
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// rate measures the speed of this machine's workers in flop/s, for some
+// milliseconds on one processor.
+func (p *product) rate(k *gemm.Kernel, b gemm.Blocking) float64 {
+	measure := kernelRate[float64]
+	if p.spec.Type == elem.Float32 {
+		measure = kernelRate[float32]
+	}
+	return 1e9 * measure(k, b) * float64(min(p.crew.workers, p.crew.limits.Workers(p.crew.machine).N))
+}

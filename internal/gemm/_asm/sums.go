@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// part returns the vectors that rows of width lanes are read in, and how many:
+// none if they are not whole vectors.
+func (s shape) part(width int) (bytes, vecs int) {
+	bytes = s.vector
+	for bytes > width*s.size && bytes > 16 {
+		bytes /= 2
+	}
+	if width*s.size%bytes != 0 {
+		return 0, 0
+	}
+	return bytes, width * s.size / bytes
+}
+
+// sums generates the sums of rows of width lanes.
+func (s shape) sums(width int) {
+	if bytes, vecs := s.part(width); vecs > 0 {
+		s.weigh(width, bytes, vecs)
+		s.gather(width, bytes, vecs)
+	}
+}
+
+// weigh generates the weighted sum of rows, and that of magnitudes.
+func (s shape) weigh(width, bytes, vecs int) {
+	name := fmt.Sprintf("%sx%d", s.name("weigh"), width)
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, acc []%[1]s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		fmt.Sprintf("\t\tfor l := range %d {", width),
+		"\t\t\tacc[l] += w[p] * x[p*step+l]",
+		fmt.Sprintf("\t\t\tacc[%d+l] += wAbs[p] * |x[p*step+l]|", width),
+		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
+	sets := max(1, 4/vecs) // of sums, so that none waits for its last addition
+	if vecs > 2 {
+		sets = 1
+	}
+	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
+	w, wAbs, acc := base("w"), base("wAbs"), base("acc")
+	mask, value, size := s.signMask(bytes), register(bytes), register(bytes)
+	weight, weightAbs := register(bytes), register(bytes)
+	var sum, abs [][]VecVirtual
+	for set := range sets {
+		sum, abs = append(sum, registers(vecs, bytes)), append(abs, registers(vecs, bytes))
+		for v := range vecs {
+			if set == 0 {
+				s.mov()(Mem{Base: acc, Disp: v * bytes}, sum[0][v])
+				s.mov()(Mem{Base: acc, Disp: width*s.size + v*bytes}, abs[0][v])
+				continue
+			}
+			s.xor()(sum[set][v], sum[set][v], sum[set][v])
+			s.xor()(abs[set][v], abs[set][v], abs[set][v])
+		}
+	}
+	row := func(set int) {
+		s.broadcast(Mem{Base: w}, weight)
+		s.broadcast(Mem{Base: wAbs}, weightAbs)
+		for v := range vecs {
+			s.mov()(Mem{Base: x, Disp: v * bytes}, value)
+			s.and()(value, mask, size)
+			s.fma()(value, weight, sum[set][v])
+			s.fma()(size, weightAbs, abs[set][v])
+		}
+		ADDQ(step, x)
+		ADDQ(Imm(uint64(s.size)), w)
+		ADDQ(Imm(uint64(s.size)), wAbs)
+	}
+	if sets > 1 {
+		Label("turns")
+		CMPQ(n, Imm(uint64(sets)))
+		JLT(LabelRef("rest"))
+		for set := range sets {
+			row(set)
+		}
+		SUBQ(Imm(uint64(sets)), n)
+		JMP(LabelRef("turns"))
+		Label("rest")
+		TESTQ(n, n)
+		JZ(LabelRef("done"))
+	}
+	Label("row")
+	row(0)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	Label("done")
+	for v := range vecs {
+		for set := 1; set < sets; set++ {
+			s.add()(sum[set][v], sum[0][v], sum[0][v])
+			s.add()(abs[set][v], abs[0][v], abs[0][v])
+		}
+		s.mov()(sum[0][v], Mem{Base: acc, Disp: v * bytes})
+		s.mov()(abs[0][v], Mem{Base: acc, Disp: width*s.size + v*bytes})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// gather generates the sum of the vectors of each row, and that of magnitudes.
+func (s shape) gather(width, bytes, vecs int) {
+	name, lanes := fmt.Sprintf("%sx%d", s.name("gather"), width), bytes/s.size
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, dst []%[1]s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		fmt.Sprintf("\t\tfor l := range %d {", width),
+		fmt.Sprintf("\t\t\tdst[p*%d+l%%%d] += x[p*step+l]", 2*lanes, lanes),
+		fmt.Sprintf("\t\t\tdst[p*%d+%d+l%%%d] += |x[p*step+l]|", 2*lanes, lanes, lanes),
+		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
+	n, x, step, dst := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step"), base("dst")
+	mask, sum, abs := s.signMask(bytes), register(bytes), register(bytes)
+	value, size := register(bytes), register(bytes)
+	Label("row")
+	s.mov()(Mem{Base: x}, sum)
+	s.and()(sum, mask, abs)
+	for v := 1; v < vecs; v++ {
+		s.mov()(Mem{Base: x, Disp: v * bytes}, value)
+		s.and()(value, mask, size)
+		s.add()(value, sum, sum)
+		s.add()(size, abs, abs)
+	}
+	s.add()(Mem{Base: dst}, sum, sum)
+	s.add()(Mem{Base: dst, Disp: bytes}, abs, abs)
+	s.mov()(sum, Mem{Base: dst})
+	s.mov()(abs, Mem{Base: dst, Disp: bytes})
+	ADDQ(step, x)
+	ADDQ(Imm(uint64(2*bytes)), dst)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// signMask returns a register with all bits but the signs.
+func (s shape) signMask(bytes int) VecVirtual {
+	mask, bits, low := register(bytes), GP64(), XMM()
+	if s.size == 8 {
+		MOVQ(U64(math.MaxInt64), bits)
+		VMOVQ(bits, low)
+	} else {
+		MOVL(U32(math.MaxInt32), bits.As32())
+		VMOVD(bits.As32(), low)
+	}
+	s.broadcast(low, mask)
+	return mask
+}

@@ -1,0 +1,62 @@
+package gemm
+
+import (
+	"math"
+
+	"matmul/internal/elem"
+)
+
+// A precision is what bounds need to know of an element type.
+type precision struct {
+	u   float64 // unit roundoff
+	eta float64 // smallest subnormal
+	max float64 // largest finite value
+}
+
+func precisionOf[T elem.Float]() precision {
+	if elem.Of[T]() == elem.Float32 {
+		return precision{0x1p-24, math.SmallestNonzeroFloat32, math.MaxFloat32}
+	}
+	return precision{0x1p-53, math.SmallestNonzeroFloat64, math.MaxFloat64}
+}
+
+// gamma is Higham's γ(n) = n·u/(1−n·u), which bounds the relative error of n
+// roundings. It is infinite where it would exceed 1: nothing can be said then.
+func (p precision) gamma(n float64) float64 {
+	nu := n * p.u
+	if !(nu <= 0.5) {
+		return math.Inf(1)
+	}
+	return nu / (1 - nu)
+}
+
+func gamma64(n float64) float64 { return precisionOf[float64]().gamma(n) }
+
+// A sumBound bounds the difference between a sum of a row (or column) of C and
+// what it must be by relative·g + absolute, where g is the sum of magnitudes,
+// if g is at most most: then no step can have overflowed.
+type sumBound struct{ relative, absolute, most float64 }
+
+// sumBound returns the bound for sums of n elements of C over depth k, of which
+// there are m.
+//
+// Relative errors, in the element type: k+2 of an element's own chain; at most
+// n/4+64 of the sum of n elements of C, and as many of that of n elements of an
+// operand at a depth, since at least four parts of it are summed apart (see
+// strip), or 48 of a checksum, which is one lane after the other; stripRows and
+// a few of the sum over depths. Beyond these, sums are added up in float64, at
+// most once for each third element. The size that the bound is multiplied
+// by has errors of its own, below the same bound, and so has what is rounded
+// here.
+//
+// Absolute errors: half of the smallest subnormal for each step of the n chains
+// and of the sum over depths.
+func (p precision) sumBound(n, k, m int) sumBound {
+	N, K, M := float64(n), float64(k), float64(m)
+	relative := p.gamma(K+2+2*(N/4+64)+min(K, stripRows)+16) + gamma64((N+K+M)/3+64)
+	return sumBound{
+		relative: relative * (1 + 2*relative),
+		absolute: p.eta * (N*(K+2) + 4*K + 16),
+		most:     p.max / 4,
+	}
+}

@@ -1,0 +1,323 @@
+package gemm
+
+import (
+	"math"
+
+	"matmul/internal/elem"
+)
+
+// Checked is [Multiply], and then reports whether C is right as far as sums of
+// its rows and columns show (Huang and Abraham, Algorithm-Based Fault Tolerance
+// for Matrix Operations, 1984): for each block of MC rows, with e all ones,
+//
+//	C·e = A·(B·e) + β·C₀·e   and   eᵀ·C = (eᵀ·A)·B + β·eᵀ·C₀
+//
+// up to the rounding errors of both sides, under a bound that no right C can
+// exceed. The sums of C are taken from where it was stored. B·e and eᵀ·A come
+// from the checksums of the panels, where there are some, and else from the
+// panels, or from the copies that Multiply made on the way. Where a bound is not
+// finite, C is computed once more and its bits are compared, and the panels are
+// compared with their checksums. C0 must not lie in C.
+func Checked[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) (right bool) {
+	c := &ws.check
+	c.wrong, c.unsure = false, false
+	multiply(k, b, ws, t, c)
+	switch {
+	case c.wrong:
+		return false
+	case c.unsure:
+		return !Damaged(&t.A, t.I0, t.I1) && !Damaged(&t.B, t.J0, t.J1) && twice(k, b, ws, t)
+	}
+	return true
+}
+
+// againRows and againCols are the most rows and columns of C that are computed
+// again at a time.
+const (
+	againRows = 256
+	againCols = 4096
+)
+
+// twice reports whether a tile that is computed once more has the same bits. Of
+// NaNs only that they are NaNs is compared.
+func twice[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) bool {
+	rows, cols := max(againRows/k.MR, 1)*k.MR, max(againCols/k.NR, 1)*k.NR
+	m, n := t.I1-t.I0, t.J1-t.J0
+	ws.check.again = grown(ws.check.again, min(rows, m)*min(cols, n))
+	for i := 0; i < m; i += rows {
+		for j := 0; j < n; j += cols {
+			s := t
+			s.I0, s.I1 = t.I0+i, min(t.I0+i+rows, t.I1)
+			s.J0, s.J1 = t.J0+j, min(t.J0+j+cols, t.J1)
+			if s.C0 != nil {
+				s.C0 = t.C0[i*t.LDC0+j:]
+			}
+			s.LDC = s.J1 - s.J0
+			s.C = ws.check.again[:(s.I1-s.I0)*s.LDC]
+			multiply(k, b, ws, s, nil)
+			for r := range s.I1 - s.I0 {
+				if !sameBits(t.C[(i+r)*t.LDC+j:][:s.LDC], s.C[r*s.LDC:][:s.LDC]) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func sameBits[T elem.Float](x, y []T) bool {
+	for i := range x {
+		switch {
+		case x[i] != x[i] && y[i] != y[i]:
+		case x[i] != y[i] || math.Signbit(float64(x[i])) != math.Signbit(float64(y[i])):
+			return false
+		}
+	}
+	return true
+}
+
+// A checker collects the sums that C must have while a tile is computed.
+type checker[T elem.Float] struct {
+	rows, cols sums       // of C, as they must be, for the block of rows at work
+	ofA, ofB   depthly[T] // sums over the lanes of A and B, for the k-block at work
+	acc        []T        // scratch of strips
+	across     gathered[T]
+	is, isCols sums // of C, as they are
+	again      []T
+
+	wrong  bool // a sum is off
+	unsure bool // a sum has no finite bound
+}
+
+// depthly are sums over the lanes of an operand, one for each depth.
+type depthly[T elem.Float] struct {
+	sum    gathered[T]
+	weight weights[T] // the sums in the element type
+}
+
+// begin prepares for a block of rows of a tile.
+func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
+	c.rows.reset(i1 - i0)
+	c.cols.reset(n)
+	if x.C0 == nil {
+		return
+	}
+	c.both(x, patch[T]{x.C0[i0*x.LDC0:], i1 - i0, n, x.LDC0, 1}, &c.rows, &c.cols)
+	for _, s := range []*sums{&c.rows, &c.cols} {
+		for i := range s.value {
+			s.value[i] *= float64(x.Beta)
+			s.size[i] *= math.Abs(float64(x.Beta))
+		}
+	}
+}
+
+// bothRows is the rows that are summed down and across before the next: at a
+// leading dimension that is a power of two they share the ways of a set of L1.
+const bothRows = 8
+
+// both adds up the rows and the columns of a patch.
+func (c *checker[T]) both(x *macro[T], b patch[T], rows, cols *sums) {
+	s := x.strips.b
+	acc := c.cleared(2 * b.cols)
+	for i := 0; i < b.n; i += bothRows {
+		part := b.rows(i, min(i+bothRows, b.n))
+		c.across.reset(s, part.n)
+		for j := 0; j < b.cols; j += x.nr {
+			q := part
+			q.x, q.cols = part.x[j:], min(x.nr, b.cols-j)
+			s.down(q, ones[T](), acc[2*j:2*(j+q.cols)])
+			s.across(q, &c.across, 0)
+		}
+		s.settle(&c.across)
+		for r := range part.n {
+			rows.add(i+r, c.across.value[r], c.across.size[r])
+		}
+		if (i+bothRows)%bandRows == 0 || i+bothRows >= b.n {
+			for j := 0; j < b.cols; j += x.nr {
+				flush(acc[2*j:2*min(j+x.nr, b.cols)], cols.from(j))
+			}
+		}
+	}
+}
+
+// cleared returns scratch of n elements, zeroed.
+func (c *checker[T]) cleared(n int) []T {
+	c.acc = grown(c.acc, n)
+	clear(c.acc)
+	return c.acc
+}
+
+// beginDepths prepares for a k-block: the sums of operands that have checksums
+// are known, those of others are begun.
+func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
+	c.ofA.sum.reset(x.strips.a, kc)
+	c.ofB.sum.reset(x.strips.b, kc)
+	if x.a.summed(x.I0 + i1) {
+		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
+	}
+	if x.b.summed(x.J1) {
+		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
+	}
+}
+
+// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
+// micro-panels at a time, each a row of pairs.
+func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
+	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
+	row, panels := 2*f.Packed.Depth, (l1-l0+f.width-1)/f.width
+	for q := 0; q < panels; q += bothRows {
+		pairs := f.Sums.of(l0+q*f.width, f.width, f.Packed.Depth, pc)
+		for p := 0; p < 2*kc; p += width {
+			cols := min(width, 2*kc-p)
+			s.down(patch[T]{pairs[p:], min(bothRows, panels-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
+		}
+	}
+	for p := 0; p < 2*kc; p += width {
+		for l, v := range acc[2*p:][:min(width, 2*kc-p)] {
+			if at := (p + l) / 2; (p+l)%2 == 0 {
+				to.sum.value[at] = float64(v)
+			} else {
+				to.sum.size[at] = float64(v)
+			}
+		}
+	}
+	to.round()
+}
+
+// summed reports whether there are checksums for lanes up to l1, which cut no
+// micro-panel.
+func (f *feed[T]) summed(l1 int) bool {
+	return f.Sums != nil && (l1%f.width == 0 || l1 == f.Packed.Lanes)
+}
+
+// columns adds what a sweep's block of B, which is still in L2, makes of the
+// sums of columns.
+func (c *checker[T]) columns(s *sweep[T]) {
+	if s.j0 == 0 && !s.a.summed(s.I0+s.i1) {
+		s.strips.a.settle(&c.ofA.sum)
+		c.ofA.round()
+	}
+	gather, acc := !s.b.summed(s.J1), c.cleared(2*(s.j1-s.j0))
+	band := stripRows
+	if gather {
+		band = bandRows
+	}
+	for p := 0; p < s.kc; p += band {
+		end := min(p+band, s.kc)
+		s.eachColumn(func(j int, b patch[T]) {
+			b = b.rows(p, end)
+			at := acc[2*(j-s.j0):][:2*b.cols]
+			s.strips.b.down(b, c.ofA.weight.from(p), at)
+			if gather {
+				s.strips.b.across(b, &c.ofB.sum, p)
+			}
+			if end%stripRows == 0 || end == s.kc {
+				flush(at, c.cols.from(j))
+			}
+		})
+	}
+}
+
+// row adds up a micro-panel of A, for the rows of C from i on, and what it makes
+// of their sums, if the sums over B are known. The first sweep of a k-block has
+// just used it: it is still in L1.
+func (c *checker[T]) row(s *sweep[T], i int) {
+	if s.j0 > 0 {
+		return
+	}
+	a := s.microPanel(i)
+	if !s.a.summed(s.I0 + s.i1) {
+		s.strips.a.across(a, &c.ofA.sum, 0)
+	}
+	if s.b.summed(s.J1) {
+		c.addRow(s, i, a)
+	}
+}
+
+// endDepths does so when a k-block has ended and the sums over B are complete.
+func (c *checker[T]) endDepths(s *sweep[T]) {
+	if s.b.summed(s.J1) {
+		return
+	}
+	s.strips.b.settle(&c.ofB.sum)
+	c.ofB.round()
+	s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
+}
+
+func (c *checker[T]) addRow(s *sweep[T], i int, a patch[T]) {
+	acc := c.cleared(2 * a.cols)
+	for p := 0; p < s.kc; p += stripRows {
+		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.weight.from(p), acc)
+		flush(acc, c.rows.from(i-s.i0))
+	}
+}
+
+// eachColumn calls use with each micro-panel of B in the sweep, or the part of
+// it that a call of a micro-kernel takes, from column j of C on.
+func (s *sweep[T]) eachColumn(use func(j int, b patch[T])) {
+	for j := s.j0; j < s.j1; {
+		n, cols := s.span(j)
+		x, _, row, panel := s.b.at(s.J0+j, s.pc, s.kc)
+		if s.J0+j < s.b.from {
+			panel = cols
+		}
+		for range n {
+			use(j, patch[T]{x, s.kc, cols, row, 1})
+			x, j = next(x, panel), j+cols
+		}
+	}
+}
+
+// eachRow calls use with each micro-panel of A in the sweep, from row i of C on.
+func (s *sweep[T]) eachRow(use func(i int, a patch[T])) {
+	for i := s.i0; i < s.i1; i += s.mr {
+		use(i, s.microPanel(i))
+	}
+}
+
+// microPanel returns the micro-panel of A for the rows of C from i on.
+func (s *sweep[T]) microPanel(i int) patch[T] {
+	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
+	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
+}
+
+// round makes weights of the sums.
+func (d *depthly[T]) round() {
+	n := len(d.sum.value)
+	d.weight.value, d.weight.size = grown(d.weight.value, n), grown(d.weight.size, n)
+	for p := range n {
+		d.weight.value[p], d.weight.size[p] = T(d.sum.value[p]), T(d.sum.size[p])
+	}
+}
+
+// compare compares the sums of rows i0 to i1 of C with what they must be.
+func (c *checker[T]) compare(x *macro[T], i0, i1, n int) {
+	m, k := i1-i0, x.A.Packed.Depth
+	c.is.reset(m)
+	c.isCols.reset(n)
+	c.both(x, patch[T]{x.C[i0*x.LDC:], m, n, x.LDC, 1}, &c.is, &c.isCols)
+	p := precisionOf[T]()
+	c.judge(&c.is, &c.rows, p.sumBound(n, k, m))
+	c.judge(&c.isCols, &c.cols, p.sumBound(m, k, n))
+}
+
+// judge compares sums under a bound.
+func (c *checker[T]) judge(is, must *sums, b sumBound) {
+	for i, size := range must.size {
+		bound := b.relative*size + b.absolute
+		if !(size <= b.most && bound <= math.MaxFloat64) {
+			c.unsure = true
+		} else if !(math.Abs(is.value[i]-must.value[i]) <= bound) {
+			c.wrong = true
+		}
+	}
+}
+
+// CheckScratch returns the bytes that [Checked] takes, at most, besides what
+// [Scratch] says.
+func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
+	size, kc := int64(k.Type.Size()), int64(min(k.most(b, false).KC+k.NR, depth))
+	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
+	perDepth := 2 * (2*16*size + 2*size + 16) // of A and B: parts of sums, weights, sums
+	return again + kc*perDepth + 4*16*int64(m+n)
+}

@@ -1,0 +1,69 @@
+package gemm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"matmul/internal/elem"
+)
+
+// BenchmarkChecked is what checking a tile costs, in percent of computing it, in
+// turns: tiles as workers get them for products of order 4096, from panels with
+// checksums and from where operands are stored.
+//
+//	go test -run '^$' -bench Checked -benchtime 15x ./internal/gemm
+func BenchmarkChecked(b *testing.B) {
+	benchChecked[float64](b)
+	benchChecked[float32](b)
+}
+
+func benchChecked[T elem.Float](b *testing.B) {
+	for _, k := range worthMeasuring(kernels[T](b), 512) {
+		const n, depth = 2064, 4096
+		b.Run(fmt.Sprintf("%v/%v/panels", k.Type, k.ISA), func(b *testing.B) {
+			t := Tile[T]{A: summedPanels[T](k, 512, depth, k.MR), B: summedPanels[T](k, n, depth, k.NR), I1: 512, J1: n, C: alignedSlice[T](512 * 4096), LDC: 4096}
+			benchCheck(b, k, t)
+		})
+		b.Run(fmt.Sprintf("%v/%v/stored", k.Type, k.ISA), func(b *testing.B) {
+			o := func(lanes, lane, depthStride int) Operand[T] {
+				data := alignedSlice[T](lanes * depth)
+				fill(rand.New(rand.NewPCG(1, 1)), flavours[0], data)
+				return Operand[T]{Packed: Panels[T]{Lanes: lanes, Depth: depth}, Stored: Source[T]{data, lane, depthStride}, Scale: 1}
+			}
+			t := Tile[T]{A: o(1024, depth, 1), B: o(n, 1, n), I1: 1024, J1: n, C: alignedSlice[T](1024 * 4096), LDC: 4096}
+			benchCheck(b, k, t)
+		})
+	}
+}
+
+// summedPanels are random panels with their checksums.
+func summedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
+	o := Operand[T]{Packed: randomPanels[T](lanes, depth, width), Sums: make(Sums[T], SumsLen(lanes, depth, width))}
+	for l := 0; l < lanes; l += width {
+		src := Source[T]{o.Packed.panel(l, 0), 1, width}
+		PackSums(k, o.Sums, o.Packed, l, min(l+width, lanes), 0, depth, src, 1)
+	}
+	return o
+}
+
+func benchCheck[T elem.Float](b *testing.B, k *Kernel, t Tile[T]) {
+	ws := new(Workspace[T])
+	Checked(k, Blocking{}, ws, t)
+	var more, gflops []float64
+	for b.Loop() {
+		start := time.Now()
+		Multiply(k, Blocking{}, ws, t)
+		middle := time.Now()
+		if !Checked(k, Blocking{}, ws, t) {
+			b.Fatal("the tile is said to be wrong")
+		}
+		plain := middle.Sub(start)
+		more = append(more, 100*(float64(time.Since(middle))/float64(plain)-1))
+		gflops = append(gflops, 2*float64(t.I1)*float64(t.J1)*float64(t.A.Packed.Depth)/float64(plain))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(gflops), "GFLOP/s")
+	b.ReportMetric(median(more), "%more")
+}

@@ -1,0 +1,329 @@
+package gemm
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"matmul/internal/elem"
+)
+
+var seed = flag.Uint64("seed", 1, "of the campaigns of checked tiles")
+
+// A ward is a tile that is checked, small enough to be done many thousand times,
+// with what shows whether its check is right.
+type ward[T elem.Float] struct {
+	*trial[T]
+	kernel *Kernel
+	ws     *Workspace[T]
+	a, b   Operand[T]
+	want   []T
+}
+
+// newWard makes a tile of one block of rows and mostly several k-blocks.
+func newWard[T elem.Float](r *rand.Rand, ks []*Kernel, f flavour) *ward[T] {
+	k := ks[r.IntN(len(ks))]
+	m, n, depth := 1+r.IntN(3*k.MR), 1+r.IntN(2*k.NR+k.NR/2), 1+r.IntN(64)
+	w := &ward[T]{trial: newTrial[T](r, m, n, depth), kernel: k}
+	w.tileM, w.tileN = 0, 0
+	w.blocking = Blocking{MC: 1000, KC: 4 + r.IntN(depth), NC: 1 + r.IntN(100)}
+	w.fillOperands(r, f)
+	return w
+}
+
+// pack packs the operands, or packs them again.
+func (w *ward[T]) pack() {
+	a, _ := w.panels(w.kernel, w.trial.a.buf, w.lda, !w.transA, w.m, w.kernel.MR, w.alpha)
+	b, _ := w.panels(w.kernel, w.trial.b.buf, w.ldb, w.transB, w.n, w.kernel.NR, 1)
+	w.a = Operand[T]{Packed: a, Sums: w.checksums(w.kernel, a, w.trial.a.buf, w.lda, !w.transA, w.alpha)}
+	w.b = Operand[T]{Packed: b, Sums: w.checksums(w.kernel, b, w.trial.b.buf, w.ldb, w.transB, 1)}
+}
+
+// store leaves the operands where they are stored.
+func (w *ward[T]) store() {
+	w.a = w.stored(w.trial.a.buf, w.lda, !w.transA, w.m, w.alpha)
+	w.b = w.stored(w.trial.b.buf, w.ldb, w.transB, w.n, 1)
+}
+
+// check computes the tile and checks it.
+func (w *ward[T]) check(step func()) (right bool) {
+	t := Tile[T]{A: w.a, B: w.b, I1: w.m, J1: w.n, C: w.c.buf, LDC: w.ldc, Step: step}
+	if w.withC0 {
+		t.C0, t.LDC0, t.Beta = w.c0.buf, w.ldc0, w.beta
+	}
+	return Checked(w.kernel, w.blocking, w.ws, t)
+}
+
+// isRight compares all bits of C with the definition.
+func (w *ward[T]) isRight() bool {
+	for i := range w.m {
+		for j, want := range w.want[i*w.n:][:w.n] {
+			if !same(w.c.buf[i*w.ldc+j], want) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// adverse are flavours that try the bounds: magnitudes from one end of the type
+// to the other, sums that cancel, denormal numbers, and some that hide all others
+// or are not finite.
+func adverse[T elem.Float]() []flavour {
+	tiny, huge := tiny64, huge64
+	if elem.Of[T]() == elem.Float32 {
+		tiny, huge = tiny32, huge32
+	}
+	last := 0.0
+	return append([]flavour{
+		func(r *rand.Rand) float64 { return math.Ldexp(r.NormFloat64(), r.IntN(2*huge)-huge) },
+		func(r *rand.Rand) float64 { // x, −x, y, −y…, but for their last bits
+			if last != 0 {
+				x := -last * (1 + float64(r.IntN(3)-1)*0x1p-22)
+				last = 0
+				return x
+			}
+			last = math.Ldexp(r.NormFloat64(), r.IntN(30))
+			return last
+		},
+		func(r *rand.Rand) float64 { return math.Ldexp(float64(r.IntN(9)-4), 2*tiny+r.IntN(6)) }, // denormal
+		func(r *rand.Rand) float64 { // now and then one that hides all others
+			if r.IntN(50) == 0 {
+				return math.Ldexp(1, huge-r.IntN(20))
+			}
+			return r.NormFloat64()
+		},
+	}, flavours...)
+}
+
+// TestNoRightTileIsSaidToBeWrong checks tiles that nobody touches.
+func TestNoRightTileIsSaidToBeWrong(t *testing.T) {
+	t.Run("float64", testNoFalseAlarm[float64])
+	t.Run("float32", testNoFalseAlarm[float32])
+}
+
+func testNoFalseAlarm[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(*seed, uint64(elem.Of[T]())))
+	ks, ws, fs, unsure := kernels[T](t), new(Workspace[T]), adverse[T](), 0
+	for i := range checks() / 2 {
+		w := newWard[T](r, ks, fs[i%len(fs)])
+		w.ws = ws
+		if w.store(); r.IntN(3) > 0 {
+			w.pack()
+		}
+		if !w.check(nil) {
+			t.Fatalf("tile %d of seed %d: %v %v, flavour %d: a tile is said to be wrong", i, *seed, w.kernel, w, i%len(fs))
+		}
+		if w.want = nil; i%16 == 0 {
+			if w.want = w.reference(); !w.isRight() {
+				t.Fatalf("tile %d of seed %d: %v %v: C is wrong", i, *seed, w.kernel, w)
+			}
+		}
+		if ws.check.unsure {
+			unsure++
+		}
+	}
+	t.Logf("%d tiles, %d of them computed twice; no false alarm", checks()/2, unsure)
+	if unsure == 0 || unsure > checks()/4 {
+		t.Error("not what the flavours are made for")
+	}
+}
+
+// The places where bits are flipped.
+const (
+	panelsOfA = iota
+	panelsOfB
+	accumulators
+	storedC
+	places
+)
+
+var placeNames = [places]string{"panels of A", "panels of B", "accumulators", "C"}
+
+// A tally counts the flips of one bit: all, those that changed C, those that
+// change a sum by more than its bound, by more than twice its bound, and those
+// that were found, of all and of the former.
+type tally struct{ flips, mattered, near, beyond, found, nearFound int }
+
+// TestFlippedBitsAreFoundAndRepaired flips one bit in each of many tiles: in a
+// panel, before the tile or in the midst of it, in the sums that rest between
+// two k-blocks, or in C. What a flip does is measured by the sums of C that the
+// check compares with something that the flip did not touch: of columns for a
+// panel of A, of rows for a panel of B, of both otherwise. A right sum may be off
+// by its bound to one side, and a wrong one is let pass up to it on the other:
+// what changes a sum by more than both must be found, and the tile, done again
+// from what was read, have the bits of the definition.
+func TestFlippedBitsAreFoundAndRepaired(t *testing.T) {
+	t.Run("float64", testFlips[float64])
+	t.Run("float32", testFlips[float32])
+}
+
+func testFlips[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(*seed+1, uint64(elem.Of[T]())))
+	ks, ws := kernels[T](t), new(Workspace[T])
+	var all [places][64]tally
+	bits := 8 * elem.Of[T]().Size()
+	for i := range flips() / 2 {
+		w := newWard[T](r, ks, flavours[r.IntN(4)])
+		w.ws, w.want = ws, w.reference()
+		w.pack()
+		place, bit := i%places, i/places%bits
+		found := w.flip(t, r, place, bit)
+		c := &all[place][bit]
+		c.flips++
+		effect := w.effect(place)
+		if !found && effect > 2 {
+			t.Fatalf("flip %d: %v %v: bit %d in %s changes a sum by %.3g times its bound, and was not found", i, w.kernel, w, bit, placeNames[place], effect)
+		}
+		count(&c.mattered, !w.isRight())
+		count(&c.near, effect > 1)
+		count(&c.beyond, effect > 2)
+		count(&c.found, found)
+		count(&c.nearFound, found && effect > 1)
+		if w.pack(); found && (!w.check(nil) || !w.isRight()) {
+			t.Fatalf("flip %d: %v %v: bit %d in %s: not repaired", i, w.kernel, w, bit, placeNames[place])
+		}
+	}
+	for place, of := range all {
+		t.Logf("%s: bit, flips, changed C, by more than a bound, than two, found, of those above a bound", placeNames[place])
+		sum := tally{}
+		for bit, c := range of[:bits] {
+			t.Logf("%2d %5d %5d %5d %5d %5d %5d", bit, c.flips, c.mattered, c.near, c.beyond, c.found, c.nearFound)
+			sum = tally{sum.flips + c.flips, sum.mattered + c.mattered, sum.near + c.near, sum.beyond + c.beyond, sum.found + c.found, sum.nearFound + c.nearFound}
+		}
+		t.Logf("all %+v", sum)
+		if sum.beyond < sum.flips/20 {
+			t.Errorf("%s: %d of %d flips went beyond a bound: this shows nothing", placeNames[place], sum.beyond, sum.flips)
+		}
+	}
+}
+
+func count(n *int, yes bool) {
+	if yes {
+		*n++
+	}
+}
+
+// flip computes and checks the tile while one bit of a place is flipped, and
+// reports whether the check found it.
+func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) {
+	steps := 0
+	if !w.check(func() { steps++ }) || !w.isRight() {
+		t.Fatalf("%v %v: wrong before anything was flipped", w.kernel, w)
+	}
+	at := r.IntN(steps)
+	switch {
+	case place == storedC:
+		at = steps // all of C is stored, and not yet compared
+	case place == accumulators && steps > 1:
+		at = 1 + r.IntN(steps-1) // there are sums
+	}
+	change := func() {
+		switch place {
+		case panelsOfA:
+			flipOne(r, w.a.Packed.Data, bit)
+		case panelsOfB:
+			flipOne(r, w.b.Packed.Data, bit)
+		case accumulators:
+			held := ((w.m-1)/w.kernel.MR + 1) * ((w.n-1)/w.kernel.NR + 1) * w.kernel.MR * w.kernel.NR
+			flipOne(r, w.ws.blocks[:min(held, len(w.ws.blocks))], bit)
+		case storedC:
+			flipOne(r, w.c.buf[r.IntN(w.m)*w.ldc:][:w.n], bit)
+		}
+	}
+	if at == 0 {
+		change()
+	}
+	done := 0
+	return !w.check(func() {
+		if done++; done == at {
+			change()
+		}
+	})
+}
+
+func flipOne[T elem.Float](r *rand.Rand, s []T, bit int) {
+	one := elem.Bytes(s[r.IntN(len(s)):][:1])
+	one[bit/8] ^= 1 << (bit % 8)
+}
+
+// effect returns the most by which C has changed the sum of a row or a column,
+// in parts of the bound.
+func (w *ward[T]) effect(place int) (most float64) {
+	p := precisionOf[T]()
+	rows, cols, rowSize, colSize := make([]float64, w.m), make([]float64, w.n), make([]float64, w.m), make([]float64, w.n)
+	for i := range w.m {
+		for j := range w.n {
+			d := float64(w.c.buf[i*w.ldc+j]) - float64(w.want[i*w.n+j])
+			rows[i], cols[j] = rows[i]+d, cols[j]+d
+			g := w.magnitude(i, j)
+			rowSize[i], colSize[j] = rowSize[i]+g, colSize[j]+g
+		}
+	}
+	worst := func(change, size []float64, b sumBound) {
+		for i, d := range change {
+			if e := math.Abs(d) / (b.relative*size[i] + b.absolute); !(e <= most) {
+				most = e
+			}
+		}
+	}
+	if place != panelsOfA {
+		worst(rows, rowSize, p.sumBound(w.n, w.k, w.m))
+	}
+	if place != panelsOfB {
+		worst(cols, colSize, p.sumBound(w.m, w.k, w.n))
+	}
+	if math.IsNaN(most) {
+		return math.Inf(1)
+	}
+	return most
+}
+
+// magnitude is |α||A||B| + |β||C0| of an element.
+func (w *ward[T]) magnitude(i, j int) (g float64) {
+	ar, ac := strides(w.lda, w.transA)
+	br, bc := strides(w.ldb, w.transB)
+	for p := range w.k {
+		g += math.Abs(float64(w.alpha) * float64(w.trial.a.buf[i*ar+p*ac]) * float64(w.trial.b.buf[p*br+j*bc]))
+	}
+	if w.withC0 {
+		g += math.Abs(float64(w.beta) * float64(w.c0.buf[i*w.ldc0+j]))
+	}
+	return g
+}
+
+// Where sums say nothing, C is computed twice, and panels are compared with their
+// checksums.
+func TestFlippedBitsAreFoundWhereSumsAreNotFinite(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 0))
+	for _, k := range kernels[float64](t) {
+		for place := range places {
+			t.Run(fmt.Sprintf("%v/%s", k, placeNames[place]), func(t *testing.T) {
+				w := &ward[float64]{trial: newTrial[float64](r, k.MR+1, k.NR+1, 50), kernel: k, ws: new(Workspace[float64])}
+				w.blocking, w.tileM, w.beta, w.withC0, w.alpha = Blocking{MC: 1000, KC: 16, NC: 1000}, 0, 0, false, 1
+				w.fillOperands(r, flavours[0])
+				w.trial.a.buf[0], w.trial.b.buf[0] = math.Inf(1), math.Inf(1)
+				w.want = w.reference()
+				missed := 0
+				for bit := range 64 {
+					w.pack()
+					found := w.flip(t, r, place, bit)
+					if found || w.isRight() {
+						continue // or the flip was in what was computed for comparison
+					}
+					if place == accumulators || place == storedC {
+						t.Errorf("bit %d: not found", bit)
+					}
+					count(&missed, bit >= 40)
+				}
+				if missed > 4 { // those beside an infinity
+					t.Errorf("%d of 24 flips not found", missed)
+				}
+			})
+		}
+	}
+}

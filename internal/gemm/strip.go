@@ -1,0 +1,231 @@
+package gemm
+
+import (
+	"math"
+
+	"matmul/internal/elem"
+)
+
+// A strip sums rows of width contiguous elements by vector instructions, in the
+// element type and in any order. The zero value stands for none: what has no
+// strip of its width is summed by plain loops.
+//
+// weigh adds to acc, of 2·width elements, the sums down n rows:
+//
+//	for p := range n {
+//		for l := range width {
+//			acc[l] += w[p] * x[p*step+l]
+//			acc[width+l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// and gather adds to dst, of n·2·lanes elements, parts of the sums across each
+// row, one for each lane of a vector: [strip.across] adds them up.
+//
+//	for p := range n {
+//		for l := range width {
+//			dst[p*2*lanes+l%lanes] += x[p*step+l]
+//			dst[p*2*lanes+lanes+l%lanes] += |x[p*step+l]|
+//		}
+//	}
+type strip[T elem.Float] struct {
+	width, lanes int
+	weigh        func(n int, x []T, step int, w, wAbs, acc []T)
+	gather       func(n int, x []T, step int, dst []T)
+}
+
+// stripRows is the most rows whose sums are rounded to the element type one
+// after the other: what is longer is added up in float64. bandRows of them are
+// done across a block before the next, so that their sums stay in L1.
+const (
+	stripRows = 256
+	bandRows  = 64
+)
+
+// A patch is a part of a matrix: its element (p, l), of n rows and cols columns,
+// at x[p*step+l*lane].
+type patch[T elem.Float] struct {
+	x          []T
+	n, cols    int
+	step, lane int
+}
+
+// rows returns rows p0 to p1 of the patch.
+func (b patch[T]) rows(p0, p1 int) patch[T] {
+	b.x, b.n = b.x[p0*b.step:], p1-p0
+	return b
+}
+
+// suits reports whether the strip sums the rows of a patch.
+func (s *strip[T]) suits(b *patch[T]) bool { return s.width == b.cols && b.lane == 1 }
+
+// sums are sums of elements, and those of their magnitudes, which bound the
+// rounding errors of the former.
+type sums struct{ value, size []float64 }
+
+// reset makes room for n sums and clears them.
+func (s *sums) reset(n int) {
+	s.value, s.size = grown(s.value, n), grown(s.size, n)
+	clear(s.value)
+	clear(s.size)
+}
+
+// grown returns s with length n; what is in it may be lost.
+func grown[E any](s []E, n int) []E {
+	if cap(s) < n {
+		return make([]E, n)
+	}
+	return s[:n]
+}
+
+// from returns the sums from the i-th on.
+func (s *sums) from(i int) sums { return sums{s.value[i:], s.size[i:]} }
+
+// add adds to the i-th sum.
+func (s *sums) add(i int, value, size float64) {
+	s.value[i] += value
+	s.size[i] += size
+}
+
+// weights are what the rows of a patch are multiplied by, and their magnitudes.
+type weights[T elem.Float] struct{ value, size []T }
+
+// from returns the weights from the p-th on.
+func (w weights[T]) from(p int) weights[T] { return weights[T]{w.value[p:], w.size[p:]} }
+
+// ones are weights of 1 for as many rows as are summed at once.
+func ones[T elem.Float]() weights[T] {
+	if w, ok := any(&ones64).(*weights[T]); ok {
+		return *w
+	}
+	return *any(&ones32).(*weights[T])
+}
+
+var ones64, ones32 = newOnes[float64](), newOnes[float32]()
+
+func newOnes[T elem.Float]() weights[T] {
+	w := make([]T, stripRows)
+	for i := range w {
+		w[i] = 1
+	}
+	return weights[T]{w, w}
+}
+
+// down adds to acc, of 2·b.cols elements, the sums down b, each row times its
+// weight: what weigh does, for a patch of any width.
+func (s *strip[T]) down(b patch[T], w weights[T], acc []T) {
+	if s.suits(&b) {
+		s.weigh(b.n, b.x, b.step, w.value, w.size, acc)
+	} else {
+		b.weigh(w, acc)
+	}
+}
+
+// flush moves what down has added up to sums of float64.
+func flush[T elem.Float](acc []T, to sums) {
+	cols := len(acc) / 2
+	sizes := acc[cols:]
+	for l, v := range acc[:cols] {
+		to.value[l] += float64(v)
+		to.size[l] += float64(sizes[l])
+	}
+	clear(acc)
+}
+
+// weigh is the weigh of a strip as wide as the patch.
+func (b *patch[T]) weigh(w weights[T], acc []T) {
+	value, size := acc[:b.cols], acc[b.cols:]
+	if b.lane != 1 { // rows lie far apart, or columns do
+		for l := range b.cols {
+			for p := range b.n {
+				x := b.x[p*b.step+l*b.lane]
+				value[l] += T(w.value[p] * x)
+				size[l] += T(w.size[p] * magnitude(x))
+			}
+		}
+		return
+	}
+	for p := range b.n {
+		v, a := w.value[p], w.size[p]
+		for l, x := range b.x[p*b.step:][:b.cols] {
+			value[l] += T(v * x)
+			size[l] += T(a * magnitude(x))
+		}
+	}
+}
+
+func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
+
+// gathered are the sums across rows that a strip has begun. They are of the
+// element type: no more than a quarter as many elements of a row may be added
+// one after the other as the row has.
+type gathered[T elem.Float] struct {
+	parts []T
+	pairs []T // scratch of settle
+	sums      // what is added up
+}
+
+// reset begins n sums.
+func (g *gathered[T]) reset(s *strip[T], n int) {
+	g.parts = grown(g.parts, n*2*s.lanes)
+	clear(g.parts)
+	g.sums.reset(n)
+}
+
+// across adds the rows of b, from sum i on.
+func (s *strip[T]) across(b patch[T], g *gathered[T], i int) {
+	if s.suits(&b) {
+		s.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
+		return
+	}
+	b.across(g.sums.from(i))
+}
+
+// across adds the rows of b, and loses less than a strip does.
+func (b *patch[T]) across(to sums) {
+	for p := range b.n {
+		value, size := 0.0, 0.0
+		for l := range b.cols {
+			x := float64(b.x[p*b.step+l*b.lane])
+			value += x
+			size += math.Abs(x)
+		}
+		to.add(p, value, size)
+	}
+}
+
+// settle adds up what gather has left.
+func (s *strip[T]) settle(g *gathered[T]) {
+	if s.width == 0 {
+		return
+	}
+	g.pairs = grown(g.pairs, 2*len(g.value))
+	s.fold(g.parts, g.pairs)
+	for p := range g.value {
+		g.add(p, float64(g.pairs[2*p]), float64(g.pairs[2*p+1]))
+	}
+	clear(g.parts)
+}
+
+// fold adds up the parts of each row to a pair: its sum, and that of magnitudes.
+func (s *strip[T]) fold(parts, pairs []T) {
+	for p := 0; p < len(pairs); p += 2 {
+		switch s.lanes {
+		case 4:
+			x := (*[8]T)(parts[4*p:])
+			pairs[p], pairs[p+1] = (x[0]+x[1])+(x[2]+x[3]), (x[4]+x[5])+(x[6]+x[7])
+		case 8:
+			x := (*[16]T)(parts[8*p:])
+			pairs[p], pairs[p+1] = sum8((*[8]T)(x[:8])), sum8((*[8]T)(x[8:]))
+		case 16:
+			x := (*[32]T)(parts[16*p:])
+			pairs[p] = sum8((*[8]T)(x[:8])) + sum8((*[8]T)(x[8:16]))
+			pairs[p+1] = sum8((*[8]T)(x[16:24])) + sum8((*[8]T)(x[24:]))
+		}
+	}
+}
+
+// sum8 does not let additions wait for each other.
+func sum8[T elem.Float](x *[8]T) T {
+	return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
+}

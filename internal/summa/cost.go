@@ -1,0 +1,183 @@
+package summa
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+
+	"matmul/tiling"
+)
+
+// A Network is what it takes to send a message of x bytes to another rank:
+// Latency + x/Bandwidth, in seconds and bytes per second.
+type Network struct {
+	Latency   float64 `json:"latency_seconds"`
+	Bandwidth float64 `json:"bytes_per_second"`
+}
+
+// Usual is a network that is taken for granted where nobody has measured one:
+// 10 Gbit/s Ethernet.
+var Usual = Network{Latency: 20e-6, Bandwidth: 1.25e9}
+
+// ParseNetwork reads "200us,125MB": a latency as Go writes times, and a bandwidth
+// in bytes per second with an optional K, M, G or T, powers of 1000.
+func ParseNetwork(s string) (n Network, err error) {
+	first, second, ok := strings.Cut(s, ",")
+	if !ok {
+		return n, errors.New("want latency,bandwidth as in 20us,1.25GB")
+	}
+	latency, err := time.ParseDuration(strings.TrimSpace(first))
+	if err != nil || latency < 0 {
+		return n, fmt.Errorf("latency %q: want a time as in 20us", first)
+	}
+	number := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(second), "/s"), "B")
+	unit := 1.0
+	if i := len(number) - 1; i >= 0 {
+		if power := strings.IndexByte("KMGT", number[i]); power >= 0 {
+			unit, number = math.Pow(1000, float64(power+1)), number[:i]
+		}
+	}
+	rate, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+		return n, fmt.Errorf("bandwidth %q: want bytes per second as in 1.25GB", second)
+	}
+	return Network{latency.Seconds(), rate * unit}, nil
+}
+
+// String writes a network as ParseNetwork reads it.
+func (n Network) String() string {
+	unit, name := 1e6, "MB"
+	if n.Bandwidth >= 1e9 {
+		unit, name = 1e9, "GB"
+	}
+	return fmt.Sprintf("%.4gus,%.4g%s", n.Latency*1e6, n.Bandwidth/unit, name)
+}
+
+// broadcast returns the time after which ranks of a row or column have a message
+// of x bytes of one of them: along a tree, or scattered and then gathered by
+// all, whichever is faster (Thakur, Rabenseifner and Gropp, 2005).
+func (n Network) broadcast(ranks int, x float64) float64 {
+	if ranks == 1 {
+		return 0
+	}
+	depth := float64(bits.Len(uint(ranks - 1)))
+	others := float64(ranks - 1)
+	tree := depth * (n.Latency + x/n.Bandwidth)
+	scattered := (depth+others)*n.Latency + 2*others/float64(ranks)*x/n.Bandwidth
+	return min(tree, scattered)
+}
+
+// A Plan is how ranks do a product, and what that is expected to cost.
+type Plan struct {
+	Grid
+	tiling.Problem
+	Width int64 // of a panel: the steps of k
+	Bands int64 // pieces that the rows of C are done in, one after the other
+
+	Bytes    float64 // that a rank receives, on average
+	Bound    float64 // that some rank must receive by Irony, Toledo and Tiskin, with Memory
+	Memory   float64 // bytes of a rank's panels and its block of C
+	Compute  float64 // seconds of a rank's arithmetic
+	Transfer float64 // seconds of its transfers
+	Exposed  float64 // those of them that arithmetic does not hide
+	Time     float64 // seconds in all, without files
+}
+
+// Efficiency returns the part of the time that the arithmetic alone would take
+// if it were divided evenly.
+func (p *Plan) Efficiency(rate float64) float64 {
+	if p.Time == 0 {
+		return 1
+	}
+	return p.Flops() / (rate * float64(p.Ranks())) / p.Time
+}
+
+// widths are the panels that are considered, narrow to wide. Narrower ones cost
+// speed: a block of C is read and written for each.
+var widths = []int64{256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096}
+
+// carried is the number of columns of k whose arithmetic takes as long as
+// reading and writing the block of C once more.
+const carried = 8
+
+// New plans a product of elements of size bytes for so many ranks of rate flop/s
+// each, in bands of at most rows rows of C. The width is the one that is expected
+// to be fastest of those whose panels and blocks take at most memory bytes; the
+// narrowest of all if none does.
+func New(p tiling.Problem, size int, ranks int, rate float64, n Network, rows int64, memory float64) *Plan {
+	g := Choose(p, ranks)
+	bands := tiling.Tiles(p.M, max(rows, 1))
+	var best *Plan
+	for _, w := range widths {
+		plan := &Plan{Grid: g, Problem: p, Width: max(min(w, p.K), 1), Bands: bands}
+		plan.reckon(float64(size), rate, n)
+		if best == nil || plan.Memory <= memory && plan.Time < best.Time {
+			best = plan
+		}
+	}
+	return best
+}
+
+// Height returns the rows of a band.
+func (p *Plan) Height() int64 { return p.M/p.Bands + min(p.M%p.Bands, 1) }
+
+// leastRows is the rows of a band that each rank has at least where bands are
+// made for checkpoints: each band passes all of B on once more.
+const leastRows = 512
+
+// Fit plans a product as New does, in as few bands as the memory of a rank
+// allows and, if interval is not 0, in bands that take about so many seconds. The
+// error says what the smallest band takes.
+func Fit(p tiling.Problem, size, ranks int, rate float64, n Network, memory, interval float64) (*Plan, error) {
+	rows := p.M
+	plan := New(p, size, ranks, rate, n, rows, memory)
+	for plan.Memory > memory {
+		if rows <= int64(ranks) {
+			return nil, fmt.Errorf("a rank takes %.0f MiB at least", plan.Memory/(1<<20))
+		}
+		rows = rows/2 + rows%2
+		plan = New(p, size, ranks, rate, n, rows, memory)
+	}
+	if interval > 0 && plan.Time > interval {
+		rows = min(rows, max(int64(float64(p.M)*interval/plan.Time), int64(plan.P)*leastRows))
+		plan = New(p, size, ranks, rate, n, rows, memory)
+	}
+	return plan, nil
+}
+
+// reckon fills in what the plan costs.
+func (p *Plan) reckon(size, rate float64, n Network) {
+	steps := float64(tiling.Tiles(p.K, p.Width))
+	m, cols := float64(largest(p.Height(), p.P)), float64(largest(p.N, p.Q))
+	w := float64(p.Width)
+	p.Memory = size * (2*w*(m+cols) + 2*m*cols)
+	band := p.Problem
+	band.M = p.M / p.Bands
+	p.Bytes = size * p.Received(band) * float64(p.Bands)
+	p.Bound = p.bound(size)
+	if p.M == 0 || p.N == 0 || p.K == 0 {
+		return
+	}
+	step := 2 * m * cols * (w + carried) / rate
+	pass := n.broadcast(p.Q, size*m*w) + n.broadcast(p.P, size*cols*w)
+	bands := float64(p.Bands)
+	p.Compute, p.Transfer = bands*steps*step, bands*steps*pass
+	p.Exposed = bands * (pass + (steps-1)*max(0, pass-step))
+	p.Time = p.Compute + p.Exposed
+}
+
+// bound returns the bytes that some rank must receive: mnk/(2√2·P·√M) − M
+// elements, where M is the number of elements that a rank holds (Irony, Toledo
+// and Tiskin, Communication lower bounds for distributed-memory matrix
+// multiplication, 2004).
+func (p *Plan) bound(size float64) float64 {
+	held := p.Memory / size
+	if held == 0 {
+		return 0
+	}
+	return max(0, size*(p.Flops()/2/(2*math.Sqrt2*float64(p.Ranks())*math.Sqrt(held))-held))
+}
