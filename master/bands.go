@@ -297,7 +297,7 @@ func (r *bandRun) pack(ctx context.Context, s tiling.Step) error {
 			at.band, role, file = s.B, shmmat.FileB, r.B.File
 		}
 		if was, ok := r.seen[at]; ok && was != sum {
-			r.cancel(&FileError{Role: role, Path: file.Name(), Text: "was not the same when it was read again: it was changed, or a disk or memory is faulty"})
+			r.cancel(&FileError{Role: role, Path: file.Name(), Status: shmmat.BadInput, Text: "was not the same when it was read again: it was changed, or a disk or memory is faulty"})
 		}
 		r.seen[at] = sum
 	}

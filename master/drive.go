@@ -320,7 +320,7 @@ func (p *Pool) trouble(m *member, t shmmat.Task, a shmmat.Answer) error {
 	case a.Status == shmmat.Fault:
 		return fmt.Errorf("%w: worker %d: %s", ErrFault, m.index, msg.Text)
 	case msg.Role != "":
-		return &FileError{Role: msg.Role, Path: p.path(t.Job, msg.Role), NoSpace: a.Status == shmmat.NoSpace, Text: msg.Text}
+		return &FileError{Role: msg.Role, Path: p.path(t.Job, msg.Role), Status: a.Status, Text: msg.Text}
 	}
 	return fmt.Errorf("worker %d: %s", m.index, msg.Text)
 }

@@ -24,10 +24,13 @@ var ErrFault = errors.New("shared memory failed")
 // A FileError is returned when a worker could not read an input or write the
 // output.
 type FileError struct {
-	Role    shmmat.Role
-	Path    string
-	NoSpace bool // the output's disk, quota or file size limit is exhausted
-	Text    string
+	Role shmmat.Role
+	Path string
+	// Status is BadInput if the file is not what it was said to be, NoSpace if
+	// the output's disk, quota or file size limit is exhausted, and Failed if
+	// the system could not read or write it.
+	Status shmmat.Status
+	Text   string
 }
 
 // Error names the file and what is wrong with it, in one line.

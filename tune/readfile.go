@@ -53,7 +53,8 @@ func (t *tree) said() []string {
 
 // read returns at most limit bytes of a regular file, and whether that was all.
 // It never blocks: a FIFO opens at once under O_NONBLOCK, and whatever is not a
-// regular file is not read.
+// regular file is not read, and not by Read, which would wait in Go's poller for
+// a file of a control group that says EAGAIN.
 func (t *tree) read(name string, limit int) (data []byte, whole bool, err error) {
 	f, err := os.OpenFile(filepath.Join(t.root, name), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -65,7 +66,7 @@ func (t *tree) read(name string, limit int) (data []byte, whole bool, err error)
 	} else if !info.Mode().IsRegular() {
 		return nil, false, errors.New("not a regular file")
 	}
-	data, err = io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	data, err = io.ReadAll(io.NewSectionReader(f, 0, int64(limit)+1))
 	if err != nil {
 		return nil, false, bare(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"syscall"
 
 	"matmul/internal/elem"
 	"matmul/internal/failpoint"
@@ -129,11 +130,21 @@ func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, align int64, r tili
 			}
 			a.w.step()
 			if err != nil {
-				return &problem{status: shmmat.BadInput, role: role, err: err}
+				return &problem{status: inputStatus(err), role: role, err: err}
 			}
 		}
 	}
 	return nil
+}
+
+// inputStatus says whether it is an input's fault that it could not be read, or
+// the system's.
+func inputStatus(err error) shmmat.Status {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return shmmat.Failed
+	}
+	return shmmat.BadInput
 }
 
 // pieces returns the rows and columns of a piece: as long as possible in the

@@ -78,13 +78,19 @@ func NewProcesses() *Processes {
 	p := &Processes{requests: make(chan request)}
 	go func() {
 		runtime.LockOSThread()
-		home, err := sys.Affinity(0)
+		home, noHome := sys.Affinity(0)
 		for r := range p.requests {
-			if r.cpu >= 0 && err == nil {
+			if r.cpu >= 0 && noHome == nil {
 				_ = sys.SetAffinity(0, []int{r.cpu}) // costs speed if it fails, no more
 			}
-			r.done <- r.cmd.Start()
-			if r.cpu >= 0 && err == nil {
+			err := r.cmd.Start()
+			if err == nil {
+				// A worker costs a tile, the master what is not saved. By the
+				// master, so that it holds while the worker's runtime starts.
+				sys.OfferToOOMKiller(r.cmd.Process.Pid)
+			}
+			r.done <- err
+			if r.cpu >= 0 && noHome == nil {
 				_ = sys.SetAffinity(0, home)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"matmul/internal/gemm"
 	"matmul/internal/journal"
 	"matmul/master"
 	"matmul/shmmat"
@@ -75,19 +74,20 @@ func (p *product) interval() time.Duration {
 // slowest is a speed in flop/s that every core of today reaches.
 const slowest = 5e8
 
-// share returns the operations that a core has to do.
+// share returns the operations that this machine has to do.
 func (p *product) share() float64 {
 	work := tiling.Problem{M: p.spec.A.Rows, N: p.spec.B.Cols, K: p.spec.A.Cols}.Flops()
-	return work / float64(max(p.team, p.ranks, 1)) / float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))
+	return work / float64(max(p.team, p.ranks, 1))
 }
 
 // mayBeLong reports whether the job is worth asking how long it may take.
-func (p *product) mayBeLong() bool { return p.share()/slowest > longJob.Seconds() }
+func (p *product) mayBeLong() bool {
+	return p.share()/float64(max(min(p.crew.workers, len(p.crew.limits.Affinity)), 1))/slowest > longJob.Seconds()
+}
 
-// expected returns how long the job may take, going by the FMA limit of one
-// core.
+// expected returns how long multiplying should take, measured now.
 func (p *product) expected() time.Duration {
-	return time.Duration(p.share() / gemm.Peak(p.tuned.kernel, time.Millisecond))
+	return time.Duration(p.share() / p.rate(p.tuned.kernel, p.tuned.choice.Blocking()) * float64(time.Second))
 }
 
 // A saver is what a job has that can be resumed.
@@ -233,7 +233,7 @@ func alsoFailed(err, then error) error {
 // it is wrong, or not of the inputs as they are.
 func (p *product) isSpoilt(err error) bool {
 	var file *master.FileError
-	input := errors.As(err, &file) && file.Role != shmmat.FileOut
+	input := errors.As(err, &file) && file.Status == shmmat.BadInput
 	if other := (rankError{}); errors.As(err, &other) {
 		input = other.code == exitInput
 	}

@@ -168,35 +168,73 @@ func limit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("GROUP", dir)
 }
 
-// newMemoryGroup makes a control group below this process's own, with a limit
-// of memory.
+// newMemoryGroup makes a control group with a limit of memory.
 func newMemoryGroup(limit string) (string, error) {
+	dir, err := newGroup("memory", "memory.limit_in_bytes", limit)
+	if err != nil {
+		dir, err = newGroup("", "memory.max", limit)
+	}
+	return dir, err
+}
+
+// newGroup makes a control group below this process's own, under a controller of
+// version 1 or, without one, of version 2, and writes value into one of its files.
+func newGroup(controller, file, value string) (string, error) {
 	b, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
+	roots := []string{"/sys/fs/cgroup/" + controller}
+	if controller == "" {
+		roots = append(roots, "/sys/fs/cgroup/unified")
+	}
 	for line := range strings.Lines(string(b)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		root, file := "", ""
-		switch {
-		case parts[1] == "memory":
-			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		case parts[1] == "":
-			root, file = "/sys/fs/cgroup", "memory.max"
-		}
-		if root == "" {
+		if parts[1] != controller {
 			continue
 		}
-		dir, err := os.MkdirTemp(filepath.Join(root, parts[2]), "matmul-test-")
-		if err != nil {
-			continue
+		for _, root := range roots {
+			dir, err := os.MkdirTemp(filepath.Join(root, parts[2]), "matmul-test-")
+			if err != nil {
+				continue
+			}
+			if setGroup(dir, file, value) == nil {
+				return dir, nil
+			}
+			os.Remove(dir)
 		}
-		if os.WriteFile(filepath.Join(dir, file), []byte(limit), 0) == nil {
-			return dir, nil
-		}
-		os.Remove(dir)
 	}
 	return "", errors.New("no control group can be made")
+}
+
+// setGroup writes value into a file that a control group has.
+func setGroup(dir, file, value string) error {
+	f, err := os.OpenFile(filepath.Join(dir, file), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// joinGroup makes cmd, when it is started, a member of a control group from its
+// beginning on.
+func joinGroup(cmd *exec.Cmd, dir string) *exec.Cmd {
+	cmd.Args = append([]string{"sh", "-c", `echo $$ > "$0"/cgroup.procs && exec "$@"`, dir, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	return cmd
+}
+
+// leaveGroup removes a control group when its processes have ended.
+func leaveGroup(t *testing.T, dir string) {
+	t.Cleanup(func() {
+		eventually(t, testPatience, func() string {
+			if err := os.Remove(dir); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	})
 }
 
 // quota MICROSECONDS bounds the processor time that the control group has in each

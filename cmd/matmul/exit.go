@@ -131,7 +131,7 @@ func exitCode(err error) int {
 		return fileCode(file)
 	case errors.As(err, &result):
 		return resultCode(err)
-	case exhausted(err):
+	case exhausted(err), diskFull(err):
 		return exitResource
 	case errors.Is(err, master.ErrWorkersLost):
 		return exitWorkers
@@ -154,9 +154,14 @@ func exhausted(err error) bool {
 	return false
 }
 
+// diskFull reports whether a disk, a quota or a limit of files was exhausted.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
 // resultCode returns the exit status for a result that could not be printed.
 func resultCode(err error) int {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+	if diskFull(err) {
 		return exitResource
 	}
 	return exitFailed
@@ -164,13 +169,13 @@ func resultCode(err error) int {
 
 // fileCode returns the exit status for a file that a worker could not use.
 func fileCode(e *master.FileError) int {
-	switch {
-	case e.NoSpace:
+	switch e.Status {
+	case shmmat.NoSpace:
 		return exitResource
-	case e.Role == shmmat.FileOut:
-		return exitFailed
+	case shmmat.BadInput:
+		return exitInput
 	}
-	return exitInput
+	return exitFailed
 }
 
 // inputf returns an error about a file or directory that cannot be used.

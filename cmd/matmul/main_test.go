@@ -58,6 +58,15 @@ func condition(name string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "mounts": // own mounts, and a System V namespace, can be had
 		return exec.Command("unshare", "-m", "-i", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+	case "ext4": // a disk in a file can be had
+		dir, err := os.MkdirTemp("", "matmul-ext4-")
+		if err != nil {
+			return false, err
+		}
+		defer os.RemoveAll(dir)
+		cmd := exec.Command("unshare", "-m", "sh", "-c", "truncate -s 8M image && mkfs.ext4 -q image && mount -o loop image /mnt")
+		cmd.Dir = dir
+		return cmd.Run() == nil, nil
 	case "quota": // a quota of processor time, in the group of the memory limit or one of its own
 		if dir, err := newMemoryGroup("1000M"); err == nil {
 			err = os.WriteFile(filepath.Join(dir, "cpu.max"), []byte("50000 100000"), 0)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"matmul/internal/elem"
@@ -52,13 +53,16 @@ func readStep[T elem.Float](ctx context.Context, p *part, r tiling.Rect, step in
 	return nil
 }
 
-// fileError makes a FileError, as of a worker that reads, of what an input is to
-// blame for.
+// fileError makes a FileError, as of a worker that reads.
 func fileError(ctx context.Context, err error, role shmmat.Role, f *matfile.File) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return &master.FileError{Role: role, Path: f.Path, Text: strings.TrimPrefix(err.Error(), f.Path+": ")}
+	status := shmmat.Failed
+	if input := (*matfile.Error)(nil); errors.As(err, &input) {
+		status = shmmat.BadInput
+	}
+	return &master.FileError{Role: role, Path: f.Path, Status: status, Text: strings.TrimPrefix(err.Error(), f.Path+": ")}
 }
 
 // readStored reads the block r of a matrix that lies in a file as m says: one

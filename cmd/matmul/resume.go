@@ -110,6 +110,9 @@ func (p *product) reopen(ctx context.Context) (there *matfile.File, err error) {
 	if there, err = p.finished(ctx, records); there != nil || err != nil {
 		return there, err
 	}
+	if err := p.makePlan(); err != nil { // for what is left if all that was saved can be kept
+		return nil, err
+	}
 	if err := p.createPart(ctx); err != nil {
 		return nil, p.interrupted(ctx, err)
 	}

@@ -143,8 +143,9 @@ func TestWhatCannotBeUsedAgainIsSpoilt(t *testing.T) {
 	}{
 		{errors.New("anything"), false},
 		{wrongError{errors.New("not the product")}, true},
-		{&master.FileError{Role: shmmat.FileA}, true},
-		{&master.FileError{Role: shmmat.FileOut, NoSpace: true}, false},
+		{&master.FileError{Role: shmmat.FileA, Status: shmmat.BadInput}, true},
+		{&master.FileError{Role: shmmat.FileA, Status: shmmat.Failed}, false},
+		{&master.FileError{Role: shmmat.FileOut, Status: shmmat.NoSpace}, false},
 	} {
 		if got := p.isSpoilt(c.err); got != c.want {
 			t.Errorf("%v: spoilt %v, want %v", c.err, got, c.want)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +26,53 @@ func TestASuspendedJobIsNotStalled(t *testing.T) {
 			syscall.Kill(pid, syscall.SIGSTOP)
 			time.Sleep(5 * time.Second)
 			syscall.Kill(pid, syscall.SIGCONT)
+			if code := r.wait(); code != 0 {
+				t.Errorf("exit status %d: %s", code, r.stderr.String())
+			}
+			if !strings.Contains(r.stdout.String(), `"worker_deaths":0,`) {
+				t.Errorf("a worker was replaced: %s", r.stdout.String())
+			}
+		})
+	}
+}
+
+// freezers are the control groups that can be frozen: of version 1 and 2.
+var freezers = []struct{ name, controller, file, thawed, frozen, state, isFrozen string }{
+	{"version 1", "freezer", "freezer.state", "THAWED", "FROZEN", "freezer.state", "FROZEN"},
+	{"version 2", "", "cgroup.freeze", "0", "1", "cgroup.events", "frozen 1"},
+}
+
+// TestAFrozenJobIsNotStalled freezes the control group of a whole job for longer
+// than a worker may be silent, as a scheduler does that suspends it, and thaws it.
+func TestAFrozenJobIsNotStalled(t *testing.T) {
+	dir := operands(t, 1400)
+	for _, f := range freezers {
+		t.Run(f.name, func(t *testing.T) {
+			group, err := newGroup(f.controller, f.file, f.thawed)
+			if err != nil {
+				t.Skip(err)
+			}
+			leaveGroup(t, group)
+			set := func(state string) {
+				t.Helper()
+				if err := setGroup(group, f.file, state); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := startWith(t, joinGroup(command(dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--json", "--force", "--workers", "2",
+				"--isa", "generic", "--verify", "none", "--stall", "2s"), group), (*exec.Cmd).Start)
+			defer set(f.thawed)
+			awaitWorkers(r, 2)
+			moment(200 * time.Millisecond)
+			set(f.frozen)
+			eventually(t, testPatience, func() string {
+				if state := read(filepath.Join(group, f.state)); !strings.Contains(state, f.isFrozen) {
+					return "the group is not frozen: " + state
+				}
+				return ""
+			})
+			time.Sleep(5 * time.Second)
+			set(f.thawed)
 			if code := r.wait(); code != 0 {
 				t.Errorf("exit status %d: %s", code, r.stderr.String())
 			}

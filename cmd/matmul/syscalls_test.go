@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"matmul/internal/journal"
+	"matmul/internal/matfile"
 	"matmul/internal/sys"
 	"matmul/internal/sys/inject"
 )
@@ -22,16 +24,21 @@ import (
 // errnos are what calls fail with.
 var errnos = []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.ENOMEM, syscall.EINTR, syscall.EAGAIN, syscall.EMFILE, syscall.EPERM, syscall.ENOSYS}
 
-// callSetups are small runs that together make every call that run makes.
+// callSetups are small runs that together make every call that run makes. Those
+// with checkpoints make one at the end alone, so that the same calls come in the
+// same order each time.
 var callSetups = []struct {
 	name string
 	args []string
+	rows int64 // of C that an earlier run has saved
 }{
-	{"memfd", []string{"--segment", "memfd", "--c0", "c0.npy", "--beta", "0.5", "--verify", "freivalds", "--force"}},
-	{"posix", []string{"--segment", "posix", "--verify", "gonum"}},
-	{"sysv", []string{"--segment", "sysv", "--verify", "exact", "--json"}},
-	{"file", []string{"--segment", "file", "--verify", "none", "--dtype", "float32"}},
-	{"dry-run", []string{"--dry-run"}},
+	{"memfd", []string{"--segment", "memfd", "--c0", "c0.npy", "--beta", "0.5", "--verify", "freivalds", "--force"}, 0},
+	{"posix", []string{"--segment", "posix", "--verify", "gonum"}, 0},
+	{"sysv", []string{"--segment", "sysv", "--verify", "exact", "--json"}, 0},
+	{"file", []string{"--segment", "file", "--verify", "none", "--dtype", "float32"}, 0},
+	{"dry-run", []string{"--dry-run"}, 0},
+	{"checkpoint", []string{"--checkpoint", "1h", "--progress", "never", "--verify", "none", "--force"}, 0},
+	{"resume", []string{"--resume", "--checkpoint", "1h", "--progress", "never", "--verify", "none"}, 16},
 }
 
 // A callTest is a setup with its directory and what is right for it.
@@ -40,6 +47,8 @@ type callTest struct {
 	name   string
 	dir    string
 	args   []string
+	saves  bool                // it can be resumed
+	remain map[string][]byte   // what is there of an earlier run, by name
 	old    string              // SHA-256 of c.npy before; "" if there is none
 	right  string              // SHA-256 of c.npy after success
 	calls  []inject.Kind       // in the order of one run
@@ -50,13 +59,18 @@ func newCallTest(t *testing.T, dir string, i int) *callTest {
 	t.Helper()
 	c := &callTest{t: t, name: callSetups[i].name, dir: t.TempDir(), counts: map[inject.Kind]int{}}
 	for _, name := range []string{"a.npy", "b.npy", "c0.npy"} {
-		if err := os.Link(filepath.Join(dir, name), filepath.Join(c.dir, name)); err != nil {
+		// Another hard link would be a change of the file.
+		if err := os.Symlink(filepath.Join(dir, name), filepath.Join(c.dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.args = append([]string{"run", "a.npy", "b.npy", "-o", "c.npy", "--workers", "1"}, callSetups[i].args...)
 	if slices.Contains(c.args, "--force") {
 		c.old = sum(t, filepath.Join(c.dir, "c0.npy"))
+	}
+	c.saves = slices.Contains(c.args, "--checkpoint")
+	if rows := callSetups[i].rows; rows > 0 {
+		c.leaveRows(rows)
 	}
 	c.reset()
 	runCommand(t, c.dir, c.args...)
@@ -78,12 +92,46 @@ func newCallTest(t *testing.T, dir string, i int) *callTest {
 	return c
 }
 
-// reset puts the output back to what it was before.
+// outputs are the names that a run may make.
+var outputs = []string{"c.npy", "c.npy" + matfile.PartSuffix, "c.npy" + journal.Suffix}
+
+// leaveRows makes what an earlier run has left, that had saved rows of C.
+func (c *callTest) leaveRows(rows int64) {
+	c.t.Helper()
+	runCommand(c.t, c.dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--workers", "1")
+	ref, err := matfile.Open(filepath.Join(c.dir, "c.npy"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer ref.Close()
+	p := newProduct(ref.Path)
+	if p.in, err = p.problemFlags.open(filepath.Join(c.dir, "a.npy"), filepath.Join(c.dir, "b.npy")); err != nil {
+		c.t.Fatal(err)
+	}
+	defer p.in.close()
+	if err := errors.Join(p.specify(), p.leaveRows(ref, rows, rows/2)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.remain = map[string][]byte{}
+	for _, name := range outputs[1:] {
+		if c.remain[name], err = os.ReadFile(filepath.Join(c.dir, name)); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// reset puts the outputs back to what they were before.
 func (c *callTest) reset() {
 	c.t.Helper()
-	out := filepath.Join(c.dir, "c.npy")
-	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
-		c.t.Fatal(err)
+	for _, name := range outputs {
+		if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			c.t.Fatal(err)
+		}
+	}
+	for name, b := range c.remain {
+		if err := os.WriteFile(filepath.Join(c.dir, name), b, 0o666); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	if c.old == "" {
 		return
@@ -92,7 +140,7 @@ func (c *callTest) reset() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := os.WriteFile(out, b, 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dir, "c.npy"), b, 0o666); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -221,10 +269,10 @@ func (c *callTest) try(f fault) (outcome string) {
 	if f.kind.Runtime && code != 0 {
 		c.removeRemains(r.pid())
 	}
-	if got == "" {
-		r.left(testPatience)
-	} else {
-		r.left(testPatience, "c.npy")
+	r.before.files = []string{"a.npy", "b.npy", "c0.npy"}
+	r.left(testPatience, c.mayRemain(code, got)...)
+	if c.saves && code != 0 {
+		c.resume(complain)
 	}
 	if code == 0 {
 		return outcome + "right"
@@ -232,6 +280,30 @@ func (c *callTest) try(f fault) (outcome string) {
 	line, _, _ := strings.Cut(said, "\n")
 	c.t.Logf("%s: %s with %v: exit status %d: %s", c.name, inject.Call{Kind: f.kind, N: f.n}, f.errno, code, line)
 	return fmt.Sprintf("%sexit status %d", outcome, code)
+}
+
+// mayRemain returns which names may be there after a run that ended with a
+// status and an output: what it saved stays if it failed.
+func (c *callTest) mayRemain(code int, got string) (names []string) {
+	for i, name := range outputs {
+		if i == 0 && got != "" || i > 0 && c.saves && code != 0 && exists(filepath.Join(c.dir, name)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// resume goes on with what a run has left that failed, and complains if that is
+// not to be had.
+func (c *callTest) resume(complain func(string, ...any)) {
+	c.t.Helper()
+	r := start(c.t, c.dir, append(c.args, "--resume")...)
+	code := r.wait()
+	if got := c.sum(); got != c.right || code != 0 && !wasComplete(code, r.stderr.String()) {
+		complain("and its resume has the exit status %d, C the SHA-256 %q, want %q: %s", code, got, c.right, r.stderr.String())
+	}
+	r.before.files = []string{"a.npy", "b.npy", "c0.npy"}
+	r.left(testPatience, "c.npy")
 }
 
 // allWarnings reports whether every line is a warning.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -150,17 +151,18 @@ func openMatrix(tb testing.TB, name string, x matrix, f form) *matfile.File {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	file := os.NewFile(uintptr(fd), name)
-	defer file.Close()
-	if _, err := file.Write(f.encode(x)); err != nil {
-		tb.Fatal(err)
+	file, content := os.NewFile(uintptr(fd), name), f.encode(x)
+	in, err := matfile.Parse(bytes.NewReader(content))
+	if err == nil {
+		_, err = file.Write(content)
 	}
-	m, err := matfile.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
+		file.Close()
 		tb.Fatal(err)
 	}
-	m.Path = name
-	return m
+	in.Path = name
+	// Not by Open, which would wait until a change of a file so new could be seen.
+	return &matfile.File{Info: in, File: file}
 }
 
 func closeAll(p *Problem) {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"matmul/internal/sys"
 )
@@ -44,6 +44,7 @@ func become(list string) error {
 	}
 	syscall.CloseOnExec(socketFD)
 	os.Unsetenv(mark)
+	os.Unsetenv("GODEBUG") // not the command's
 	path, err := syscall.BytePtrFromString(os.Args[1])
 	if err != nil {
 		return err
@@ -63,13 +64,17 @@ func become(list string) error {
 
 	// From the filter to execve this thread makes no other call: it would wait
 	// for an answer from somebody who does not know of it yet. Another thread
-	// sends the descriptor, and both look at these.
+	// sends the descriptor, and both look at these. The scheduler must not take
+	// this thread, either: it was started without preemption, and nothing is
+	// collected.
+	debug.SetGCPercent(-1)
+	runtime.GC() // the one that may be under way
 	var listener atomic.Int64
 	var sent atomic.Bool
 	failed := make(chan error, 1)
 	go func() {
 		for listener.Load() == 0 {
-			time.Sleep(50 * time.Microsecond)
+			runtime.Gosched()
 		}
 		fd := int(listener.Load())
 		if fd < 0 {

@@ -71,7 +71,7 @@ func Start(cmd *exec.Cmd, calls []int, decide func(Call) syscall.Errno) (ended <
 	if env == nil {
 		env = os.Environ()
 	}
-	cmd.Env = append(env, mark+"="+strings.Join(list, " "))
+	cmd.Env = append(env, mark+"="+strings.Join(list, " "), "GODEBUG=asyncpreemptoff=1")
 	cmd.Args = append([]string{"inject", cmd.Path}, cmd.Args...)
 	cmd.Path = "/proc/self/exe"
 	cmd.ExtraFiles = []*os.File{theirs}
