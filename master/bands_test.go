@@ -58,12 +58,14 @@ func TestBandsGiveTheBitsOfTheDefinition(t *testing.T) {
 			stop := make(chan struct{})
 			var killing sync.WaitGroup
 			killing.Go(func() {
-				for {
+				for pause := 20000; ; { // longer after each kill, so that tasks of any length get done
 					select {
 					case <-stop:
 						return
-					case <-time.After(time.Duration(rand.IntN(20000)) * time.Microsecond):
-						killBusy(pool, rand.IntN(3))
+					case <-time.After(time.Duration(rand.IntN(pause)) * time.Microsecond):
+						if killBusy(pool, rand.IntN(3)) {
+							pause += 10000
+						}
 					}
 				}
 			})
