@@ -105,7 +105,7 @@ func (c *callTest) leaveRows(rows int64) {
 	}
 	defer ref.Close()
 	p := newProduct(ref.Path)
-	if p.in, err = p.problemFlags.open(filepath.Join(c.dir, "a.npy"), filepath.Join(c.dir, "b.npy")); err != nil {
+	if p.in, err = p.problemFlags.open(c.t.Context(), &matfile.Opener{}, filepath.Join(c.dir, "a.npy"), filepath.Join(c.dir, "b.npy")); err != nil {
 		c.t.Fatal(err)
 	}
 	defer p.in.close()
