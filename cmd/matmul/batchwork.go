@@ -129,7 +129,9 @@ func (w *work) add(items []*item) {
 			say(os.Stderr, fmt.Errorf("job %s: %w", it.ID, before))
 		}
 		jobs = append(jobs, it.Job)
-		w.register(it)
+		if keepsShares {
+			w.register(it)
+		}
 		if !it.alone && it.state == itemWaits {
 			w.forWorkers++
 		}
