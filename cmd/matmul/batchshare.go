@@ -11,9 +11,9 @@ import (
 	"matmul/shmmat"
 )
 
-// keepsShares says whether anything is shared. It is not: with shares, one job in
-// some thousands of batches that were killed and resumed had a wrong product, which
-// verification found, and nobody knows why yet.
+// keepsShares says whether anything is shared. It is not: with shares, verification
+// found a wrong product in a campaign of batches that were killed and resumed
+// (KilledBatch), and it is not known yet why.
 const keepsShares = false
 
 // A share is a matrix that stays in shared memory from one job of the workers to
