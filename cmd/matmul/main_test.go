@@ -54,6 +54,8 @@ func TestScripts(t *testing.T) {
 // condition answers the questions that scripts ask about the machine.
 func condition(name string) (bool, error) {
 	switch name {
+	case "race": // programs have the race detector, and C, in them
+		return raceDetector, nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "mounts": // own mounts, and a System V namespace, can be had
