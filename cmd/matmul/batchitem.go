@@ -23,11 +23,10 @@ import (
 type item struct {
 	*batch.Job
 	shape
-	alone bool         // it is done by one processor, see alone.go
-	out   matfile.Info // of the output
-	cost  int64        // bytes of memory while it runs
-	load  batch.Load
-	sharing
+	alone    bool         // it is done by one processor, see alone.go
+	out      matfile.Info // of the output
+	cost     int64        // bytes of memory while it runs
+	load     batch.Load
 	confirms bool // the output is there: it is compared, and not written
 
 	came    time.Time // it could run from then on
@@ -385,9 +384,6 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 	if err != nil {
 		return err
 	}
-	if !p.resume { // else only a part of it would be in the shares
-		it.shareIn(w.ctx, pool)
-	}
 	there, err := p.openOutput(w.ctx)
 	if err != nil {
 		return err
@@ -414,10 +410,7 @@ func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 	it.kept = p.plan.KeptRows()
 	if !p.isStored() {
 		rep, err := p.multiply(ctx, pool)
-		if err == nil && it.output != nil {
-			it.output.of, err = p.dest.File().Stat()
-		}
-		q.tell(func() { q.multiplied(it, err == nil) })
+		q.tell(func() { delete(q.pooled, it) }) // the workers are free for others
 		if err != nil {
 			return err
 		}

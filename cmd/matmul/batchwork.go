@@ -36,12 +36,10 @@ type work struct {
 
 	coming     bool // standard input has not ended
 	desks      []*desk
-	pooled     map[*item]bool // that the workers have now
-	forWorkers int            // jobs that they are still to get
-	limit      int64          // bytes of memory for all that runs
-	memory     int64          // that it takes, with the shares
-	shares     map[shareKey]*share
-	leaving    int              // of them
+	pooled     map[*item]bool   // that the workers have now
+	forWorkers int              // jobs that they are still to get
+	limit      int64            // bytes of memory for all that runs
+	memory     int64            // that it takes
 	out        int              // jobs that were taken and have not ended
 	made       []*item          // that have ended but for the log
 	making     int              // that have not been made
@@ -66,7 +64,7 @@ type workplace struct {
 // work does all jobs: those that are there, and those that arrive.
 func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	start := time.Now()
-	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}, limit: q.crew.limits.Memory().Bytes}
+	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, limit: q.crew.limits.Memory().Bytes}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
 	for range q.crew.workers {
@@ -91,7 +89,7 @@ func (w *work) drive() {
 	for {
 		w.startJobs()
 		w.startNaming()
-		if w.out+w.leaving == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
+		if w.out == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
 			return
 		}
 		w.meter.count(int64(len(w.items)-w.graph.Left()), int64(len(w.items)), "jobs")
@@ -129,9 +127,6 @@ func (w *work) add(items []*item) {
 			say(os.Stderr, fmt.Errorf("job %s: %w", it.ID, before))
 		}
 		jobs = append(jobs, it.Job)
-		if keepsShares {
-			w.register(it)
-		}
 		if !it.alone && it.state == itemWaits {
 			w.forWorkers++
 		}
@@ -179,7 +174,6 @@ func (w *work) skip(jobs []*batch.Job) {
 		}
 		it.state = itemSkipped
 		it.err = errors.New("comes after a job that failed")
-		w.release(it)
 	}
 }
 
@@ -205,7 +199,7 @@ func (w *work) startOne() bool {
 			return false
 		case *no || !w.hasPlace(it):
 			*no = true
-		case w.memory+it.cost > w.limit && (w.evict() || w.making > 0):
+		case w.memory+it.cost > w.limit && w.making > 0:
 			return false
 		default:
 			w.start(it)
@@ -256,7 +250,6 @@ func (w *work) start(it *item) {
 	} else {
 		w.pooled[it] = true
 		w.forWorkers--
-		w.enlist(it)
 	}
 	go func() {
 		err := it.make(w, p)
@@ -272,7 +265,7 @@ func (w *work) isMade(it *item, p *workplace, err error) {
 	if p.desk != nil {
 		w.desks = append(w.desks, p.desk)
 	} else {
-		w.multiplied(it, false) // if that was not said before
+		delete(w.pooled, it)
 	}
 	if err != nil && w.ctx.Err() != nil {
 		it.state, it.err = itemSkipped, errors.New("was stopped")
@@ -335,7 +328,6 @@ func (w *work) isNamed(group []*item, err error) {
 	w.naming = false
 	w.out -= len(group)
 	for _, it := range group {
-		w.release(it)
 		switch {
 		case it.err == nil:
 			it.state = itemDone
