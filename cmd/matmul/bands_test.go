@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -131,21 +130,7 @@ func TestLongAndThinInLittleMemory(t *testing.T) {
 func TestAKilledMasterIsResumedInBands(t *testing.T) {
 	from, to := runs(t, 4, 300)
 	v := newVictim(t, 700, "38MiB", "40MiB", "38MiB", "auto")
-	again, faster := 0, 0
-	for seed := from; seed <= to; seed++ {
-		r := rand.New(rand.NewPCG(seed, 19))
-		about := fmt.Sprintf("run %d", seed)
-		twice := seed%4 == 0
-		for !v.killed(r, twice, about) {
-			faster++
-		}
-		if twice {
-			again++
-		}
-		v.resume(r, about)
-	}
-	t.Logf("runs %d to %d: %d masters killed and resumed, %d of them killed again while they resumed (%d more runs were faster than the kill); %d resumed runs kept rows; 0 failures; SHA-256 of C %s each time",
-		from, to, to-from+1, again, faster, v.kept, v.sum)
+	v.campaign(from, to, 19)
 }
 
 // forecast is what run --dry-run says.

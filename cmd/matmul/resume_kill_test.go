@@ -156,14 +156,14 @@ func wasComplete(code int, said string) bool {
 	return code == exitInput && strings.HasSuffix(said, "matmul: c.npy: exists; use --force to replace it\n")
 }
 
-// TestAKilledMasterIsResumed kills the master at random moments, and every
-// fourth time the resumed run, too.
-func TestAKilledMasterIsResumed(t *testing.T) {
-	from, to := runs(t, 8, 2000)
-	v := newVictim(t, 400)
+// campaign kills masters at random moments and resumes, every fourth time with
+// another kill of the resumed run. The stream tells the moments of one campaign
+// from those of another.
+func (v *victim) campaign(from, to, stream uint64) {
+	v.t.Helper()
 	again, faster := 0, 0
 	for seed := from; seed <= to; seed++ {
-		r := rand.New(rand.NewPCG(seed, 3))
+		r := rand.New(rand.NewPCG(seed, stream))
 		about := fmt.Sprintf("run %d", seed)
 		twice := seed%4 == 0
 		for !v.killed(r, twice, about) {
@@ -174,8 +174,16 @@ func TestAKilledMasterIsResumed(t *testing.T) {
 		}
 		v.resume(r, about)
 	}
-	t.Logf("runs %d to %d: %d masters killed and resumed, %d of them killed again while they resumed (%d more runs were faster than the kill); %d resumed runs kept rows; 0 failures; SHA-256 of C %s each time",
+	v.t.Logf("runs %d to %d: %d masters killed and resumed, %d of them killed again while they resumed (%d more runs were faster than the kill); %d resumed runs kept rows; 0 failures; SHA-256 of C %s each time",
 		from, to, to-from+1, again, faster, v.kept, v.sum)
+}
+
+// TestAKilledMasterIsResumed kills the master at random moments, and every
+// fourth time the resumed run, too.
+func TestAKilledMasterIsResumed(t *testing.T) {
+	from, to := runs(t, 8, 2000)
+	v := newVictim(t, 400)
+	v.campaign(from, to, 3)
 }
 
 // TestSignalsSaveAndCanBeResumed sends what users, systems and schedulers send.
