@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -86,21 +87,12 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 	closed := errors.Join(file.Sync(), file.Close())
 	p.stored += time.Since(closing)
 	if err == nil {
-		err = t.agree(ctx, firstOf(closed, p.in.changed()))
+		err = t.agree(ctx, cmp.Or(closed, p.in.changed()))
 	}
 	if err == nil {
 		p.report(time.Since(start), missing)
 	}
 	return err
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // missing tells every rank which rows rank 0 has to have computed. Collective.
@@ -249,7 +241,7 @@ func (p *part) advance(c *coming) (bool, error) {
 	if c.reading != nil {
 		select {
 		case err := <-c.reading:
-			p.failed, c.reading = firstOf(p.failed, err, context.Cause(c.ctx)), nil
+			p.failed, c.reading = cmp.Or(p.failed, err, context.Cause(c.ctx)), nil
 		default:
 			return false, nil
 		}
@@ -304,7 +296,7 @@ func (p *part) arrive(ctx context.Context, c *coming, done chan error) error {
 	err := p.until(ctx, func() (_ bool, err error) {
 		select {
 		case err := <-done:
-			p.failed, done = firstOf(p.failed, err), nil
+			p.failed, done = cmp.Or(p.failed, err), nil
 		default:
 		}
 		if !arrived {
