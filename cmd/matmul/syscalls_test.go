@@ -146,6 +146,9 @@ func (c *callTest) try(f fault) (outcome string) {
 // checkOutputs compares what is there with what is right, or was there before.
 func (c *callTest) checkOutputs(code int, runtime bool, said string, complain func(string, ...any)) {
 	c.t.Helper()
+	if code == 0 && slices.Contains(c.args, "--trace") && !exists(filepath.Join(c.dir, "trace.json")) {
+		complain("there is no trace")
+	}
 	for name, right := range c.right {
 		got, old := c.sum(name), ""
 		if name == "c.npy" {
