@@ -91,6 +91,7 @@ type checker[T elem.Float] struct {
 
 // depthly are sums over the lanes of an operand, one for each depth.
 type depthly[T elem.Float] struct {
+	known  bool // from checksums, before the k-block
 	sum    gathered[T]
 	weight weights[T] // the sums in the element type
 }
@@ -152,24 +153,27 @@ func (c *checker[T]) cleared(n int) []T {
 func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	c.ofA.sum.reset(x.strips.a, kc)
 	c.ofB.sum.reset(x.strips.b, kc)
-	if x.a.summed(x.I0 + i1) {
+	c.ofA.known = x.a.summed(x.I0+i0, x.I0+i1)
+	c.ofB.known = x.b.summed(x.J0, x.J1)
+	if c.ofA.known {
 		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
 	}
-	if x.b.summed(x.J1) {
+	if c.ofB.known {
 		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
 	}
 }
 
 // addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
-// micro-panels at a time, each a row of pairs.
+// groups at a time, each a row of pairs.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
 	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
-	row, panels := 2*f.Packed.Depth, (l1-l0+f.width-1)/f.width
-	for q := 0; q < panels; q += bothRows {
-		pairs := f.Sums.of(l0+q*f.width, f.width, f.Packed.Depth, pc)
+	group := SumLanes(f.width)
+	row, groups := 2*f.Packed.Depth, (l1-l0+group-1)/group
+	for q := 0; q < groups; q += bothRows {
+		pairs := f.Sums.of(l0+q*group, f.width, f.Packed.Depth, pc)
 		for p := 0; p < 2*kc; p += width {
 			cols := min(width, 2*kc-p)
-			s.down(patch[T]{pairs[p:], min(bothRows, panels-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
+			s.down(patch[T]{pairs[p:], min(bothRows, groups-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
 		}
 	}
 	for p := 0; p < 2*kc; p += width {
@@ -184,20 +188,17 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, 
 	to.round()
 }
 
-// summed reports whether there are checksums for lanes up to l1, which cut no
-// micro-panel.
-func (f *feed[T]) summed(l1 int) bool {
-	return f.Sums != nil && (l1%f.width == 0 || l1 == f.Packed.Lanes)
+// summed reports whether there are checksums for lanes l0 to l1, which cut no
+// group.
+func (f *feed[T]) summed(l0, l1 int) bool {
+	group := SumLanes(f.width)
+	return f.Sums != nil && l0%group == 0 && (l1%group == 0 || l1 == f.Packed.Lanes)
 }
 
-// columns adds what a sweep's block of B, which is still in L2, makes of the
-// sums of columns.
+// columns adds what a sweep's block of B, which is in L2, makes of the sums of
+// columns.
 func (c *checker[T]) columns(s *sweep[T]) {
-	if s.j0 == 0 && !s.a.summed(s.I0+s.i1) {
-		s.strips.a.settle(&c.ofA.sum)
-		c.ofA.round()
-	}
-	gather, acc := !s.b.summed(s.J1), c.cleared(2*(s.j1-s.j0))
+	gather, acc := !c.ofB.known, c.cleared(2*(s.j1-s.j0))
 	band := stripRows
 	if gather {
 		band = bandRows
@@ -218,25 +219,40 @@ func (c *checker[T]) columns(s *sweep[T]) {
 	}
 }
 
-// row adds up a micro-panel of A, for the rows of C from i on, and what it makes
-// of their sums, if the sums over B are known. The first sweep of a k-block has
-// just used it: it is still in L1.
+// row is told that a micro-panel of A has met the B block of a sweep: that of the
+// rows of C from i on. In the first sweep of a k-block, where it is still in L1,
+// it is added up, and what it makes of the sums of rows, if the sums over B are
+// known. Columns are done after the first rows, if the sums over A are known:
+// later, B's next block is on its way to L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
-	if s.j0 > 0 {
-		return
+	if s.j0 == 0 {
+		a := s.microPanel(i)
+		if !c.ofA.known {
+			s.strips.a.across(a, &c.ofA.sum, 0)
+		}
+		if c.ofB.known {
+			c.addRow(s, i, a)
+		}
 	}
-	a := s.microPanel(i)
-	if !s.a.summed(s.I0 + s.i1) {
-		s.strips.a.across(a, &c.ofA.sum, 0)
-	}
-	if s.b.summed(s.J1) {
-		c.addRow(s, i, a)
+	if i == s.i0 && (c.ofA.known || s.j0 > 0) {
+		c.columns(s)
 	}
 }
 
-// endDepths does so when a k-block has ended and the sums over B are complete.
+// endSweep does the columns of a sweep in which the sums over A were completed.
+func (c *checker[T]) endSweep(s *sweep[T]) {
+	if c.ofA.known || s.j0 > 0 {
+		return
+	}
+	s.strips.a.settle(&c.ofA.sum)
+	c.ofA.round()
+	c.columns(s)
+}
+
+// endDepths does the rows when a k-block has ended and the sums over B are
+// complete.
 func (c *checker[T]) endDepths(s *sweep[T]) {
-	if s.b.summed(s.J1) {
+	if c.ofB.known {
 		return
 	}
 	s.strips.b.settle(&c.ofB.sum)
