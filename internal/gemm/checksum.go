@@ -81,6 +81,15 @@ func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
 		y.lanesApart(pairs, src, lanes)
 		return
 	}
+	if scale == 1 && y.across.width == y.width && lanes%y.width == 0 {
+		y.scratch = grown(y.scratch, n*2*y.across.lanes)
+		clear(y.scratch)
+		for l := 0; l < lanes; l += y.width {
+			y.across.gather(n, src.Data[l:], src.DepthStride, y.scratch)
+		}
+		y.across.fold(y.scratch, pairs)
+		return
+	}
 	y.reset(y.across, n)
 	if scale != 1 {
 		y.scaled(patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}, scale)
