@@ -38,7 +38,7 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	start := time.Now()
 	hired, local := f.hire(cmd, args)
 	defer hired.close()
-	t, err := join()
+	t, err := join(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -133,25 +133,41 @@ type team struct {
 	vote  *int64 // for agreements
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
+	watch *watch
+	end   error // of the product, at this rank
 }
 
 // noteSize is the bytes of an error that another rank can tell.
 const noteSize = 1024
 
-// join initialises MPI.
-func join() (*team, error) {
+// join initialises MPI. Collective.
+func join(ctx context.Context) (*team, error) {
+	w := newWatch()
 	world, err := mpi.Init()
 	if err != nil {
 		return nil, err
 	}
-	return &team{world: world, vote: mpi.AllocInt64(), note: mpi.Alloc(noteSize)}, nil
+	t := &team{world: world, vote: mpi.AllocInt64(), note: mpi.Alloc(noteSize), watch: w}
+	if err := t.neighbours(ctx); err != nil {
+		t.giveUp(err)
+		return nil, err
+	}
+	return t, nil
 }
 
-// leave ends MPI, unless the others are lost.
+// leave ends MPI, unless the others are lost. It does not wait for ever.
 func (t *team) leave() {
-	if !t.lost {
-		_ = mpi.Finalize()
+	if t.lost {
+		return
 	}
+	late := time.AfterFunc(finalizeTime, func() {
+		if t.end != nil {
+			tell(t.end)
+		}
+		os.Exit(exitCode(t.end))
+	})
+	defer late.Stop()
+	_ = mpi.Finalize()
 }
 
 const (
@@ -190,6 +206,10 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 		}
 		if done {
 			return nil
+		}
+		if err := t.watch.err(); err != nil {
+			t.lost = true
+			return err
 		}
 		switch {
 		case ended.IsZero() && ctx.Err() != nil:
@@ -311,13 +331,16 @@ func (t *team) conclude(ctx context.Context, err error) error {
 		// A signal has done its work by now.
 		status, failed := t.most(context.WithoutCancel(ctx), int64(code))
 		if failed == nil && t.world.Rank > 0 {
-			return elsewhere(int(status))
+			err = elsewhere(int(status))
+		} else {
+			err = errors.Join(err, failed)
 		}
-		err = errors.Join(err, failed)
 	}
 	if t.lost {
 		t.giveUp(err)
 	}
+	t.watch.end()
+	t.end = err
 	return err
 }
 
@@ -327,8 +350,10 @@ func (t *team) giveUp(err error) {
 	if t.world.Rank > 0 {
 		time.Sleep(time.Second + min(50*time.Millisecond*time.Duration(t.world.Rank), 3*time.Second))
 	}
-	say(os.Stderr, fmt.Errorf("rank %d: %w", t.world.Rank, err))
-	t.world.Abort(max(exitCode(err), exitFailed))
+	t.watch.tell(err)
+	code := max(exitCode(err), exitFailed)
+	time.AfterFunc(abortTime, func() { os.Exit(code) })
+	t.world.Abort(code)
 }
 
 // elsewhere returns the error of a rank whose product has failed at another.
