@@ -121,6 +121,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.scatter && !f.dryRun {
+		return usagef("--scatter is for ranks, which mpiexec starts of a build with MPI")
+	}
 	start := time.Now()
 	if err := p.mayWrite(); err != nil {
 		return err
