@@ -134,6 +134,8 @@ type team struct {
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
 	watch *watch
+	// underway is how long messages may take that others have begun to send.
+	underway time.Duration
 	end   error // of the product, at this rank
 }
 
@@ -173,8 +175,8 @@ func (t *team) leave() {
 const (
 	eager = 200 * time.Microsecond // of looking for messages without a pause
 	pause = 100 * time.Microsecond // between looks after that, which cost a worker its processor
-	// deaf is how long after a signal the others may take to answer. Launchers
-	// signal the ranks of a job one of which has died.
+	// deaf is how long after a signal the others may take to answer, beside what
+	// their messages take. Launchers signal the ranks of a job one of which has died.
 	deaf = 5 * time.Second
 )
 
@@ -214,7 +216,7 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 		switch {
 		case ended.IsZero() && ctx.Err() != nil:
 			ended = time.Now()
-		case !ended.IsZero() && time.Since(ended) > deaf:
+		case !ended.IsZero() && time.Since(ended) > deaf+t.underway:
 			t.lost = true
 			return fmt.Errorf("%w, and other ranks do not answer", context.Cause(ctx))
 		}

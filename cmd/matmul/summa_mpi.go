@@ -29,7 +29,6 @@ type part struct {
 	*hired
 	plan     *summa.Plan
 	row, col *mpi.Comm // the ranks of this row, and of this column, of the grid
-	mine     struct{ row, col int }
 	k        int64 // of the product; 0 if α is
 
 	// Panels of two steps, one of which is multiplied while the other is on its
@@ -168,11 +167,12 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
-	p.mine.row, p.mine.col = p.plan.Place(p.world.Rank)
-	if p.row, err = p.world.Split(p.mine.row); p.reached(err) != nil {
+	p.underway = time.Duration(2 * p.plan.Transfer / float64(p.plan.Bands*tiling.Tiles(p.k, p.plan.Width)) * float64(time.Second))
+	row, col := p.plan.Place(p.world.Rank)
+	if p.row, err = p.world.Split(row); p.reached(err) != nil {
 		return err
 	}
-	if p.col, err = p.world.Split(p.mine.col); p.reached(err) != nil {
+	if p.col, err = p.world.Split(col); p.reached(err) != nil {
 		return err
 	}
 	return p.agree(ctx, p.allocate(ctx))
