@@ -136,7 +136,7 @@ type team struct {
 	watch *watch
 	// underway is how long messages may take that others have begun to send.
 	underway time.Duration
-	end   error // of the product, at this rank
+	end      error // of the product, at this rank
 }
 
 // noteSize is the bytes of an error that another rank can tell.

@@ -29,7 +29,7 @@ type part struct {
 	*hired
 	plan     *summa.Plan
 	row, col *mpi.Comm // the ranks of this row, and of this column, of the grid
-	k        int64 // of the product; 0 if α is
+	k        int64     // of the product; 0 if α is
 
 	// Panels of two steps, one of which is multiplied while the other is on its
 	// way; and the block of C before and after a step, by turns.
