@@ -50,9 +50,11 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	}
 	ctx := cmd.Context()
 	finished := false
-	if err = t.agree(ctx, local); err == nil {
+	err = t.agree(ctx, local)
+	if err == nil {
 		err = t.open(ctx, hired, args)
 	}
+	err = recommend(err)
 	if err == nil {
 		err = t.sameInputs(ctx, p)
 	}
@@ -374,9 +376,6 @@ func (t *team) open(ctx context.Context, h *hired, args []string) error {
 		err = h.openInputs(ctx, args[0], args[1])
 	}
 	err = t.agree(ctx, err)
-	if remote := (rankError{}); errors.As(err, &remote) && remote.rank > 0 && remote.code == exitInput {
-		return advise(err, "rank 0 can read it: put the inputs where all ranks do, or let rank 0 send them with --scatter")
-	}
 	if err == nil && h.scatter {
 		err = t.describe(ctx, h.product)
 	}
@@ -392,6 +391,14 @@ func (t *team) open(ctx context.Context, h *hired, args []string) error {
 	return t.agree(ctx, err)
 }
 
+// recommend adds to the error of a rank that cannot use a file, as rank 0 can.
+func recommend(err error) error {
+	if remote := (rankError{}); errors.As(err, &remote) && remote.rank > 0 && remote.code == exitInput {
+		return advise(err, "rank 0 can use it: use files that all ranks share, or --scatter")
+	}
+	return err
+}
+
 // sameInputs returns an error unless all ranks see the same inputs. Collective.
 func (t *team) sameInputs(ctx context.Context, p *product) error {
 	sum, err := p.digest()
@@ -404,7 +411,7 @@ func (t *team) sameInputs(ctx context.Context, p *product) error {
 	}
 	least, err := t.least(ctx, sum)
 	if err == nil && most != least {
-		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; put the inputs on a file system that all share, or let rank 0 send them with --scatter")
+		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; use files that all ranks share, or --scatter")
 	}
 	return err
 }

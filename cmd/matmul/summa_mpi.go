@@ -246,6 +246,7 @@ type coming struct {
 	read     chan parcel    // of pieces of other ranks, with --scatter
 	parcels  []parcel       // that are being sent
 	pieces   []*mpi.Request // of this rank, with --scatter
+	broken   error          // of beginning to receive them
 	posted   bool           // the broadcasts have begun
 	requests []*mpi.Request
 }
@@ -260,9 +261,8 @@ func (p *part) begin(ctx context.Context, step int) *coming {
 		c.read = make(chan parcel)
 		go func() { c.reading <- p.ship(ctx, step, c.read, failed) }()
 	case p.scatter:
-		var err error
-		c.pieces, err = p.receive(step)
-		c.reading <- err
+		c.pieces, c.broken = p.receive(step)
+		c.reading <- nil
 	case failed != nil:
 		c.reading <- nil
 	default:
@@ -274,6 +274,9 @@ func (p *part) begin(ctx context.Context, step int) *coming {
 // advance drives the transfers and reports whether all is here. The last of them
 // is an agreement on whether to go on.
 func (p *part) advance(c *coming) (bool, error) {
+	if c.broken != nil {
+		return false, c.broken
+	}
 	if c.reading != nil || len(c.parcels) > 0 {
 		var next *parcel
 		select {
