@@ -13,6 +13,21 @@ import (
 // whomever, it was computed.
 var ErrWrong = errors.New("a tile of C fails its check again and again")
 
+// A DamageError is returned when kept panels of A or of B have changed in memory
+// since they were packed, so that a job cannot go on with them.
+type DamageError struct{ A, B bool }
+
+// Error says which.
+func (e *DamageError) Error() string {
+	of := "A and B"
+	if !e.B {
+		of = "A"
+	} else if !e.A {
+		of = "B"
+	}
+	return "panels of " + of + " have changed in memory"
+}
+
 // A tile that fails its check is given to another worker, if there is one, at
 // most mostTries times in all. A worker of which faultyTiles were wrong is
 // retired. Neither number matters much: a fault that happens once a year is seen
@@ -88,11 +103,9 @@ func (r *run) wrong(m *member, t shmmat.Task, a shmmat.Answer) {
 	}
 	tile.seat = m.index
 	r.rep.Wrong++
-	if f.PanelsA {
-		r.repack(id, tile, tiling.PackA, t.Rect.R0, t.Rect.R1)
-	}
-	if f.PanelsB {
-		r.repack(id, tile, tiling.PackB, t.Rect.C0, t.Rect.C1)
+	lost := DamageError{
+		A: f.PanelsA && !r.repack(id, tile, tiling.PackA, t.Rect.R0, t.Rect.R1),
+		B: f.PanelsB && !r.repack(id, tile, tiling.PackB, t.Rect.C0, t.Rect.C1),
 	}
 	if !f.PanelsA && !f.PanelsB {
 		if w.Retired, w.Moved = r.j.p.blame(m); w.Retired {
@@ -101,6 +114,10 @@ func (r *run) wrong(m *member, t shmmat.Task, a shmmat.Answer) {
 	}
 	if r.j.Wrong != nil {
 		r.j.Wrong(w)
+	}
+	if lost.A || lost.B {
+		r.repairs.err = &lost
+		return
 	}
 	if tile.tries++; tile.tries == mostTries {
 		r.repairs.err = fmt.Errorf("%w: %w", ErrWrong, &w)
@@ -112,9 +129,10 @@ func (r *run) wrong(m *member, t shmmat.Task, a shmmat.Answer) {
 }
 
 // repack lets the blocks of an operand that hold lanes l0 to l1 be packed again
-// before a tile is done again. Who reads panels meanwhile sees the bytes that
-// were there, but for those that had changed.
-func (r *run) repack(id int, tile *redo, kind tiling.Kind, l0, l1 int64) {
+// before a tile is done again, and reports whether the job packs any. Who reads
+// panels meanwhile sees the bytes that were there, but for those that had
+// changed.
+func (r *run) repack(id int, tile *redo, kind tiling.Kind, l0, l1 int64) (packs bool) {
 	for pack := range r.j.Tasks() {
 		if rect := r.j.Rect(pack); r.j.Kind(pack) != kind || rect.R1 <= l0 || rect.R0 >= l1 {
 			continue
@@ -124,7 +142,9 @@ func (r *run) repack(id int, tile *redo, kind tiling.Kind, l0, l1 int64) {
 		}
 		r.repairs.packs[pack] = append(r.repairs.packs[pack], id)
 		tile.waits++
+		packs = true
 	}
+	return packs
 }
 
 // repacked reports whether a task that is done, or lost, was one that is done

@@ -2,7 +2,10 @@ package master
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,8 +72,8 @@ type bandRun struct {
 	mem    bandMemory
 	cancel context.CancelCauseFunc
 	start  int64
-	seen   map[bandBlock]uint32 // the sum of each block, the first time
 	mu     sync.Mutex           // guards what follows
+	seen   map[bandBlock]uint32 // the sum of each block, the first time
 	rep    Report
 }
 
@@ -105,7 +108,7 @@ func (r *bandRun) keep(ctx context.Context) error {
 		to    *[2]uint32
 		slots int64
 		bytes int64
-	}{{&r.mem.a, b.SlotsA, b.PanelsA()}, {&r.mem.b, b.SlotsB, b.PanelsB()}, {&r.mem.sums, b.SlotsC(), b.Sums()}} {
+	}{{&r.mem.a, b.SlotsA, b.PanelsA() + b.ChecksumsA()}, {&r.mem.b, b.SlotsB, b.PanelsB() + b.ChecksumsB()}, {&r.mem.sums, b.SlotsC(), b.Sums()}} {
 		for i := range k.slots {
 			if k.bytes == 0 {
 				continue
@@ -296,6 +299,8 @@ func (r *bandRun) pack(ctx context.Context, s tiling.Step) error {
 		if k == tiling.PackB {
 			at.band, role, file = s.B, shmmat.FileB, r.B.File
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if was, ok := r.seen[at]; ok && was != sum {
 			r.cancel(&FileError{Role: role, Path: file.Name(), Status: shmmat.BadInput, Text: "was not the same when it was read again: it was changed, or a disk or memory is faulty"})
 		}
@@ -304,8 +309,44 @@ func (r *bandRun) pack(ctx context.Context, s tiling.Step) error {
 	return r.job(ctx, x)
 }
 
+// multiply computes a step. If bands have changed in memory, they are read again,
+// and what is not stored yet is done again.
 func (r *bandRun) multiply(ctx context.Context, s tiling.Step) error {
-	return r.job(ctx, r.multiplication(s, &r.mem))
+	var stored []tiling.Rect // of the super-tile
+	for tries := 1; ; tries++ {
+		x := r.multiplication(s, &r.mem)
+		x.Kept = append(x.Kept, stored...)
+		if tell := x.Out.Stored; tell != nil {
+			x.Out.Stored = func(rect tiling.Rect, sum uint32) {
+				stored = append(stored, rect)
+				tell(rect, sum)
+			}
+		}
+		err := r.job(ctx, x)
+		var damage *DamageError
+		if !errors.As(err, &damage) {
+			return err
+		}
+		if tries == mostTries {
+			return fmt.Errorf("%w: %w", ErrWrong, err)
+		}
+		again := s
+		again.LoadA, again.LoadB = damage.A, damage.B
+		r.forget(again)
+		if err := r.pack(ctx, again); err != nil {
+			return err
+		}
+	}
+}
+
+// forget forgets the sums of the bands that a step reads: they may be those of
+// panels that had changed already.
+func (r *bandRun) forget(s tiling.Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.seen, func(b bandBlock, _ uint32) bool {
+		return s.LoadA && b.kind == tiling.PackA && b.band == s.A || s.LoadB && b.kind == tiling.PackB && b.band == s.B
+	})
 }
 
 // job does one job and adds its report to the sum.

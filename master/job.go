@@ -98,8 +98,8 @@ type Report struct {
 
 // Run does the job, beside others that run. It can be called again: the result
 // is then computed anew. The errors are a *FileError, ErrFault, ErrWorkersLost,
-// ErrWrong or the context's cause; C is then unspecified, and no worker is writing
-// to it.
+// ErrWrong, a *DamageError or the context's cause; C is then unspecified, and no
+// worker is writing to it.
 func (j *Job) Run(ctx context.Context) (Report, error) {
 	p := j.p
 	if j.isAlone() {

@@ -16,7 +16,9 @@ import (
 // the job, and is there for the caller to fill before Run (see Elements), or in
 // what is kept under the number Segment (see Pool.Keep). One in a file is read
 // into its region, or into what is kept under Segment, from its start on: A and B
-// as panels, which later jobs name as Packed, C₀ row-major.
+// as panels, which later jobs name as Packed, C₀ row-major. With ABFT their
+// checksums follow the panels, if the job that packs them and the one that
+// multiplies them both have it.
 type Operand struct {
 	shmmat.Matrix
 	File   *os.File // nil for one in memory
@@ -97,7 +99,8 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		return nil, err
 	}
 	s.Blocking = s.blocking()
-	mr, nr, small := int64(s.Kernel.MR), int64(s.Kernel.NR), s.small(pr)
+	mr, nr := s.Units()
+	small := s.small(pr)
 	if small {
 		workers = sharers(pr, workers)
 	}
@@ -141,6 +144,17 @@ func (s *Spec) blocking() gemm.Blocking {
 		return s.Kernel.Blocking
 	}
 	return s.Blocking
+}
+
+// Units returns the rows of A and the columns of B that stay together: those of a
+// micro-panel, or those that share a checksum, if there are checksums.
+func (s *Spec) Units() (mr, nr int64) { return s.unit(s.A, s.Kernel.MR), s.unit(s.B, s.Kernel.NR) }
+
+func (s *Spec) unit(o Operand, width int) int64 {
+	if s.ABFT && o.panels() {
+		return int64(gemm.SumLanes(width))
+	}
+	return int64(width)
 }
 
 // fit returns an error unless the operands fit together in a product.

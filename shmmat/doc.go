@@ -16,8 +16,9 @@
 //	                                       | C     row-major            |
 //	                                       +----------------------------+
 //
-// What its owner keeps from job to job, a matrix or the panels of an operand,
-// lies alone in a segment like the data segment, with its own number.
+// What its owner keeps from job to job, a matrix or the panels of an operand and
+// their checksums, lies alone in a segment like the data segment, with its own
+// number.
 //
 // Every region starts at a multiple of 2 MiB in the file and in memory, so
 // that the kernel can back it with huge pages; between the end of a region and

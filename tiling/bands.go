@@ -16,8 +16,9 @@ const (
 // BandParams is what bands are chosen from.
 type BandParams struct {
 	Problem
-	MR, NR int64
-	Size   int64 // bytes of an element in memory
+	MR, NR    int64 // see Params
+	Checksums bool  // there are two elements more for each depth of MR rows of A or NR columns of B
+	Size      int64 // bytes of an element in memory
 	// ReadA, ReadB and ReadC0 are the bytes of an element in the files; ReadC0 is 0
 	// if there is no C₀.
 	ReadA, ReadB, ReadC0 int64
@@ -164,8 +165,10 @@ func (p BandParams) chunked(consider func(*Bands)) {
 			continue
 		}
 		if p.K > 0 {
-			depth := p.Size * 2 * (roundUp(b.Height, p.MR) + roundUp(b.Width, p.NR)) // bytes of a step of k
-			b.Depth = clamp(b.Depth+(p.Memory-b.Bytes())/depth, 1, p.K)
+			one := *b
+			one.Depth = 1
+			step := 2 * (one.PanelsA() + one.ChecksumsA() + one.PanelsB() + one.ChecksumsB()) // bytes of a step of k
+			b.Depth = clamp(b.Depth+(p.Memory-b.Bytes())/step, 1, p.K)
 			b.Depth = ceilDiv(p.K, ceilDiv(p.K, b.Depth))
 		}
 		consider(b)
@@ -212,6 +215,21 @@ func (b *Bands) PanelsA() int64 { return roundUp(b.Height, b.MR) * b.Depth * b.S
 // PanelsB returns the bytes of one band of B, or of a chunk of it.
 func (b *Bands) PanelsB() int64 { return roundUp(b.Width, b.NR) * b.Depth * b.Size }
 
+// ChecksumsA returns the bytes of the checksums of one band of A, or of a chunk
+// of it.
+func (b *Bands) ChecksumsA() int64 { return b.checksums(b.Height, b.MR) }
+
+// ChecksumsB returns the bytes of the checksums of one band of B, or of a chunk
+// of it.
+func (b *Bands) ChecksumsB() int64 { return b.checksums(b.Width, b.NR) }
+
+func (b *Bands) checksums(lanes, unit int64) int64 {
+	if !b.Checksums {
+		return 0
+	}
+	return 2 * ceilDiv(lanes, unit) * b.Depth * b.Size
+}
+
 // Sums returns the bytes of a super-tile of C.
 func (b *Bands) Sums() int64 { return b.Height * b.Width * b.Size }
 
@@ -226,7 +244,7 @@ func (b *Bands) SlotsC() int64 {
 
 // Bytes returns the memory that the bands take.
 func (b *Bands) Bytes() int64 {
-	return b.SlotsA*b.PanelsA() + b.SlotsB*b.PanelsB() + b.SlotsC()*b.Sums()
+	return b.SlotsA*(b.PanelsA()+b.ChecksumsA()) + b.SlotsB*(b.PanelsB()+b.ChecksumsB()) + b.SlotsC()*b.Sums()
 }
 
 // approximateRead returns about how many bytes are read.

@@ -13,7 +13,7 @@ func drawBands(t *rapid.T) BandParams {
 		return rapid.Int64Range(1, 1<<rapid.IntRange(0, 12).Draw(t, what+" bits")).Draw(t, what)
 	}
 	p := BandParams{Problem: Problem{side("m"), side("n"), side("k")}, MR: rapid.Int64Range(1, 8).Draw(t, "MR"), NR: rapid.Int64Range(1, 48).Draw(t, "NR"),
-		Size: 8, ReadA: rapid.Int64Range(1, 8).Draw(t, "A"), ReadB: 8, ReadC0: 8 * rapid.Int64Range(0, 1).Draw(t, "C0")}
+		Checksums: rapid.Bool().Draw(t, "checksums"), Size: 8, ReadA: rapid.Int64Range(1, 8).Draw(t, "A"), ReadB: 8, ReadC0: 8 * rapid.Int64Range(0, 1).Draw(t, "C0")}
 	p.Memory = p.Least() + rapid.Int64Range(0, 1<<rapid.IntRange(0, 26).Draw(t, "memory bits")).Draw(t, "memory")
 	return p
 }

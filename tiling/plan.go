@@ -41,7 +41,7 @@ type Operand struct {
 // Params is all that a Plan is made from.
 type Params struct {
 	Problem
-	MR, NR       int64 // widths of A's and B's micro-panels
+	MR, NR       int64 // rows of A and columns of B that stay together: micro-panels, or groups of them
 	Down, Across int64 // tiles down and across C, at most; see Tiles
 	Taper        bool  // cut the last tiles smaller, so that all workers end together
 	ByColumns    bool  // hand tiles out along columns of them, and not along rows

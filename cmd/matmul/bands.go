@@ -11,18 +11,18 @@ import (
 	"matmul/tune"
 )
 
-// parseMemory reads --memory.
-func (p *product) parseMemory() (err error) {
-	if p.memory == "" || p.memory == "auto" {
-		return nil
+// parseMemory reads --memory: 0 is none.
+func parseMemory(text string) (limit int64, err error) {
+	if text == "" || text == "auto" {
+		return 0, nil
 	}
-	if p.limit, err = tune.ParseSize(p.memory); err == nil && p.limit < 1 {
-		err = fmt.Errorf("%q is no number of bytes", p.memory)
+	if limit, err = tune.ParseSize(text); err == nil && limit < 1 {
+		err = fmt.Errorf("%q is no number of bytes", text)
 	}
 	if err != nil {
-		return flagError("memory", err)
+		return 0, flagError("memory", err)
 	}
-	return nil
+	return limit, nil
 }
 
 // reservePart is the part of what is left of memory that is not counted on: other
@@ -121,7 +121,8 @@ func (p *product) fitBands(top ceiling) error {
 // bandParams returns what bands are chosen from, but for the memory.
 func (p *product) bandParams() tiling.BandParams {
 	s := p.bandSpec()
-	b := tiling.BandParams{Problem: p.plan.Problem, MR: int64(s.Kernel.MR), NR: int64(s.Kernel.NR), Size: int64(s.Type.Size()),
+	mr, nr := s.Units()
+	b := tiling.BandParams{Problem: p.plan.Problem, MR: mr, NR: nr, Checksums: s.ABFT, Size: int64(s.Type.Size()),
 		ReadA: int64(s.A.Type.Size()), ReadB: int64(s.B.Type.Size())}
 	if s.Beta != 0 {
 		b.ReadC0 = int64(s.C0.Type.Size())
@@ -157,7 +158,8 @@ func (p *product) fitCheck(top ceiling) error {
 
 // bandLayout returns the bands as if they lay in one segment.
 func bandLayout(b *tiling.Bands) (shmmat.Layout, error) {
-	return shmmat.NewLayout(shmmat.Lengths{shmmat.PanelsA: b.SlotsA * b.PanelsA(), shmmat.PanelsB: b.SlotsB * b.PanelsB(), shmmat.C: b.SlotsC() * b.Sums()})
+	return shmmat.NewLayout(shmmat.Lengths{shmmat.PanelsA: b.SlotsA * b.PanelsA(), shmmat.PanelsB: b.SlotsB * b.PanelsB(),
+		shmmat.SumsA: b.SlotsA * b.ChecksumsA(), shmmat.SumsB: b.SlotsB * b.ChecksumsB(), shmmat.C: b.SlotsC() * b.Sums()})
 }
 
 // keptRows returns how many rows of C are kept, or as much as rows in parts.

@@ -58,9 +58,8 @@ func newWaitPlan(w batch.Wait) waitPlan {
 
 // plan prints what the jobs take and how long they may wait.
 func (q *queue) plan() error {
-	budget := q.crew.limits.Memory()
 	p := &batchPlan{Jobs: make([]jobPlan, len(q.items)), Workers: q.crew.workers,
-		Memory: budget.Bytes, Limit: budget.Limiter.String(), GFLOPS: map[string]float64{}}
+		Memory: q.limit.bytes, Limit: q.limit.why, GFLOPS: map[string]float64{}}
 	waits := q.waits()
 	for i, it := range q.items {
 		p.Jobs[i] = jobPlan{ID: it.ID, Seq: it.Seq, Priority: it.Priority, M: it.M, N: it.N, K: it.K, DType: it.elem.String(),

@@ -238,7 +238,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if err := p.parseMemory(); err != nil {
+	if p.limit, err = parseMemory(f.memory); err != nil {
 		return nil, err
 	}
 	if p.show, err = newProgress(f.progress); err != nil {

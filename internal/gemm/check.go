@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"matmul/internal/elem"
+	"matmul/internal/failpoint"
 )
 
 // Checked is [Multiply], and then reports whether C is right as far as sums of
@@ -13,7 +14,7 @@ import (
 //	C·e = A·(B·e) + β·C₀·e   and   eᵀ·C = (eᵀ·A)·B + β·eᵀ·C₀
 //
 // up to the rounding errors of both sides, under a bound that no right C can
-// exceed. The sums of C are taken from where it was stored. B·e and eᵀ·A come
+// exceed. The sums of C are taken from where it was stored, some rows at a time. B·e and eᵀ·A come
 // from the checksums of the panels, where there are some, and else from the
 // panels, or from the copies that Multiply made on the way. Where a bound is not
 // finite, C is computed once more and its bits are compared, and the panels are
@@ -81,8 +82,7 @@ type checker[T elem.Float] struct {
 	rows, cols sums       // of C, as they must be, for the block of rows at work
 	ofA, ofB   depthly[T] // sums over the lanes of A and B, for the k-block at work
 	acc        []T        // scratch of strips
-	across     gathered[T]
-	is, isCols sums // of C, as they are
+	c0, c      margins[T] // of C₀ and of C, as they are
 	again      []T
 
 	wrong  bool // a sum is off
@@ -91,6 +91,7 @@ type checker[T elem.Float] struct {
 
 // depthly are sums over the lanes of an operand, one for each depth.
 type depthly[T elem.Float] struct {
+	known  bool // from checksums, before the k-block
 	sum    gathered[T]
 	weight weights[T] // the sums in the element type
 }
@@ -99,46 +100,57 @@ type depthly[T elem.Float] struct {
 func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	c.rows.reset(i1 - i0)
 	c.cols.reset(n)
+	c.c.reset(x, i1-i0, n)
 	if x.C0 == nil {
 		return
 	}
-	c.both(x, patch[T]{x.C0[i0*x.LDC0:], i1 - i0, n, x.LDC0, 1}, &c.rows, &c.cols)
-	for _, s := range []*sums{&c.rows, &c.cols} {
-		for i := range s.value {
-			s.value[i] *= float64(x.Beta)
-			s.size[i] *= math.Abs(float64(x.Beta))
+	c.c0.reset(x, i1-i0, n)
+	for i := i0; i < i1; i += x.mr {
+		c.c0.add(x, patch[T]{x.C0[i*x.LDC0:], min(x.mr, i1-i), n, x.LDC0, 1}, i-i0, 0)
+	}
+	c.c0.settle(x)
+	for i, v := range c.c0.rows.value {
+		c.rows.add(i, v*float64(x.Beta), c.c0.rows.size[i]*math.Abs(float64(x.Beta)))
+	}
+	for j, v := range c.c0.cols.value {
+		c.cols.add(j, v*float64(x.Beta), c.c0.cols.size[j]*math.Abs(float64(x.Beta)))
+	}
+}
+
+// margins are the sums of the rows and of the columns of a block of C or C₀, a
+// few rows at a time.
+type margins[T elem.Float] struct {
+	rows gathered[T]
+	cols sums
+	acc  []T // of columns, up to bandRows of each: what down has added up, NR columns after the other
+}
+
+// reset begins the sums of m rows and n columns.
+func (g *margins[T]) reset(x *macro[T], m, n int) {
+	g.rows.reset(x.strips.b, m)
+	g.cols.reset(n)
+	g.acc = grown(g.acc, 2*n)
+	clear(g.acc)
+}
+
+// add adds up a patch, MR rows from row i on, or those that are left, and columns
+// from column j on, a multiple of NR.
+func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
+	last := i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows
+	for q := 0; q < b.cols; q += x.nr {
+		part := b
+		part.x, part.cols = b.x[q:], min(x.nr, b.cols-q)
+		acc := g.acc[2*(j+q):][:2*part.cols]
+		x.strips.b.down(part, ones[T](), acc)
+		x.strips.b.across(part, &g.rows, i)
+		if last {
+			flush(acc, g.cols.from(j+q))
 		}
 	}
 }
 
-// bothRows is the rows that are summed down and across before the next: at a
-// leading dimension that is a power of two they share the ways of a set of L1.
-const bothRows = 8
-
-// both adds up the rows and the columns of a patch.
-func (c *checker[T]) both(x *macro[T], b patch[T], rows, cols *sums) {
-	s := x.strips.b
-	acc := c.cleared(2 * b.cols)
-	for i := 0; i < b.n; i += bothRows {
-		part := b.rows(i, min(i+bothRows, b.n))
-		c.across.reset(s, part.n)
-		for j := 0; j < b.cols; j += x.nr {
-			q := part
-			q.x, q.cols = part.x[j:], min(x.nr, b.cols-j)
-			s.down(q, ones[T](), acc[2*j:2*(j+q.cols)])
-			s.across(q, &c.across, 0)
-		}
-		s.settle(&c.across)
-		for r := range part.n {
-			rows.add(i+r, c.across.value[r], c.across.size[r])
-		}
-		if (i+bothRows)%bandRows == 0 || i+bothRows >= b.n {
-			for j := 0; j < b.cols; j += x.nr {
-				flush(acc[2*j:2*min(j+x.nr, b.cols)], cols.from(j))
-			}
-		}
-	}
-}
+// settle completes the sums.
+func (g *margins[T]) settle(x *macro[T]) { x.strips.b.settle(&g.rows) }
 
 // cleared returns scratch of n elements, zeroed.
 func (c *checker[T]) cleared(n int) []T {
@@ -152,24 +164,31 @@ func (c *checker[T]) cleared(n int) []T {
 func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	c.ofA.sum.reset(x.strips.a, kc)
 	c.ofB.sum.reset(x.strips.b, kc)
-	if x.a.summed(x.I0 + i1) {
+	c.ofA.known = x.a.summed(x.I0+i0, x.I0+i1)
+	c.ofB.known = x.b.summed(x.J0, x.J1)
+	if c.ofA.known {
 		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
 	}
-	if x.b.summed(x.J1) {
+	if c.ofB.known {
 		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
 	}
 }
 
+// groupsAtOnce is the groups whose checksums are added up before the next depths:
+// at a depth that is a power of two they share the ways of a set of L1.
+const groupsAtOnce = 8
+
 // addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
-// micro-panels at a time, each a row of pairs.
+// groups at a time, each a row of pairs.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
 	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
-	row, panels := 2*f.Packed.Depth, (l1-l0+f.width-1)/f.width
-	for q := 0; q < panels; q += bothRows {
-		pairs := f.Sums.of(l0+q*f.width, f.width, f.Packed.Depth, pc)
+	group := SumLanes(f.width)
+	row, groups := 2*f.Packed.Depth, (l1-l0+group-1)/group
+	for q := 0; q < groups; q += groupsAtOnce {
+		pairs := f.Sums.of(l0+q*group, f.width, f.Packed.Depth, pc)
 		for p := 0; p < 2*kc; p += width {
 			cols := min(width, 2*kc-p)
-			s.down(patch[T]{pairs[p:], min(bothRows, panels-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
+			s.down(patch[T]{pairs[p:], min(groupsAtOnce, groups-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
 		}
 	}
 	for p := 0; p < 2*kc; p += width {
@@ -184,20 +203,17 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, 
 	to.round()
 }
 
-// summed reports whether there are checksums for lanes up to l1, which cut no
-// micro-panel.
-func (f *feed[T]) summed(l1 int) bool {
-	return f.Sums != nil && (l1%f.width == 0 || l1 == f.Packed.Lanes)
+// summed reports whether there are checksums for lanes l0 to l1, which cut no
+// group.
+func (f *feed[T]) summed(l0, l1 int) bool {
+	group := SumLanes(f.width)
+	return f.Sums != nil && l0%group == 0 && (l1%group == 0 || l1 == f.Packed.Lanes)
 }
 
-// columns adds what a sweep's block of B, which is still in L2, makes of the
-// sums of columns.
+// columns adds what a sweep's block of B, which is in L2, makes of the sums of
+// columns.
 func (c *checker[T]) columns(s *sweep[T]) {
-	if s.j0 == 0 && !s.a.summed(s.I0+s.i1) {
-		s.strips.a.settle(&c.ofA.sum)
-		c.ofA.round()
-	}
-	gather, acc := !s.b.summed(s.J1), c.cleared(2*(s.j1-s.j0))
+	gather, acc := !c.ofB.known, c.cleared(2*(s.j1-s.j0))
 	band := stripRows
 	if gather {
 		band = bandRows
@@ -218,25 +234,50 @@ func (c *checker[T]) columns(s *sweep[T]) {
 	}
 }
 
-// row adds up a micro-panel of A, for the rows of C from i on, and what it makes
-// of their sums, if the sums over B are known. The first sweep of a k-block has
-// just used it: it is still in L1.
+// row is told that a micro-panel of A has met the B block of a sweep: that of the
+// rows of C from i on. In the first sweep of a k-block, where it is still in L1,
+// it is added up, and what it makes of the sums of rows, if the sums over B are
+// known. Columns are done after the first rows, if the sums over A are known:
+// later, B's next block is on its way to L2. In the last k-block rows of C have
+// been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
-	if s.j0 > 0 {
-		return
+	if s.j0 == 0 {
+		a := s.microPanel(i)
+		if !c.ofA.known {
+			s.strips.a.across(a, &c.ofA.sum, 0)
+		}
+		if c.ofB.known {
+			c.addRow(s, i, a)
+		}
 	}
-	a := s.microPanel(i)
-	if !s.a.summed(s.I0 + s.i1) {
-		s.strips.a.across(a, &c.ofA.sum, 0)
+	if i == s.i0 && (c.ofA.known || s.j0 > 0) {
+		c.columns(s)
 	}
-	if s.b.summed(s.J1) {
-		c.addRow(s, i, a)
+	if s.last {
+		if i == s.i0 && s.j0 == 0 {
+			failpoint.Flip("gemm.stored", elem.Bytes(s.C[i*s.LDC:][:s.j1]))
+		}
+		if s.Step != nil {
+			s.Step()
+		}
+		c.c.add(s.macro, patch[T]{s.C[i*s.LDC+s.j0:], min(s.mr, s.i1-i), s.j1 - s.j0, s.LDC, 1}, i-s.i0, s.j0)
 	}
 }
 
-// endDepths does so when a k-block has ended and the sums over B are complete.
+// endSweep does the columns of a sweep in which the sums over A were completed.
+func (c *checker[T]) endSweep(s *sweep[T]) {
+	if c.ofA.known || s.j0 > 0 {
+		return
+	}
+	s.strips.a.settle(&c.ofA.sum)
+	c.ofA.round()
+	c.columns(s)
+}
+
+// endDepths does the rows when a k-block has ended and the sums over B are
+// complete.
 func (c *checker[T]) endDepths(s *sweep[T]) {
-	if s.b.summed(s.J1) {
+	if c.ofB.known {
 		return
 	}
 	s.strips.b.settle(&c.ofB.sum)
@@ -293,12 +334,10 @@ func (d *depthly[T]) round() {
 // compare compares the sums of rows i0 to i1 of C with what they must be.
 func (c *checker[T]) compare(x *macro[T], i0, i1, n int) {
 	m, k := i1-i0, x.A.Packed.Depth
-	c.is.reset(m)
-	c.isCols.reset(n)
-	c.both(x, patch[T]{x.C[i0*x.LDC:], m, n, x.LDC, 1}, &c.is, &c.isCols)
+	c.c.settle(x)
 	p := precisionOf[T]()
-	c.judge(&c.is, &c.rows, p.sumBound(n, k, m))
-	c.judge(&c.isCols, &c.cols, p.sumBound(m, k, n))
+	c.judge(&c.c.rows.sums, &c.rows, p.sumBound(n, k, m))
+	c.judge(&c.c.cols, &c.cols, p.sumBound(m, k, n))
 }
 
 // judge compares sums under a bound.
@@ -316,8 +355,12 @@ func (c *checker[T]) judge(is, must *sums, b sumBound) {
 // CheckScratch returns the bytes that [Checked] takes, at most, besides what
 // [Scratch] says.
 func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
-	size, kc := int64(k.Type.Size()), int64(min(k.most(b, false).KC+k.NR, depth))
+	b = k.most(b, false)
+	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
-	perDepth := 2 * (2*16*size + 2*size + 16) // of A and B: parts of sums, weights, sums
-	return again + kc*perDepth + 4*16*int64(m+n)
+	gathered := 2*16*size + 2*size + 16      // parts of a sum, their pairs, the sum
+	perDepth := 2*(gathered+2*size) + 4*size // of A and B, with weights; scratch
+	perRow := 2*gathered + 16                // as they are, C₀'s, as they must be
+	perCol := 2*(2*size+16) + 16 + 2*size
+	return again + kc*perDepth + rows*perRow + int64(n)*perCol
 }

@@ -41,9 +41,13 @@ func benchChecked[T elem.Float](b *testing.B) {
 // summedPanels are random panels with their checksums.
 func summedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
 	o := Operand[T]{Packed: randomPanels[T](lanes, depth, width), Sums: make(Sums[T], SumsLen(lanes, depth, width))}
-	for l := 0; l < lanes; l += width {
-		src := Source[T]{o.Packed.panel(l, 0), 1, width}
-		PackSums(k, o.Sums, o.Packed, l, min(l+width, lanes), 0, depth, src, 1)
+	for l, group := 0, SumLanes(width); l < lanes; l += group {
+		to := min(l+group, lanes)
+		source := make([]T, (to-l)*depth)
+		for i := range source {
+			source[i] = o.Packed.Data[(l+i/depth)/width*width*depth+i%depth*width+(l+i/depth)%width]
+		}
+		PackSums(k, o.Sums, o.Packed, l, to, 0, depth, Source[T]{source, depth, 1}, 1)
 	}
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"matmul/internal/elem"
@@ -216,10 +217,7 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 		t.Fatalf("%v %v: wrong before anything was flipped", w.kernel, w)
 	}
 	at := r.IntN(steps)
-	switch {
-	case place == storedC:
-		at = steps // all of C is stored, and not yet compared
-	case place == accumulators && steps > 1:
+	if place == accumulators && steps > 1 {
 		at = 1 + r.IntN(steps-1) // there are sums
 	}
 	change := func() {
@@ -231,9 +229,10 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 		case accumulators:
 			held := ((w.m-1)/w.kernel.MR + 1) * ((w.n-1)/w.kernel.NR + 1) * w.kernel.MR * w.kernel.NR
 			flipOne(r, w.ws.blocks[:min(held, len(w.ws.blocks))], bit)
-		case storedC:
-			flipOne(r, w.c.buf[r.IntN(w.m)*w.ldc:][:w.n], bit)
 		}
+	}
+	if place == storedC {
+		return !w.check(w.flipStored(r, r.IntN(steps), bit))
 	}
 	if at == 0 {
 		change()
@@ -244,6 +243,31 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 			change()
 		}
 	})
+}
+
+// flipStored returns a step that flips a bit of what was stored since the step
+// before it: once, as soon as so many steps are done and something was stored.
+func (w *ward[T]) flipStored(r *rand.Rand, at, bit int) (step func()) {
+	for i := range w.m {
+		for j := range w.n {
+			w.c.buf[i*w.ldc+j] = T(math.NaN())
+		}
+	}
+	before, done, flipped := slices.Clone(w.c.buf), 0, false
+	return func() {
+		var stored []int
+		for i, x := range w.c.buf {
+			if x == x && before[i] != before[i] {
+				stored = append(stored, i)
+			}
+		}
+		copy(before, w.c.buf)
+		if done++; done > at && len(stored) > 0 && !flipped {
+			i := stored[r.IntN(len(stored))]
+			flipOne(r, w.c.buf[i:i+1], bit)
+			flipped = true
+		}
+	}
 }
 
 func flipOne[T elem.Float](r *rand.Rand, s []T, bit int) {

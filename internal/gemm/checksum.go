@@ -2,48 +2,66 @@ package gemm
 
 import (
 	"math"
+	"math/bits"
 
 	"matmul/internal/elem"
 )
 
-// Sums are the checksums of an operand's panels: for each micro-panel, and each
-// depth, the sum of its lanes and the sum of their magnitudes. Lane l at depth p
-// counts in
+// Sums are the checksums of an operand's panels: for each group of micro-panels,
+// and each depth, the sum of its lanes and the sum of their magnitudes. With
+// groups of G = [SumLanes](Width) lanes, lane l at depth p counts in
 //
-//	Sums[l/Width*2*Depth + 2*p]  and  Sums[l/Width*2*Depth + 2*p + 1]
+//	Sums[l/G*2*Depth + 2*p]  and  Sums[l/G*2*Depth + 2*p + 1]
 //
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
 type Sums[T elem.Float] []T
 
-// SumsLen returns the number of checksums that the panels of an operand have.
-func SumsLen(lanes, depth, width int) int {
-	return 2 * PanelLen(lanes, depth, width) / width
+// mostSumLanes is the most lanes that share a checksum, unless one micro-panel is
+// wider. With more, checks would read less, and tiles, which are whole groups,
+// be less even.
+const mostSumLanes = 48
+
+// SumLanes returns the lanes that share a checksum, in micro-panels of so many: a
+// power of two of micro-panels. What is packed and multiplied with checksums
+// should cut no group.
+func SumLanes(width int) int {
+	return width << (bits.Len(uint(max(mostSumLanes/width, 1))) - 1)
 }
 
-// of returns the pairs of sums of the micro-panel of lane l, from depth p on.
-func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/width*2*depth+2*p:] }
+// SumsLen returns the number of checksums that the panels of an operand have.
+func SumsLen(lanes, depth, width int) int {
+	return 2 * PanelLen(lanes, depth, SumLanes(width)) / SumLanes(width)
+}
+
+// of returns the pairs of sums of the group of lane l, from depth p on.
+func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/SumLanes(width)*2*depth+2*p:] }
 
 // PackSums writes the checksums of what [Pack] writes with the same arguments,
-// from the source. Disjoint ranges may be summed at the same time.
+// from the source. The range cuts no group of lanes. Disjoint ranges may be
+// summed at the same time.
 func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1 int, src Source[T], scale T) {
 	checkPack(k, &to, l0, l1, p0, p1, &src)
 	if len(dst) < SumsLen(to.Lanes, to.Depth, to.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
+	group := SumLanes(to.Width)
+	if l0%group != 0 || l1%group != 0 && l1 != to.Lanes {
+		panic("gemm: summed range cuts a group of lanes")
+	}
 	if l0 == l1 || p0 == p1 {
 		return
 	}
 	r := routinesOf[T](k)
-	y := summer[T]{along: &r.stripB, across: &r.stripA}
+	y := summer[T]{along: &r.stripB, across: &r.stripA, width: to.Width}
 	if to.Width != k.MR {
 		y.across = &r.stripB
 	}
-	for l := l0; l < l1; l += to.Width {
+	for l := l0; l < l1; l += group {
 		for p := p0; p < p1; p += stripRows {
 			n := min(stripRows, p1-p)
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			y.sum(dst.of(l, to.Width, to.Depth, p)[:2*n], part, min(to.Width, l1-l), scale)
+			y.sum(dst.of(l, to.Width, to.Depth, p)[:2*n], part, min(group, l1-l), scale)
 		}
 	}
 }
@@ -51,28 +69,35 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 // A summer sums the lanes of a source, at most stripRows depths at a time.
 type summer[T elem.Float] struct {
 	along, across *strip[T] // along depths that are contiguous; across lanes that are
+	width         int       // of a micro-panel
 	scratch       []T
-	sums
+	gathered[T]
 }
 
 // sum writes the pairs of sums of so many lanes.
 func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
-	rows := patch[T]{src.Data, len(pairs) / 2, lanes, src.DepthStride, src.LaneStride}
-	switch {
-	case scale != 1:
-		y.scaled(rows, scale)
-	case src.LaneStride != 1:
+	n := len(pairs) / 2
+	if scale == 1 && src.LaneStride != 1 {
 		y.lanesApart(pairs, src, lanes)
 		return
-	case y.across.suits(&rows):
-		y.scratch = grown(y.scratch, rows.n*2*y.across.lanes)
+	}
+	if scale == 1 && y.across.width == y.width && lanes%y.width == 0 {
+		y.scratch = grown(y.scratch, n*2*y.across.lanes)
 		clear(y.scratch)
-		y.across.gather(rows.n, rows.x, rows.step, y.scratch)
+		for l := 0; l < lanes; l += y.width {
+			y.across.gather(n, src.Data[l:], src.DepthStride, y.scratch)
+		}
 		y.across.fold(y.scratch, pairs)
 		return
-	default:
-		y.reset(rows.n)
-		rows.across(y.sums)
+	}
+	y.reset(y.across, n)
+	if scale != 1 {
+		y.scaled(patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}, scale)
+	} else {
+		for l := 0; l < lanes; l += y.width {
+			y.across.across(patch[T]{src.Data[l:], n, min(y.width, lanes-l), src.DepthStride, 1}, &y.gathered, 0)
+		}
+		y.across.settle(&y.gathered)
 	}
 	for p, size := range y.size {
 		pairs[2*p], pairs[2*p+1] = T(y.value[p]), T(size)
@@ -98,7 +123,6 @@ func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
 
 // scaled sums what Pack multiplies and rounds.
 func (y *summer[T]) scaled(b patch[T], scale T) {
-	y.reset(b.n)
 	for l := range b.cols {
 		for p := range b.n {
 			x := float64(T(scale * b.x[p*b.step+l*b.lane]))
@@ -108,21 +132,24 @@ func (y *summer[T]) scaled(b patch[T], scale T) {
 }
 
 // Damaged reports whether the panels of an operand do not agree with their
-// checksums, as far as rounding lets it be seen, in the micro-panels of lanes
-// l0 to l1. An operand without checksums is not damaged.
+// checksums, as far as rounding lets it be seen, in the groups of lanes l0 to
+// l1. An operand without checksums is not damaged.
 func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 	if o.Sums == nil {
 		return false
 	}
 	width, depth := o.Packed.Width, o.Packed.Depth
-	unsure := precisionOf[T]().gamma(float64(width)+2) + gamma64(float64(width)+2)
+	group := SumLanes(width)
+	unsure := precisionOf[T]().gamma(float64(group)+2) + gamma64(float64(group)+2)
 	var are sums
-	for l := l0 / width * width; l < l1; l += width {
+	for l := l0 / group * group; l < l1; l += group {
 		for p := 0; p < depth; p += stripRows {
 			n := min(stripRows, depth-p)
 			are.reset(n)
-			b := patch[T]{o.Packed.panel(l, p), n, width, width, 1}
-			b.across(are)
+			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
+				b := patch[T]{o.Packed.panel(q, p), n, width, width, 1}
+				b.across(are)
+			}
 			were := o.Sums.of(l, width, depth, p)
 			for q, size := range are.size {
 				bound := unsure * size

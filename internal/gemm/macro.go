@@ -38,7 +38,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: blockSize(b.MC, m, k.MR),
+		mc: min(blockSize(b.MC, m, k.rowUnit(t.A.Sums != nil)), (m-1)/k.MR*k.MR+k.MR),
 		nc: blockSize(b.NC, n, k.NR),
 		kc: blockSize(b.KC, depth, 4),
 	}
@@ -98,6 +98,15 @@ const (
 // job whose operands come from files was not asked for.
 const packedMC = 512
 
+// rowUnit returns what rows are divided by: micro-panels, or groups of them that
+// share a checksum.
+func (k *Kernel) rowUnit(summed bool) int {
+	if summed {
+		return SumLanes(k.MR)
+	}
+	return k.MR
+}
+
 // blockSize splits total into the fewest blocks of at most want elements, all
 // about the same size and multiples of unit: a short last block would cost as
 // much overhead as a long one.
@@ -135,7 +144,7 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			}
 			s.run()
 			if x.check != nil {
-				x.check.columns(&s)
+				x.check.endSweep(&s)
 			}
 			if x.Step != nil {
 				x.Step()
@@ -145,8 +154,9 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			}
 		}
 	}
-	failpoint.Flip("gemm.stored", elem.Bytes(x.C[i0*x.LDC:][:n]))
-	if x.check != nil {
+	if x.check == nil {
+		failpoint.Flip("gemm.stored", elem.Bytes(x.C[i0*x.LDC:][:n]))
+	} else {
 		x.check.compare(x, i0, i1, n)
 	}
 }

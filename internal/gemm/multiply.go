@@ -12,7 +12,7 @@ type Tile[T elem.Float] struct {
 	C0             []T // likewise; not read, and may be nil, under Beta = 0
 	LDC0           int
 	Beta           T
-	Step           func() // called now and then, at least once for each k-block; may be nil
+	Step           func() // called now and then, at least once for each k-block, and before sums of C are taken; may be nil
 }
 
 // Multiply computes a tile of C: round(Beta·C0), or zero if Beta is 0 or C0 is

@@ -50,7 +50,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
 	}
 	b = k.most(b, packedA && packedB)
-	mc, kc, nc := size(b.MC, m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
+	mc, kc, nc := size(max(b.MC, mostSumLanes), m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
 	bytes := func(elems int64) int64 { // with what alignedSlice adds
 		n := elems * int64(k.Type.Size())
 		if n >= sys.HugePageSize {

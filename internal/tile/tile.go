@@ -108,11 +108,15 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	if t.B, err = operand(j.K, j.B, T(1), s, j.PackedB, shmmat.PanelsB, e.Kernel.NR, shmmat.RowsB); err != nil {
 		return err
 	}
-	if j.ABFT && HasSums(j.A) {
-		t.A.Sums = Sums[T](s.Data, shmmat.SumsA)
+	if j.ABFT && j.PackedA {
+		if t.A.Sums, err = Sums(s, j.A, shmmat.SumsA, t.A.Packed, false); err != nil {
+			return err
+		}
 	}
-	if j.ABFT && HasSums(j.B) {
-		t.B.Sums = Sums[T](s.Data, shmmat.SumsB)
+	if j.ABFT && j.PackedB {
+		if t.B.Sums, err = Sums(s, j.B, shmmat.SumsB, t.B.Packed, false); err != nil {
+			return err
+		}
 	}
 	b := gemm.Blocking{MC: int(j.MC), KC: int(j.KC), NC: int(j.NC)}
 	switch {
@@ -176,11 +180,20 @@ func Panels[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, width int
 	return gemm.Panels[T]{Data: elem.Slice[T](mem)[:n], Width: width, Lanes: int(lanes), Depth: int(depth)}, nil
 }
 
-// HasSums reports whether PACK makes checksums of an operand: one that comes from
-// a file to the data segment.
-func HasSums(m shmmat.Matrix) bool { return m.InFile && m.Segment == 0 }
-
-// Sums lays the checksums of panels that PACK tasks make over their region.
-func Sums[T elem.Float](v *shmmat.View, r shmmat.Region) gemm.Sums[T] {
-	return gemm.Sums[T](elem.Slice[T](v.Bytes(r)))
+// Sums lays the checksums of an operand's panels over region r, or over what is
+// kept under m's number, where they follow the panels.
+func Sums[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, of gemm.Panels[T], write bool) (gemm.Sums[T], error) {
+	mem, err := s.bytes(m.Segment, r, write)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(elem.Of[T]().Size())
+	first, n := int64(0), int64(gemm.SumsLen(of.Lanes, of.Depth, of.Width))
+	if m.Segment != 0 {
+		first = int64(len(of.Data))
+	}
+	if int64(len(mem))/size < first+n {
+		return nil, fmt.Errorf("%s: region of %d bytes is too small for %d elements", r, len(mem), first+n)
+	}
+	return elem.Slice[T](mem)[first:][:n], nil
 }
