@@ -176,7 +176,9 @@ func (t *team) leave() {
 
 const (
 	eager = 200 * time.Microsecond // of looking for messages without a pause
-	pause = 100 * time.Microsecond // between looks after that, which cost a worker its processor
+	// pause is the time between looks after that, which cost a worker its processor.
+	// It becomes a millisecond while nothing else happens: Go's timers are no finer.
+	pause = 100 * time.Microsecond
 	// deaf is how long after a signal the others may take to answer, beside what
 	// their messages take. Launchers signal the ranks of a job one of which has died.
 	deaf = 5 * time.Second
