@@ -59,9 +59,9 @@ func TestScatteredRanksGiveTheBitsOfOneMachine(t *testing.T) {
 	}
 }
 
-// TestScatteredBandsAndChunks: pieces and blocks of several chunks, several steps
+// TestScatteredRanksDoBandsAndChunks: pieces and blocks of several chunks, several steps
 // and bands, of matrices that are stored by rows and by columns.
-func TestScatteredBandsAndChunks(t *testing.T) {
+func TestScatteredRanksDoBandsAndChunks(t *testing.T) {
 	const m, n, k = 3000, 1100, 700
 	dir := t.TempDir()
 	gen := func(name string, rows, cols int, more ...string) {
