@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -268,5 +269,28 @@ func TestWorkersThatCannotBeStartedAreNotSaidToHaveDied(t *testing.T) {
 		if !errors.Is(err, master.ErrWorkersLost) || !strings.Contains(err.Error(), c.want) || !errors.Is(err, syscall.EMFILE) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
+	}
+}
+
+// TestASuspendedPoolClosesAllTheSame suspends this process for longer than workers
+// that are dismissed may take to end.
+func TestASuspendedPoolClosesAllTheSame(t *testing.T) {
+	pool, err := master.New(master.Config{Workers: 1, Starter: newIdlers(t, 1, false), Kind: shmmat.Heap, Stall: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond) // the worker takes its seat; if it is late, this shows nothing
+	wake := exec.Command("sh", "-c", fmt.Sprintf("sleep 3; kill -CONT %d", os.Getpid()))
+	if err := wake.Start(); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- pool.Close() }()
+	time.Sleep(100 * time.Millisecond) // so that it waits for the worker
+	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-closed, wake.Wait()); err != nil {
+		t.Error(err)
 	}
 }
