@@ -87,7 +87,7 @@ func (p *Pool) start(m *member) {
 		defer p.pending.Done()
 		line, proc, err := p.cfg.Starter.Start(p.cpu(m.index))
 		if err != nil {
-			p.tell(event{m: m, epoch: epoch, ended: true, how: err})
+			p.tell(event{m: m, epoch: epoch, ended: true, how: startError{err}})
 			return
 		}
 		m.pid.Store(int64(proc.Pid()))

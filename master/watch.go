@@ -145,11 +145,17 @@ func taskName(k tiling.Kind) string {
 	return k.String()
 }
 
+// A startError is why a worker could not be started.
+type startError struct{ error }
+
+func (e startError) Unwrap() error { return e.error }
+
 // A loss is the deaths since the last task was done: a pool that gets nothing
 // done any more says what killed its workers.
 type loss struct {
-	deaths int
-	causes []cause // by how they ended
+	deaths    int     // with those that could not be started
+	unstarted int     // could not be started
+	causes    []cause // by how they ended
 }
 
 type cause struct {
@@ -159,6 +165,9 @@ type cause struct {
 
 func (l *loss) add(how error) {
 	l.deaths++
+	if errors.As(how, new(startError)) {
+		l.unstarted++
+	}
 	for i := range l.causes {
 		if c := &l.causes[i]; c.how.Error() == how.Error() {
 			c.n++
@@ -178,7 +187,7 @@ type lossError struct {
 const causesShown = 3
 
 func (e *lossError) Error() string {
-	s := fmt.Sprintf("%v: %d died one after the other without finishing a task: ", ErrWorkersLost, e.deaths)
+	s := fmt.Sprintf("%v: %s: ", ErrWorkersLost, e.what())
 	for i, c := range e.causes {
 		switch {
 		case i == causesShown:
@@ -189,6 +198,17 @@ func (e *lossError) Error() string {
 		s += fmt.Sprintf("%d × %v", c.n, c.how)
 	}
 	return s + e.advice()
+}
+
+// what says what happened to the workers.
+func (e *lossError) what() string {
+	switch e.unstarted {
+	case 0:
+		return fmt.Sprintf("%d died one after the other without finishing a task", e.deaths)
+	case e.deaths:
+		return "none could be started"
+	}
+	return fmt.Sprintf("%d died, or could not be started, one after the other without finishing a task", e.deaths)
 }
 
 func (e *lossError) advice() string {

@@ -3,6 +3,7 @@ package master_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -236,5 +237,36 @@ func TestTheLossOfAllWorkersSaysWhatKilledThem(t *testing.T) {
 	if !errors.Is(err, master.ErrWorkersLost) || !strings.HasPrefix(err.Error(), want) ||
 		!strings.Contains(err.Error(), "OOM killer ended 3 process(es)") {
 		t.Errorf("got %v, want %s…", err, want)
+	}
+}
+
+// A failing starter starts some workers, which do no task, and then none.
+type failing struct {
+	idlers *idlers
+	left   atomic.Int32
+}
+
+func (s *failing) Start(cpu int) (shmmat.Line, shmmat.Process, error) {
+	if s.left.Add(-1) < 0 {
+		return nil, nil, fmt.Errorf("socketpair: %w", syscall.EMFILE)
+	}
+	return s.idlers.Start(cpu)
+}
+
+func TestWorkersThatCannotBeStartedAreNotSaidToHaveDied(t *testing.T) {
+	for _, c := range []struct {
+		started int32
+		want    string
+	}{
+		{0, "workers lost: none could be started: 12 × socketpair: too many open files"},
+		{2, "workers lost: 12 died, or could not be started, one after the other without finishing a task: "},
+	} {
+		s := &failing{idlers: newIdlers(t, c.started, false)}
+		s.left.Store(c.started)
+		pool := openWith(t, master.Config{Workers: 2, Starter: s, Kind: shmmat.Heap, Stall: 20 * time.Millisecond})
+		err := pool.Nops(limited(t), 1, 1, nil)
+		if !errors.Is(err, master.ErrWorkersLost) || !strings.Contains(err.Error(), c.want) || !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
 	}
 }

@@ -67,7 +67,7 @@ func readFile(path string) (*Profile, error) {
 	if st, err := f.Stat(); err != nil {
 		return nil, bare(err)
 	} else if !st.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+		return nil, fmt.Errorf("%w: not a regular file", ErrProfile)
 	}
 	return ReadProfile(f)
 }

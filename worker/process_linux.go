@@ -113,7 +113,7 @@ func (p *Processes) Start(cpu int) (shmmat.Line, shmmat.Process, error) {
 	p.requests <- r
 	if err := r.wait(mine); err != nil {
 		mine.Close()
-		return nil, nil, fmt.Errorf("start worker: %w", err)
+		return nil, nil, err
 	}
 	return shmmat.NewSocketLine(mine), process{r.cmd}, nil
 }
@@ -137,7 +137,7 @@ func (r request) wait(line *os.File) error {
 	}
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()
-	return fmt.Errorf("it took more than %v", startPatience)
+	return fmt.Errorf("starting it took more than %v", startPatience)
 }
 
 // lastWords is how long after the end of a worker its standard error is waited

@@ -17,12 +17,20 @@ void pdgemm_(char *, char *, int *, int *, int *, double *, double *, int *, int
 
 static double *random_block(long count) {
 	double *v = malloc(count * sizeof *v);
+	if (!v) {
+		fprintf(stderr, "pdgemm: no memory for %ld elements\n", count);
+		MPI_Abort(MPI_COMM_WORLD, 1);
+	}
 	for (long i = 0; i < count; i++)
 		v[i] = rand() / (double)RAND_MAX - 0.5;
 	return v;
 }
 
 int main(int argc, char **argv) {
+	if (argc != 3) {
+		fprintf(stderr, "usage: pdgemm n nb\n");
+		return 2;
+	}
 	int n = atoi(argv[1]), nb = atoi(argv[2]), ranks, rank;
 	MPI_Init(&argc, &argv);
 	MPI_Comm_size(MPI_COMM_WORLD, &ranks);

@@ -11,18 +11,18 @@ import (
 	"matmul/tune"
 )
 
-// parseMemory reads --memory.
-func (p *product) parseMemory() (err error) {
-	if p.memory == "" || p.memory == "auto" {
-		return nil
+// parseMemory reads --memory: 0 is none.
+func parseMemory(text string) (limit int64, err error) {
+	if text == "" || text == "auto" {
+		return 0, nil
 	}
-	if p.limit, err = tune.ParseSize(p.memory); err == nil && p.limit < 1 {
-		err = fmt.Errorf("%q is no number of bytes", p.memory)
+	if limit, err = tune.ParseSize(text); err == nil && limit < 1 {
+		err = fmt.Errorf("%q is no number of bytes", text)
 	}
 	if err != nil {
-		return flagError("memory", err)
+		return 0, flagError("memory", err)
 	}
-	return nil
+	return limit, nil
 }
 
 // reservePart is the part of what is left of memory that is not counted on: other

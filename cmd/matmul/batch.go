@@ -16,13 +16,14 @@ import (
 	"matmul/internal/elem"
 	"matmul/internal/matfile"
 	"matmul/internal/verify"
+	"matmul/tune"
 )
 
 // batchFlags are the flags of batch.
 type batchFlags struct {
 	poolFlags
 	checkpoint, verify     string
-	joblog, halt           string
+	joblog, halt, memory   string
 	resume, resumeFailed   bool
 	force, asJSON, planned bool
 	progress               *progressFlags
@@ -70,6 +71,7 @@ with exit status 75; --resume does what is left, also after a crash.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.checkpoint, "checkpoint", checkpointAuto, "save finished rows of long jobs at this `INTERVAL`, as in 30s; off; or auto: 30s if a job may take longer than a minute")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check outputs before they get their names: freivalds, gonum, exact or none; a job's own field goes first")
+	fl.StringVar(&f.memory, "memory", "auto", "memory that all jobs that run may take together, as in 600MiB (default: what the machine and the control group leave)")
 	fl.StringVar(&f.joblog, "joblog", "", "write a line to this `FILE` for each job that has ended")
 	fl.BoolVar(&f.resume, "resume", false, "pass over the jobs that the job log lists, and go on with what checkpoints have saved")
 	fl.BoolVar(&f.resumeFailed, "resume-failed", false, "like --resume, but do failed jobs again")
@@ -96,6 +98,7 @@ type queue struct {
 	checks *batch.Checker
 	items  []*item // in the order of the list
 	byJob  map[*batch.Job]*item
+	limit  ceiling // for all that runs together
 	rates  *rates  // nil before the first job was examined
 	tracer *tracer // nil without a trace
 
@@ -114,7 +117,7 @@ func (f *batchFlags) run(cmd *cobra.Command, list string) error {
 	from, stream := io.Reader(os.Stdin), list == "-"
 	if !stream || f.planned {
 		if !stream {
-			file, err := os.Open(list)
+			file, err := openRegular(list)
 			if err != nil {
 				return listFileError(list, err)
 			}
@@ -169,7 +172,17 @@ func (f *batchFlags) prepare(cmd *cobra.Command, list string) (q *queue, err err
 	if q.show, err = newProgress(f.progress); err != nil {
 		return nil, err
 	}
-	q.crew, err = f.resolve(cmd)
+	limit, err := parseMemory(f.memory)
+	if err != nil {
+		return nil, err
+	}
+	if q.crew, err = f.resolve(cmd); err == nil {
+		budget := q.crew.limits.Memory()
+		q.limit = ceiling{budget.Bytes, budget.Limiter.String()}
+		if limit > 0 && limit < budget.Bytes {
+			q.limit = ceiling{limit, "--memory " + tune.FormatBytes(limit)}
+		}
+	}
 	return q, err
 }
 
@@ -259,7 +272,7 @@ func bareError(err error) error {
 }
 
 func listFileError(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errIrregular) {
 		return &matfile.Error{Path: path, Problem: "cannot be read: " + bareError(err).Error(), Want: "a list of jobs, or - for standard input", Err: err}
 	}
 	return fmt.Errorf("read %s: %w", path, bareError(err))

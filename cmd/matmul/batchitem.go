@@ -16,6 +16,7 @@ import (
 	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/tiling"
+	"matmul/tune"
 )
 
 // An item is a job of a batch, what is known of it before it runs, and what
@@ -23,10 +24,11 @@ import (
 type item struct {
 	*batch.Job
 	shape
-	alone    bool         // it is done by one processor, see alone.go
-	out      matfile.Info // of the output
-	cost     int64        // bytes of memory while it runs
-	load     batch.Load
+	alone bool         // it is done by one processor, see alone.go
+	out   matfile.Info // of the output
+	cost  int64        // bytes of memory while it runs
+	load  batch.Load
+	sharing
 	confirms bool // the output is there: it is compared, and not written
 
 	came    time.Time // it could run from then on
@@ -162,10 +164,10 @@ func (q *queue) examine(it *item) (err error) {
 	if err != nil {
 		return err
 	}
-	it.cost, _ = n.memory()
-	it.cost += n.check // beside the tasks of others
+	need, _ := n.memory()
+	it.cost = need + n.check // beside the tasks of others
 	it.load = q.loadOf(it, p.plan)
-	return nil
+	return q.affordJob(need)
 }
 
 // describe notes what a product is.
@@ -197,7 +199,18 @@ func (q *queue) examineAlone(it *item, p *product) error {
 		it.cost += check
 	}
 	it.load = q.loadAlone(it)
-	return affordCheck(q.crew.limits.MemoryLimits, it.cost)
+	if err := affordCheck(q.crew.limits.MemoryLimits, it.cost); err != nil {
+		return err
+	}
+	return q.affordJob(it.cost)
+}
+
+// affordJob returns an error if a job takes more memory than all that runs may.
+func (q *queue) affordJob(bytes int64) error {
+	if bytes <= q.limit.bytes {
+		return nil
+	}
+	return resourceError{fmt.Errorf("not enough memory: the job needs %s, and the limit is %s (%s)", tune.FormatBytes(bytes), tune.FormatBytes(q.limit.bytes), q.limit.why)}
 }
 
 // aloneOptions verify what one processor does.
@@ -384,6 +397,9 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 	if err != nil {
 		return err
 	}
+	if !p.resume { // else only a part of what it shares would be there
+		it.shareIn(w.ctx, pool)
+	}
 	there, err := p.openOutput(w.ctx)
 	if err != nil {
 		return err
@@ -410,7 +426,11 @@ func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 	it.kept = p.plan.KeptRows()
 	if !p.isStored() {
 		rep, err := p.multiply(ctx, pool)
-		q.tell(func() { delete(q.pooled, it) }) // the workers are free for others
+		if err == nil {
+			it.made[2].of, err = p.dest.File().Stat()
+		}
+		whole := err == nil && it.kept == 0
+		q.tell(func() { q.multiplied(it, whole) }) // and the workers are free for others
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,9 @@ type jobReport struct {
 	Queue float64 `json:"queue_s"`
 	Bound float64 `json:"queue_bound_s"`
 	// Kept is the rows of C from an earlier batch.
-	Kept   int64    `json:"kept_rows"`
+	Kept int64 `json:"kept_rows"`
+	// Taken is how many operands were in shared memory already.
+	Taken  int      `json:"operands_in_memory"`
 	Verify *verdict `json:"verify,omitempty"`
 }
 
@@ -140,7 +142,7 @@ func (w *work) report(took time.Duration) *batchReport {
 
 func (it *item) report(bound batch.Wait) jobReport {
 	j := jobReport{ID: it.ID, Seq: it.Seq, Priority: it.Priority, Out: it.Out, M: it.M, N: it.N, K: it.K,
-		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Kept: it.kept, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
+		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Kept: it.kept, Taken: it.taken, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
 	if it.err != nil {
 		j.Error = it.err.Error()
 	}

@@ -36,10 +36,11 @@ type work struct {
 
 	coming     bool // standard input has not ended
 	desks      []*desk
-	pooled     map[*item]bool   // that the workers have now
-	forWorkers int              // jobs that they are still to get
-	limit      int64            // bytes of memory for all that runs
-	memory     int64            // that it takes
+	pooled     map[*item]bool // that the workers have now
+	forWorkers int            // jobs that they are still to get
+	memory     int64          // bytes that all that runs takes, with the shares
+	shares     map[shareKey]*share
+	leaving    int              // of them
 	out        int              // jobs that were taken and have not ended
 	made       []*item          // that have ended but for the log
 	making     int              // that have not been made
@@ -64,7 +65,7 @@ type workplace struct {
 // work does all jobs: those that are there, and those that arrive.
 func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	start := time.Now()
-	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, limit: q.crew.limits.Memory().Bytes}
+	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
 	for range q.crew.workers {
@@ -89,7 +90,7 @@ func (w *work) drive() {
 	for {
 		w.startJobs()
 		w.startNaming()
-		if w.out == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
+		if w.out+w.leaving == 0 && (w.stopped != nil || w.graph.Left() == 0 && !w.coming) {
 			return
 		}
 		w.meter.count(int64(len(w.items)-w.graph.Left()), int64(len(w.items)), "jobs")
@@ -127,6 +128,7 @@ func (w *work) add(items []*item) {
 			say(os.Stderr, fmt.Errorf("job %s: %w", it.ID, before))
 		}
 		jobs = append(jobs, it.Job)
+		w.register(it)
 		if !it.alone && it.state == itemWaits {
 			w.forWorkers++
 		}
@@ -174,6 +176,7 @@ func (w *work) skip(jobs []*batch.Job) {
 		}
 		it.state = itemSkipped
 		it.err = errors.New("comes after a job that failed")
+		w.release(it)
 	}
 }
 
@@ -199,7 +202,8 @@ func (w *work) startOne() bool {
 			return false
 		case *no || !w.hasPlace(it):
 			*no = true
-		case w.memory+it.cost > w.limit && w.making > 0:
+		case it.awaitsShare(): // others may go before it until that is there
+		case w.memory+it.cost > w.limit.bytes && (w.evict() || w.making > 0):
 			return false
 		default:
 			w.start(it)
@@ -250,6 +254,7 @@ func (w *work) start(it *item) {
 	} else {
 		w.pooled[it] = true
 		w.forWorkers--
+		w.enlist(it)
 	}
 	go func() {
 		err := it.make(w, p)
@@ -265,7 +270,7 @@ func (w *work) isMade(it *item, p *workplace, err error) {
 	if p.desk != nil {
 		w.desks = append(w.desks, p.desk)
 	} else {
-		delete(w.pooled, it)
+		w.multiplied(it, false) // if that was not said before
 	}
 	if err != nil && w.ctx.Err() != nil {
 		it.state, it.err = itemSkipped, errors.New("was stopped")
@@ -328,6 +333,7 @@ func (w *work) isNamed(group []*item, err error) {
 	w.naming = false
 	w.out -= len(group)
 	for _, it := range group {
+		w.release(it)
 		switch {
 		case it.err == nil:
 			it.state = itemDone

@@ -113,16 +113,21 @@ func (p *product) newSaver(dir, name string, every time.Duration) (*saver, error
 	return &saver{every: every, journal: j}, err
 }
 
-// identity returns what the job's journal says of it.
-func (p *product) identity() (j journal.Job, err error) {
+// parameters returns what a job's journal says of it, but for its inputs.
+func (p *product) parameters() journal.Job {
 	s := &p.spec
-	j = journal.Job{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols, Type: s.Type.String(),
+	return journal.Job{M: s.A.Rows, N: s.B.Cols, K: s.A.Cols, Type: s.Type.String(),
 		Alpha: strconv.FormatFloat(s.Alpha, 'g', -1, 64), Beta: strconv.FormatFloat(s.Beta, 'g', -1, 64),
 		TransA: p.transA, TransB: p.transB}
+}
+
+// identity returns what the job's journal says of it.
+func (p *product) identity() (j journal.Job, err error) {
+	j = p.parameters()
 	if j.A, err = p.in.a.Fingerprint(); err != nil {
 		return j, err
 	}
-	if j.B, err = p.in.b.Fingerprint(); err != nil || s.Beta == 0 {
+	if j.B, err = p.in.b.Fingerprint(); err != nil || p.spec.Beta == 0 {
 		return j, err
 	}
 	c0, err := p.in.c0.Fingerprint()

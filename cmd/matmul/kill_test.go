@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"matmul/internal/sys/inject"
 )
 
 // TestKilledWorkersChangeNothing kills random workers at random moments.
@@ -75,6 +79,41 @@ func TestWorkersThatAllDieEndTheRun(t *testing.T) {
 		t.Errorf("exit status %d, want %d: %s", code, exitWorkers, r.stderr.String())
 	}
 	r.left(time.Second)
+}
+
+// TestARunWithoutWorkersSaysWhatToRaise: no process can be started, since the
+// system refuses what it takes.
+func TestARunWithoutWorkersSaysWhatToRaise(t *testing.T) {
+	dir := operands(t, 50)
+	for _, c := range []struct {
+		call  int
+		errno syscall.Errno
+		code  int
+		want  string
+	}{
+		{syscall.SYS_SOCKETPAIR, syscall.EMFILE, exitResource, "12 × socketpair: too many open files; raise 'ulimit -n'"},
+		{syscall.SYS_CLONE, syscall.EAGAIN, exitResource, "12 × fork/exec /proc/self/exe: resource temporarily unavailable; raise 'ulimit -u', or pids.max of the control group"},
+		{syscall.SYS_CLONE, syscall.ENOMEM, exitResource, "12 × fork/exec /proc/self/exe: cannot allocate memory; free memory, or use fewer --workers"},
+		{syscall.SYS_CLONE, syscall.ENOSYS, exitWorkers, "12 × fork/exec /proc/self/exe: function not implemented"},
+	} {
+		r := startWith(t, command(dir, "run", "a.npy", "b.npy", "-o", "c.npy", "--workers", "2"), func(cmd *exec.Cmd) error {
+			_, err := inject.Start(cmd, []int{c.call}, func(call inject.Call) syscall.Errno {
+				if call.Runtime { // its threads
+					return 0
+				}
+				return c.errno
+			})
+			if errors.Is(err, inject.ErrUnavailable) {
+				t.Skip(err)
+			}
+			return err
+		})
+		want := "matmul: workers lost: none could be started: " + c.want + "\n"
+		if code := r.wait(); code != c.code || r.stderr.String() != want {
+			t.Errorf("exit status %d, want %d: got\n%swant\n%s", code, c.code, r.stderr.String(), want)
+		}
+		r.left(testPatience)
+	}
 }
 
 // TestKilledMasterLeavesNothing: the kernel tells the workers, stopped ones as

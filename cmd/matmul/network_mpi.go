@@ -22,7 +22,7 @@ func (f *benchFlags) onRanks(cmd *cobra.Command) (did bool, err error) {
 	if !mpi.Launched() {
 		return false, nil
 	}
-	t, err := join()
+	t, err := join(cmd.Context())
 	if err != nil {
 		return true, err
 	}

@@ -14,78 +14,98 @@ import (
 	"matmul/tiling"
 )
 
-// read reads the panels of a step that this rank has to pass on, as they are
-// stored, and before the first step its block of C0.
-func (p *part) read(ctx context.Context, r tiling.Rect, step int) error {
-	if p.spec.Type == elem.Float32 {
-		return readStep[float32](ctx, p, r, step)
-	}
-	return readStep[float64](ctx, p, r, step)
+// A piece is what a rank has itself of an operand in a step, as its file stores it.
+type piece struct {
+	role   shmmat.Role
+	file   *matfile.File
+	matrix shmmat.Matrix // the operand
+	rect   tiling.Rect   // of the operand
+	to     buffer        // where the rank keeps it
 }
 
-func readStep[T elem.Float](ctx context.Context, p *part, r tiling.Rect, step int) error {
-	if step == 0 && p.spec.Beta != 0 {
-		err := readRows(ctx, p.in.c0, p.spec.C0.Matrix, r, elem.Slice[T](p.c[1].mem))
-		if err != nil {
-			return fileError(ctx, err, shmmat.FileC0, p.in.c0)
+// pieces returns what a rank has in a step: its part of the panels, if it is one
+// of those who pass them on, and in the first step its block of C0.
+func (p *part) pieces(rank, step int) (ps []piece) {
+	r := p.block(rank)
+	add := func(role shmmat.Role, f *matfile.File, m shmmat.Matrix, r tiling.Rect, to buffer) {
+		if r.Rows() > 0 && r.Cols() > 0 {
+			ps = append(ps, piece{role, f, m, r, to})
 		}
 	}
-	w := p.width(step)
-	if w <= 0 {
-		return nil
+	if step == 0 && p.spec.Beta != 0 {
+		add(shmmat.FileC0, p.in.c0, p.spec.C0.Matrix, r, p.initial())
 	}
 	k0 := int64(step) * p.plan.Width
-	col, row := p.owners(step)
-	if col == p.mine.col {
-		s := tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k0 + w}
-		err := readStored(ctx, p.in.a, p.spec.A.Matrix, s, elem.Slice[T](p.a[step%2].mem))
-		if err != nil {
-			return fileError(ctx, err, shmmat.FileA, p.in.a)
-		}
+	k1 := k0 + max(p.width(step), 0)
+	row, col := p.plan.Place(rank)
+	a, b := p.owners(step)
+	if col == a {
+		add(shmmat.FileA, p.in.a, p.spec.A.Matrix, tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k1}, p.a[step%2])
 	}
-	if row == p.mine.row {
-		s := tiling.Rect{R0: k0, R1: k0 + w, C0: r.C0, C1: r.C1}
-		err := readStored(ctx, p.in.b, p.spec.B.Matrix, s, elem.Slice[T](p.b[step%2].mem))
-		if err != nil {
-			return fileError(ctx, err, shmmat.FileB, p.in.b)
-		}
+	if row == b {
+		add(shmmat.FileB, p.in.b, p.spec.B.Matrix, tiling.Rect{R0: k0, R1: k1, C0: r.C0, C1: r.C1}, p.b[step%2])
 	}
-	return nil
+	return ps
 }
 
-// fileError makes a FileError, as of a worker that reads.
-func fileError(ctx context.Context, err error, role shmmat.Role, f *matfile.File) error {
-	if ctx.Err() != nil {
+// initial returns where a block of C0 goes as it is stored: where C before the
+// first step is, or, if it has to be transposed for that, where C after it will be.
+func (p *part) initial() buffer {
+	if p.spec.C0.Order == shmmat.ColMajor {
+		return p.c[0]
+	}
+	return p.c[1]
+}
+
+// mem returns the memory of a piece at the rank that has it.
+func (c piece) mem(t elem.Type) []byte {
+	return c.to.mem[:c.rect.Rows()*c.rect.Cols()*int64(t.Size())]
+}
+
+// read reads elements of a piece, in the order in which they are stored and
+// without gaps, from the given one on.
+func (c piece) read(ctx context.Context, t elem.Type, from int64, dst []byte) error {
+	var err error
+	if t == elem.Float32 {
+		err = readStored(ctx, c, from, elem.Slice[float32](dst))
+	} else {
+		err = readStored(ctx, c, from, elem.Slice[float64](dst))
+	}
+	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err == nil {
+		return nil
 	}
 	status := shmmat.Failed
 	if input := (*matfile.Error)(nil); errors.As(err, &input) {
 		status = shmmat.BadInput
 	}
-	return &master.FileError{Role: role, Path: f.Path, Status: status, Text: strings.TrimPrefix(err.Error(), f.Path+": ")}
+	return &master.FileError{Role: c.role, Path: c.file.Path, Status: status, Text: strings.TrimPrefix(err.Error(), c.file.Path+": ")}
 }
 
-// readStored reads the block r of a matrix that lies in a file as m says: one
-// stored vector's part after the other, without gaps.
-func readStored[T elem.Float](ctx context.Context, f *matfile.File, m shmmat.Matrix, r tiling.Rect, dst []T) error {
-	y0, y1, x0, x1 := r.R0, r.R1, r.C0, r.C1
-	if m.Order == shmmat.ColMajor {
-		y0, y1, x0, x1 = r.C0, r.C1, r.R0, r.R1
+func readStored[T elem.Float](ctx context.Context, c piece, from int64, dst []T) error {
+	y0, x0, length := c.rect.R0, c.rect.C0, c.rect.Cols()
+	if c.matrix.Order == shmmat.ColMajor {
+		y0, x0, length = c.rect.C0, c.rect.R0, c.rect.Rows()
 	}
-	length, buf := x1-x0, []byte(nil)
-	if f.Elem != elem.Of[T]() || f.BigEndian {
+	var buf []byte
+	if c.file.Elem != elem.Of[T]() || c.file.BigEndian {
 		buf = make([]byte, readBuffer)
 	}
-	if length == m.LD { // whole vectors
-		return matfile.ReadElements(f, dst[:(y1-y0)*length], y0*m.LD, buf)
+	if length == c.matrix.LD { // whole vectors
+		return matfile.ReadElements(c.file, dst, y0*c.matrix.LD+from, buf)
 	}
-	for y := y0; y < y1; y++ {
+	for len(dst) > 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := matfile.ReadElements(f, dst[(y-y0)*length:][:length], y*m.LD+x0, buf); err != nil {
+		y, x := from/length, from%length
+		n := min(length-x, int64(len(dst)))
+		if err := matfile.ReadElements(c.file, dst[:n], (y0+y)*c.matrix.LD+x0+x, buf); err != nil {
 			return err
 		}
+		dst, from = dst[n:], from+n
 	}
 	return nil
 }
@@ -93,20 +113,40 @@ func readStored[T elem.Float](ctx context.Context, f *matfile.File, m shmmat.Mat
 // readBuffer is the scratch for elements that need conversion.
 const readBuffer = 256 << 10
 
-// readRows is readStored, but for what is to lie row-major.
-func readRows[T elem.Float](ctx context.Context, f *matfile.File, m shmmat.Matrix, r tiling.Rect, dst []T) error {
-	if m.Order == shmmat.RowMajor {
-		return readStored(ctx, f, m, r, dst)
-	}
-	column := make([]T, r.Rows())
-	for j := r.C0; j < r.C1; j++ {
-		s := tiling.Rect{R0: r.R0, R1: r.R1, C0: j, C1: j + 1}
-		if err := readStored(ctx, f, m, s, column); err != nil {
+// read reads the pieces of this rank.
+func (p *part) read(ctx context.Context, step int) error {
+	for _, c := range p.pieces(p.world.Rank, step) {
+		if err := c.read(ctx, p.spec.Type, 0, c.mem(p.spec.Type)); err != nil {
 			return err
-		}
-		for i, x := range column {
-			dst[int64(i)*r.Cols()+j-r.C0] = x
 		}
 	}
 	return nil
+}
+
+// turn brings a block of C0 that is stored by columns to where C before the first
+// step is, row-major.
+func (p *part) turn(r tiling.Rect) {
+	if p.spec.Beta == 0 || p.spec.C0.Order == shmmat.RowMajor {
+		return
+	}
+	if p.spec.Type == elem.Float32 {
+		transpose(elem.Slice[float32](p.c[1].mem), elem.Slice[float32](p.c[0].mem), r.Rows(), r.Cols())
+	} else {
+		transpose(elem.Slice[float64](p.c[1].mem), elem.Slice[float64](p.c[0].mem), r.Rows(), r.Cols())
+	}
+}
+
+// transpose writes the rows × cols elements of src, which lie column by column,
+// row by row.
+func transpose[T elem.Float](dst, src []T, rows, cols int64) {
+	const side = 32 // of a square that the caches hold
+	for i0 := int64(0); i0 < rows; i0 += side {
+		for j0 := int64(0); j0 < cols; j0 += side {
+			for i := i0; i < min(i0+side, rows); i++ {
+				for j := j0; j < min(j0+side, cols); j++ {
+					dst[i*cols+j] = src[j*rows+i]
+				}
+			}
+		}
+	}
 }

@@ -19,12 +19,14 @@ import (
 type rankFlags struct {
 	ranks   int
 	network string
+	scatter bool
 }
 
 func (f *rankFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.ranks, "ranks", 0, "with --dry-run: machines like this one that would do the product together, under MPI")
 	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks (default: "+summa.Usual.String()+")")
+	fl.BoolVar(&f.scatter, "scatter", false, "under MPI, rank 0 alone reads and writes files: it sends the others what they need, and is sent C")
 }
 
 // check checks the flags. How many ranks do a product is for MPI to say.
@@ -32,12 +34,21 @@ func (f *rankFlags) check(cmd *cobra.Command, dryRun bool) error {
 	switch {
 	case cmd.Flags().Changed("ranks") && (f.ranks < 1 || f.ranks > maxRanks):
 		return usagef("--ranks %d: want 1 to %d", f.ranks, maxRanks)
+	case f.scatter && dryRun && f.ranks == 0:
+		return usagef("--scatter needs --ranks, too, with --dry-run")
 	case f.ranks > 0 && !dryRun:
 		return usagef("--ranks needs --dry-run; ranks that compute are started by mpiexec")
 	}
 	_, err := f.net()
 	return err
 }
+
+// What rank 0 sends and receives with --scatter goes through so many pieces of
+// memory of so many bytes.
+const (
+	chunks    = 2
+	chunkSize = 4 << 20
+)
 
 // maxRanks is the most ranks that --ranks takes.
 const maxRanks = 1 << 20
@@ -73,8 +84,12 @@ type rankOutline struct {
 	Read   float64 `json:"read_bytes_per_rank"`   // of A, B and C0
 	// Bytes is what a rank receives, Bound what one must receive that holds no
 	// more than Memory.
-	Bytes      float64 `json:"received_bytes_per_rank"`
-	Bound      float64 `json:"bound_bytes_per_rank"`
+	Bytes float64 `json:"received_bytes_per_rank"`
+	Bound float64 `json:"bound_bytes_per_rank"`
+	// Sent is what rank 0 sends of A, B and C0 to the ranks that have it first, and
+	// Returned what it is sent of C, with --scatter.
+	Sent       float64 `json:"sent_bytes_by_rank_0"`
+	Returned   float64 `json:"returned_bytes_to_rank_0"`
 	Compute    float64 `json:"compute_seconds"`
 	Transfer   float64 `json:"transfer_seconds"`
 	Exposed    float64 `json:"exposed_seconds"` // of Transfer, not hidden by Compute
@@ -97,14 +112,18 @@ func (p *product) outlineRanks() error {
 	}
 	rate := p.rate(p.tuned.kernel, p.tuned.choice.Blocking())
 	left := p.ceiling().bytes - int64(p.crew.workers)*(perProcess+mostScratch)
-	plan, err := summa.Fit(problem, p.spec.Type.Size(), p.ranks, rate, net, float64(left), p.interval().Seconds())
+	if p.scatter {
+		left -= chunks * chunkSize
+	}
+	on := summa.Machines{Ranks: p.ranks, Rate: rate, Network: net, Scatter: p.scatter}
+	plan, err := summa.Fit(problem, p.spec.Type.Size(), on, float64(left), p.interval().Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and here a rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
 	o := rankOutline{
 		M: plan.M, N: plan.N, K: p.spec.A.Cols, DType: p.spec.Type.String(), Ranks: p.ranks,
 		P: plan.P, Q: plan.Q, Panel: plan.Width, Bands: plan.Bands, Network: net, GFLOPS: rate / 1e9,
-		Memory: plan.Memory, Bytes: plan.Bytes, Bound: plan.Bound,
+		Memory: plan.Memory, Bytes: plan.Bytes, Bound: plan.Bound, Sent: plan.Sent, Returned: plan.Returned,
 		Compute: plan.Compute, Transfer: plan.Transfer, Exposed: plan.Exposed, Time: plan.Time, Efficiency: plan.Efficiency(rate),
 	}
 	if problem.K > 0 {
@@ -112,11 +131,14 @@ func (p *product) outlineRanks() error {
 	}
 	if p.in.c0 != nil && p.spec.Beta != 0 {
 		o.Read += float64(p.in.c0.DataSize()) / float64(p.ranks)
+		if p.scatter {
+			o.Sent += plan.Returned // as much as of C
+		}
 	}
-	return o.print(p.cmd.OutOrStdout(), p.asJSON)
+	return o.print(p.cmd.OutOrStdout(), p.asJSON, p.scatter)
 }
 
-func (o *rankOutline) print(out io.Writer, asJSON bool) error {
+func (o *rankOutline) print(out io.Writer, asJSON, scatter bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(o)
 	}
@@ -127,7 +149,11 @@ func (o *rankOutline) print(out io.Writer, asJSON bool) error {
 	line("  grid       %v, panels of %d columns of A and rows of B, %d band(s) of C", summa.Grid{P: o.P, Q: o.Q}, o.Panel, o.Bands)
 	line("  network    %s", o.Network)
 	line("  memory     %s per rank, panels and block of C", size(o.Memory))
-	line("  read       %s per rank", size(o.Read))
+	if scatter {
+		line("  files      rank 0 reads %s, sends %s of it and is sent %s of C", size(o.Read*float64(o.Ranks)), size(o.Sent), size(o.Returned))
+	} else {
+		line("  read       %s per rank", size(o.Read))
+	}
 	line("  receive    %s per rank; the lower bound for that memory is %s", size(o.Bytes), size(o.Bound))
 	line("  compute    %s  at %.1f GFLOP/s per rank, measured now on one processor", duration(o.Compute), o.GFLOPS)
 	line("  transfer   %s  of which computing hides all but %s", duration(o.Transfer), strings.TrimSpace(duration(o.Exposed)))

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,8 +37,8 @@ func ranksIn(dir string) (ranks, workers []int) {
 }
 
 // ranksEnd waits for the end of all ranks and workers, and of the launcher, and
-// returns its exit status; ended is called when the ranks are gone. A launcher that is there long after its last rank hangs
-// by itself: it is ended, and counted.
+// returns its exit status; ended is called when the ranks are gone. A launcher that
+// is there long after its last rank hangs by itself: it is ended, and counted.
 func (r *running) ranksEnd(hung *int, ended func()) int {
 	r.t.Helper()
 	var gone time.Time
@@ -57,14 +58,97 @@ func (r *running) ranksEnd(hung *int, ended func()) int {
 			syscall.Kill(-r.pid(), syscall.SIGKILL)
 			return ""
 		}
-		return fmt.Sprintf("ranks %v and workers %v are left, or their launcher", ranks, workers)
+		return "there are left, or their launcher: " + doing(ranks, workers)
 	})
 	return r.wait()
 }
 
+// TestRanksEndWithoutTheirLauncher: one that is killed, or that is stopped when a
+// rank is killed, ends nobody. The ranks end themselves.
+func TestRanksEndWithoutTheirLauncher(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	runCommand(t, dir, "gen", "-o", "a.npy", "--rows", "6000", "--cols", "6000")
+	for name, harm := range map[string]func(launchers, ranks []int){
+		"killed": func(launchers, _ []int) {
+			signalAll(launchers, syscall.SIGKILL)
+		},
+		"stopped, and a rank killed": func(launchers, ranks []int) {
+			signalAll(launchers, syscall.SIGSTOP)
+			signalAll(ranks[1:2], syscall.SIGKILL)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startRanks(t, dir, 3, "run", "a.npy", "a.npy", "-o", "c.npy")
+			eventually(t, testPatience, func() string {
+				if !exists(filepath.Join(dir, "c.npy.part")) && len(r.ended) == 0 {
+					ranks, workers := ranksIn(dir)
+					return "the ranks do not begin to compute: " + doing(ranks, workers)
+				}
+				return ""
+			})
+			ranks, _ := ranksIn(dir)
+			if len(ranks) != 3 {
+				t.Fatalf("there are ranks %v: %s", ranks, r.stderr.String())
+			}
+			launchers := ancestors(ranks[0], r.pid())
+			harm(launchers, ranks)
+			begin := time.Now()
+			eventually(t, testPatience, func() string {
+				if ranks, workers := ranksIn(dir); len(ranks)+len(workers) > 0 {
+					return "there are left: " + doing(ranks, workers)
+				}
+				return ""
+			})
+			t.Logf("all ranks had ended after %v", time.Since(begin))
+			if exists(filepath.Join(dir, "c.npy")) {
+				t.Error("there is a c.npy")
+			}
+			signalAll(launchers, syscall.SIGKILL)
+			os.Remove(filepath.Join(dir, "c.npy.part")) // which an end in time does, too
+		})
+	}
+}
+
+// doing says what the threads of ranks and workers wait for.
+func doing(ranks, workers []int) string {
+	var b strings.Builder
+	for what, pids := range map[string][]int{"rank": ranks, "worker": workers} {
+		for _, pid := range pids {
+			fmt.Fprintf(&b, "\n%s %d:", what, pid)
+			tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+			for _, task := range tasks {
+				fmt.Fprintf(&b, " %s", read(task+"/wchan"))
+			}
+		}
+	}
+	return b.String()
+}
+
+// ancestors returns the processes that have started pid, up to the one given.
+func ancestors(pid, last int) (pids []int) {
+	parents := map[int]int{}
+	for _, s := range processes() {
+		parents[s.pid] = s.parent
+	}
+	for pid != last && parents[pid] > 0 {
+		pid = parents[pid]
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+func signalAll(pids []int, s syscall.Signal) {
+	for _, pid := range pids {
+		syscall.Kill(pid, s)
+	}
+}
+
 // TestAKilledRankIsResumed: a rank is killed at a random moment. All others end,
 // nothing has the output's name, and --resume gives the bits of an undisturbed run,
-// on another number of ranks.
+// on another number of ranks, whoever has the files.
 func TestAKilledRankIsResumed(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -79,7 +163,8 @@ func TestAKilledRankIsResumed(t *testing.T) {
 	from, to := runs(t, 2, 100)
 	for seed := from; seed <= to; seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 9))
-		r := startRanks(t, dir, 2+rnd.IntN(3), args...)
+		files := func() []string { return slices.Concat(args, [][]string{nil, {"--scatter"}}[rnd.IntN(2)]) }
+		r := startRanks(t, dir, 2+rnd.IntN(3), files()...)
 		eventually(t, testPatience, func() string {
 			if ranks, _ := ranksIn(dir); len(ranks) == 0 && len(r.ended) == 0 {
 				return "no rank has started"
@@ -99,7 +184,7 @@ func TestAKilledRankIsResumed(t *testing.T) {
 		if code == exitDone && !there {
 			t.Fatalf("kill %d: status 0 without a product", seed)
 		}
-		again := startRanks(t, dir, 1+rnd.IntN(4), append(args, "--resume", "--force")...)
+		again := startRanks(t, dir, 1+rnd.IntN(4), append(files(), "--resume", "--force")...)
 		if code := again.ranksEnd(&hung, func() {}); code != exitDone {
 			t.Fatalf("kill %d: the resumed run ended with status %d: %s", seed, code, again.stderr.String())
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"matmul/internal/elem"
 	"matmul/internal/matfile"
 	"matmul/internal/mpi"
 	"matmul/internal/sys"
@@ -37,7 +38,7 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	start := time.Now()
 	hired, local := f.hire(cmd, args)
 	defer hired.close()
-	t, err := join()
+	t, err := join(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,12 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	}
 	ctx := cmd.Context()
 	finished := false
-	if err = t.agree(ctx, local); err == nil {
+	err = t.agree(ctx, local)
+	if err == nil {
+		err = t.open(ctx, hired, args)
+	}
+	err = recommend(err)
+	if err == nil {
 		err = t.sameInputs(ctx, p)
 	}
 	if err == nil {
@@ -73,7 +79,7 @@ type hired struct {
 	rate float64 // flop/s of all workers
 }
 
-// hire opens the inputs and starts the workers.
+// hire starts the workers. What the matrices are is not known yet.
 func (f *runFlags) hire(cmd *cobra.Command, args []string) (h *hired, err error) {
 	h = &hired{product: &product{runFlags: f, cmd: cmd}}
 	p, err := f.prepare(cmd)
@@ -89,25 +95,31 @@ func (f *runFlags) hire(cmd *cobra.Command, args []string) (h *hired, err error)
 			return h, usagef("%s: ranks read and write files, no pipes", name)
 		}
 	}
-	if err := p.openInputs(cmd.Context(), args[0], args[1]); err != nil {
-		return h, err
+	t := elem.Float64
+	if f.dtype != "" {
+		t, _ = elem.Parse(f.dtype)
 	}
-	if err := p.specify(); err != nil {
-		return h, err
-	}
-	if err := p.to.Check(p.spec.A.Rows, p.spec.B.Cols); err != nil {
+	if p.tuned, err = p.crew.tuned(t); err != nil {
 		return h, err
 	}
 	dir, _, err := matfile.Beside(p.out)
+	if err != nil && f.scatter {
+		dir, err = os.TempDir(), nil // rank 0 alone has the output's directory
+	}
 	if err != nil {
 		return h, err
 	}
 	if h.pool, err = p.crew.open(dir, p.tuned.choice); err != nil {
 		return h, err
 	}
-	// All workers take part, so all have been started when it returns.
-	h.rate, err = h.pool.Peak(cmd.Context(), p.tuned.kernel, peakTime)
-	return h, err
+	return h, h.measure(cmd.Context())
+}
+
+// measure measures the speed of the workers. All take part, so all have been
+// started when it returns.
+func (h *hired) measure(ctx context.Context) (err error) {
+	h.rate, err = h.pool.Peak(ctx, h.tuned.kernel, peakTime)
+	return err
 }
 
 func (h *hired) close() {
@@ -123,32 +135,52 @@ type team struct {
 	vote  *int64 // for agreements
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
+	watch *watch
+	// underway is how long messages may take that others have begun to send.
+	underway time.Duration
+	end      error // of the product, at this rank
 }
 
 // noteSize is the bytes of an error that another rank can tell.
 const noteSize = 1024
 
-// join initialises MPI.
-func join() (*team, error) {
+// join initialises MPI. Collective.
+func join(ctx context.Context) (*team, error) {
+	w := newWatch()
 	world, err := mpi.Init()
 	if err != nil {
 		return nil, err
 	}
-	return &team{world: world, vote: mpi.AllocInt64(), note: mpi.Alloc(noteSize)}, nil
+	t := &team{world: world, vote: mpi.AllocInt64(), note: mpi.Alloc(noteSize), watch: w}
+	if err := t.neighbours(ctx); err != nil {
+		t.giveUp(err)
+		return nil, err
+	}
+	return t, nil
 }
 
-// leave ends MPI, unless the others are lost.
+// leave ends MPI, unless the others are lost. It does not wait for ever.
 func (t *team) leave() {
-	if !t.lost {
-		_ = mpi.Finalize()
+	if t.lost {
+		return
 	}
+	late := time.AfterFunc(finalizeTime, func() {
+		if t.end != nil {
+			tell(t.end)
+		}
+		os.Exit(exitCode(t.end))
+	})
+	defer late.Stop()
+	_ = mpi.Finalize()
 }
 
 const (
 	eager = 200 * time.Microsecond // of looking for messages without a pause
-	pause = 100 * time.Microsecond // between looks after that, which cost a worker its processor
-	// deaf is how long after a signal the others may take to answer. Launchers
-	// signal the ranks of a job one of which has died.
+	// pause is the time between looks after that, which cost a worker its processor.
+	// It becomes a millisecond while nothing else happens: Go's timers are no finer.
+	pause = 100 * time.Microsecond
+	// deaf is how long after a signal the others may take to answer, beside what
+	// their messages take. Launchers signal the ranks of a job one of which has died.
 	deaf = 5 * time.Second
 )
 
@@ -181,10 +213,14 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 		if done {
 			return nil
 		}
+		if err := t.watch.err(); err != nil {
+			t.lost = true
+			return err
+		}
 		switch {
 		case ended.IsZero() && ctx.Err() != nil:
 			ended = time.Now()
-		case !ended.IsZero() && time.Since(ended) > deaf:
+		case !ended.IsZero() && time.Since(ended) > deaf+t.underway:
 			t.lost = true
 			return fmt.Errorf("%w, and other ranks do not answer", context.Cause(ctx))
 		}
@@ -216,6 +252,26 @@ func (t *team) most(ctx context.Context, v int64) (int64, error) {
 // bcast copies the buffer of root to all others'. Collective.
 func (t *team) bcast(ctx context.Context, buf []byte, root int) error {
 	r, err := t.world.Bcast(buf, root)
+	if t.reached(err) == nil {
+		err = t.wait(ctx, r)
+	}
+	return err
+}
+
+// share returns what rank 0 gives. Collective.
+func (t *team) share(ctx context.Context, text []byte) ([]byte, error) {
+	n, err := t.most(ctx, int64(len(text))) // others give nothing
+	if err != nil {
+		return nil, err
+	}
+	all := mpi.Alloc(int(n))
+	copy(all, text)
+	return all, t.bcast(ctx, all, 0)
+}
+
+// transfer sends or receives a message, and waits for it.
+func (t *team) transfer(ctx context.Context, by func([]byte, int) (*mpi.Request, error), buf []byte, peer int) error {
+	r, err := by(buf, peer)
 	if t.reached(err) == nil {
 		err = t.wait(ctx, r)
 	}
@@ -281,13 +337,16 @@ func (t *team) conclude(ctx context.Context, err error) error {
 		// A signal has done its work by now.
 		status, failed := t.most(context.WithoutCancel(ctx), int64(code))
 		if failed == nil && t.world.Rank > 0 {
-			return elsewhere(int(status))
+			err = elsewhere(int(status))
+		} else {
+			err = errors.Join(err, failed)
 		}
-		err = errors.Join(err, failed)
 	}
 	if t.lost {
 		t.giveUp(err)
 	}
+	t.watch.end()
+	t.end = err
 	return err
 }
 
@@ -297,8 +356,10 @@ func (t *team) giveUp(err error) {
 	if t.world.Rank > 0 {
 		time.Sleep(time.Second + min(50*time.Millisecond*time.Duration(t.world.Rank), 3*time.Second))
 	}
-	say(os.Stderr, fmt.Errorf("rank %d: %w", t.world.Rank, err))
-	t.world.Abort(max(exitCode(err), exitFailed))
+	t.watch.tell(err)
+	code := max(exitCode(err), exitFailed)
+	time.AfterFunc(abortTime, func() { os.Exit(code) })
+	t.world.Abort(code)
 }
 
 // elsewhere returns the error of a rank whose product has failed at another.
@@ -307,6 +368,37 @@ func elsewhere(code int) error {
 		return nil
 	}
 	return rankError{code: code, silent: true}
+}
+
+// open opens the inputs, at every rank or at rank 0 for all, and says what the
+// product is. Collective.
+func (t *team) open(ctx context.Context, h *hired, args []string) error {
+	var err error
+	if t.world.Rank == 0 || !h.scatter {
+		err = h.openInputs(ctx, args[0], args[1])
+	}
+	err = t.agree(ctx, err)
+	if err == nil && h.scatter {
+		err = t.describe(ctx, h.product)
+	}
+	if err != nil {
+		return err
+	}
+	if err = h.specify(); err == nil {
+		err = h.to.Check(h.spec.A.Rows, h.spec.B.Cols)
+	}
+	if err == nil {
+		err = h.measure(ctx) // with the kernel for these matrices
+	}
+	return t.agree(ctx, err)
+}
+
+// recommend adds to the error of a rank that cannot use a file, as rank 0 can.
+func recommend(err error) error {
+	if remote := (rankError{}); errors.As(err, &remote) && remote.rank > 0 && remote.code == exitInput {
+		return advise(err, "rank 0 can use it: use files that all ranks share, or --scatter")
+	}
+	return err
 }
 
 // sameInputs returns an error unless all ranks see the same inputs. Collective.
@@ -321,16 +413,20 @@ func (t *team) sameInputs(ctx context.Context, p *product) error {
 	}
 	least, err := t.least(ctx, sum)
 	if err == nil && most != least {
-		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; put the inputs on a file system that all share")
+		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; use files that all ranks share, or --scatter")
 	}
 	return err
 }
 
-// digest returns a number that differs if the product does.
+// digest returns a number that differs if the product does, as far as this rank
+// sees it.
 func (p *product) digest() (int64, error) {
-	id, err := p.identity()
-	if err != nil {
-		return 0, err
+	id := p.parameters()
+	if !p.scatter {
+		var err error
+		if id, err = p.identity(); err != nil {
+			return 0, err
+		}
 	}
 	// Times may differ between machines that each have a copy.
 	for _, f := range []*matfile.Fingerprint{&id.A, &id.B, id.C0} {

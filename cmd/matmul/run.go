@@ -121,6 +121,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.scatter && !f.dryRun {
+		return usagef("--scatter is for ranks, which mpiexec starts of a build with MPI")
+	}
 	start := time.Now()
 	if err := p.mayWrite(); err != nil {
 		return err
@@ -235,7 +238,7 @@ func (f *runFlags) prepare(cmd *cobra.Command) (p *product, err error) {
 			return nil, flagError("tile", err)
 		}
 	}
-	if err := p.parseMemory(); err != nil {
+	if p.limit, err = parseMemory(f.memory); err != nil {
 		return nil, err
 	}
 	if p.show, err = newProgress(f.progress); err != nil {

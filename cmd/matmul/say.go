@@ -6,8 +6,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
+	"matmul/master"
 	"matmul/shmmat"
 )
 
@@ -20,10 +22,25 @@ func say(w io.Writer, err error) {
 		}
 		return
 	}
-	if errors.Is(err, shmmat.ErrUnavailable) {
-		err = advise(err, "'matmul info' shows which kinds of --segment work here")
+	if what := remedy(err); what != "" {
+		err = advise(err, "%s", what)
 	}
 	fmt.Fprintf(w, "matmul: %s\n", oneLine(err.Error()))
+}
+
+// remedy says what helps where the system refused something; "" if nobody knows.
+func remedy(err error) string {
+	switch lost := errors.Is(err, master.ErrWorkersLost); {
+	case errors.Is(err, shmmat.ErrUnavailable):
+		return "'matmul info' shows which kinds of --segment work here"
+	case errors.Is(err, syscall.EMFILE):
+		return "raise 'ulimit -n'"
+	case lost && errors.Is(err, syscall.EAGAIN):
+		return "raise 'ulimit -u', or pids.max of the control group"
+	case lost && errors.Is(err, syscall.ENOMEM):
+		return "free memory, or use fewer --workers"
+	}
+	return ""
 }
 
 // advise adds what to do to an error.

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -28,17 +29,19 @@ type part struct {
 	*hired
 	plan     *summa.Plan
 	row, col *mpi.Comm // the ranks of this row, and of this column, of the grid
-	mine     struct{ row, col int }
-	k        int64 // of the product; 0 if α is
+	k        int64     // of the product; 0 if α is
 
 	// Panels of two steps, one of which is multiplied while the other is on its
 	// way; and the block of C before and after a step, by turns.
 	a, b [2]buffer
 	c    [2]buffer
 
-	rect        tiling.Rect // of C that is this rank's, in the band being done
-	failed      error       // what went wrong here and is not agreed on yet
-	checkpoints bool        // rank 0 makes some
+	chunks chan []byte // with --scatter, memory of rank 0 for what others send or are sent
+	file   *mpi.File   // that C is written to; nil with --scatter
+
+	band        struct{ r0, r1 int64 } // rows of C that are being done
+	failed      error                  // what went wrong here and is not agreed on yet
+	checkpoints bool                   // rank 0 makes some
 
 	tiles      [2]int64 // of the last step
 	tasks      int
@@ -66,25 +69,21 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 	if err := p.prepare(ctx, missing); err != nil {
 		return err
 	}
-	dir, name, err := matfile.Beside(p.out)
-	if err := t.agree(ctx, err); err != nil {
-		return err
-	}
-	file, err := t.world.OpenFile(filepath.Join(dir, name+matfile.PartSuffix))
-	if err := t.agree(ctx, err); err != nil {
+	if err := p.openFile(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
 	for _, r := range missing {
 		for at := r.R0; at < r.R1 && err == nil; at += p.height() {
-			err = p.band(ctx, file, at, min(at+p.height(), r.R1))
+			p.band.r0, p.band.r1 = at, min(at+p.height(), r.R1)
+			err = p.doBand(ctx)
 		}
 	}
 	if t.lost {
 		return err
 	}
 	closing := time.Now()
-	closed := errors.Join(file.Sync(), file.Close())
+	closed := p.closeFile()
 	p.stored += time.Since(closing)
 	if err == nil {
 		err = t.agree(ctx, cmp.Or(closed, p.in.changed()))
@@ -95,29 +94,40 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 	return err
 }
 
-// missing tells every rank which rows rank 0 has to have computed. Collective.
-func (t *team) missing(ctx context.Context, p *product) ([]tiling.Rect, error) {
-	var rows []tiling.Rect
-	if t.world.Rank == 0 {
-		rows = tiling.Missing(p.spec.Kept, p.spec.A.Rows, p.spec.B.Cols)
+// openFile opens the part file at every rank, unless rank 0 alone writes it.
+// Collective.
+func (p *part) openFile(ctx context.Context) error {
+	if p.scatter {
+		return nil
 	}
-	n, err := t.most(ctx, int64(len(rows)))
-	if err != nil || n == 0 {
+	dir, name, err := matfile.Beside(p.out)
+	if err := p.agree(ctx, err); err != nil {
+		return err
+	}
+	p.file, err = p.world.OpenFile(filepath.Join(dir, name+matfile.PartSuffix))
+	return p.agree(ctx, err)
+}
+
+// closeFile makes durable what every rank has written. Collective.
+func (p *part) closeFile() error {
+	if p.file == nil {
+		return nil
+	}
+	return errors.Join(p.file.Sync(), p.file.Close())
+}
+
+// missing tells every rank which rows rank 0 has to have computed. Collective.
+func (t *team) missing(ctx context.Context, p *product) (rows []tiling.Rect, err error) {
+	var text []byte
+	if t.world.Rank == 0 {
+		if text, err = json.Marshal(tiling.Missing(p.spec.Kept, p.spec.A.Rows, p.spec.B.Cols)); err != nil {
+			panic(err) // it holds numbers
+		}
+	}
+	if text, err = t.share(ctx, text); err != nil {
 		return nil, err
 	}
-	const size = 16
-	text := mpi.Alloc(int(n) * size)
-	for i, r := range rows {
-		binary.NativeEndian.PutUint64(text[i*size:], uint64(r.R0))
-		binary.NativeEndian.PutUint64(text[i*size+8:], uint64(r.R1))
-	}
-	err = t.bcast(ctx, text, 0)
-	rows = rows[:0]
-	for ; len(text) > 0; text = text[size:] {
-		rows = append(rows, tiling.Rect{R0: int64(binary.NativeEndian.Uint64(text)),
-			R1: int64(binary.NativeEndian.Uint64(text[8:])), C1: p.spec.B.Cols})
-	}
-	return rows, err
+	return rows, json.Unmarshal(text, &rows)
 }
 
 // prepare plans and takes the memory for it. All ranks come to the same plan.
@@ -132,6 +142,9 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 		return err
 	}
 	each := int64(p.crew.workers) * (perProcess + mostScratch)
+	if p.scatter {
+		each += chunks * chunkSize
+	}
 	left, err := p.least(ctx, p.ceiling().bytes-each)
 	if err != nil {
 		return err
@@ -149,15 +162,17 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 		rows = max(rows, r.Rows())
 	}
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
-	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), p.world.Size, float64(rate), net, float64(left), time.Duration(every).Seconds())
+	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Network: net, Scatter: p.scatter}
+	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), on, float64(left), time.Duration(every).Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
-	p.mine.row, p.mine.col = p.plan.Place(p.world.Rank)
-	if p.row, err = p.world.Split(p.mine.row); p.reached(err) != nil {
+	p.underway = time.Duration(2 * p.plan.Transfer / float64(p.plan.Bands*tiling.Tiles(p.k, p.plan.Width)) * float64(time.Second))
+	row, col := p.plan.Place(p.world.Rank)
+	if p.row, err = p.world.Split(row); p.reached(err) != nil {
 		return err
 	}
-	if p.col, err = p.world.Split(p.mine.col); p.reached(err) != nil {
+	if p.col, err = p.world.Split(col); p.reached(err) != nil {
 		return err
 	}
 	return p.agree(ctx, p.allocate(ctx))
@@ -181,15 +196,24 @@ func (p *part) allocate(ctx context.Context) error {
 			}
 		}
 	}
+	if p.scatter && p.world.Rank == 0 {
+		p.chunks = make(chan []byte, chunks)
+		for range chunks {
+			p.chunks <- mpi.Alloc(chunkSize)
+		}
+	}
 	return nil
 }
 
-// band computes rows [r0, r1) of C and writes them. Collective.
-func (p *part) band(ctx context.Context, file *mpi.File, r0, r1 int64) error {
-	r := p.plan.Block(p.world.Rank, r0, r1, p.spec.B.Cols)
-	p.rect = r
+// block returns what a rank owns of the band that is being done.
+func (p *part) block(rank int) tiling.Rect {
+	return p.plan.Block(rank, p.band.r0, p.band.r1, p.spec.B.Cols)
+}
+
+// doBand computes a band of C and writes it. Collective.
+func (p *part) doBand(ctx context.Context) error {
 	steps := int(tiling.Tiles(p.k, p.plan.Width))
-	coming := p.begin(ctx, r, 0)
+	coming := p.begin(ctx, 0)
 	if err := p.arrive(ctx, coming, nil); err != nil {
 		return err
 	}
@@ -198,11 +222,11 @@ func (p *part) band(ctx context.Context, file *mpi.File, r0, r1 int64) error {
 		if p.failed != nil {
 			done <- nil // and the others are told so before the next step
 		} else {
-			go func() { done <- p.multiply(ctx, r, t) }()
+			go func() { done <- p.multiply(ctx, t) }()
 		}
 		coming = nil
 		if t+1 < steps {
-			coming = p.begin(ctx, r, t+1)
+			coming = p.begin(ctx, t+1)
 		}
 		if err := p.arrive(ctx, coming, done); err != nil {
 			return err
@@ -211,26 +235,38 @@ func (p *part) band(ctx context.Context, file *mpi.File, r0, r1 int64) error {
 	if err := p.agree(ctx, p.failed); err != nil {
 		return err
 	}
-	return p.store(ctx, file, r, p.c[(steps-1)%2].mem)
+	return p.store(ctx, p.c[(steps-1)%2].mem)
 }
 
 // A coming is the panels of a step on their way.
 type coming struct {
 	ctx      context.Context
 	step     int
-	reading  chan error // of what this rank has itself; nil when it has been read
-	posted   bool
+	reading  chan error     // of pieces; nil when they have been read
+	read     chan parcel    // of pieces of other ranks, with --scatter
+	parcels  []parcel       // that are being sent
+	pieces   []*mpi.Request // of this rank, with --scatter
+	broken   error          // of beginning to receive them
+	posted   bool           // the broadcasts have begun
 	requests []*mpi.Request
 }
 
-// begin begins to bring the panels of a step. What this rank has of them it reads
-// first.
-func (p *part) begin(ctx context.Context, r tiling.Rect, step int) *coming {
+// begin begins to bring the panels of a step: first, the pieces of them that this
+// rank has itself.
+func (p *part) begin(ctx context.Context, step int) *coming {
 	c := &coming{ctx: ctx, step: step, reading: make(chan error, 1)}
-	if p.failed != nil {
+	failed := p.failed
+	switch {
+	case p.scatter && p.world.Rank == 0:
+		c.read = make(chan parcel)
+		go func() { c.reading <- p.ship(ctx, step, c.read, failed) }()
+	case p.scatter:
+		c.pieces, c.broken = p.receive(step)
 		c.reading <- nil
-	} else {
-		go func() { c.reading <- p.read(ctx, r, step) }()
+	case failed != nil:
+		c.reading <- nil
+	default:
+		go func() { c.reading <- p.read(ctx, step) }()
 	}
 	return c
 }
@@ -238,13 +274,24 @@ func (p *part) begin(ctx context.Context, r tiling.Rect, step int) *coming {
 // advance drives the transfers and reports whether all is here. The last of them
 // is an agreement on whether to go on.
 func (p *part) advance(c *coming) (bool, error) {
-	if c.reading != nil {
+	if c.broken != nil {
+		return false, c.broken
+	}
+	if c.reading != nil || len(c.parcels) > 0 {
+		var next *parcel
 		select {
+		case parcel := <-c.read:
+			next = &parcel
 		case err := <-c.reading:
 			p.failed, c.reading = cmp.Or(p.failed, err, context.Cause(c.ctx)), nil
 		default:
-			return false, nil
 		}
+		if err := p.send(c, next); err != nil || c.reading != nil || len(c.parcels) > 0 {
+			return false, err
+		}
+	}
+	if here, err := allDone(c.pieces); !here || err != nil {
+		return false, err
 	}
 	if !c.posted {
 		c.posted = true
@@ -258,13 +305,14 @@ func (p *part) advance(c *coming) (bool, error) {
 // post begins the transfers of a step.
 func (p *part) post(c *coming) error {
 	a, b := p.owners(c.step)
+	mine := p.block(p.world.Rank)
 	width := p.width(c.step) * int64(p.spec.Type.Size())
 	for _, m := range []struct {
 		comm  *mpi.Comm
 		root  int
 		lanes int64
 		buf   buffer
-	}{{p.row, a, p.rect.Rows(), p.a[c.step%2]}, {p.col, b, p.rect.Cols(), p.b[c.step%2]}} {
+	}{{p.row, a, mine.Rows(), p.a[c.step%2]}, {p.col, b, mine.Cols(), p.b[c.step%2]}} {
 		if m.comm.Size == 1 || m.lanes*width == 0 {
 			continue // no rank of this row or column has any of it
 		}
@@ -311,9 +359,13 @@ func (p *part) arrive(ctx context.Context, c *coming, done chan error) error {
 }
 
 // multiply adds the product of the panels of a step to this rank's block of C.
-func (p *part) multiply(ctx context.Context, r tiling.Rect, step int) error {
+func (p *part) multiply(ctx context.Context, step int) error {
+	r := p.block(p.world.Rank)
 	if r.Rows() == 0 || r.Cols() == 0 {
 		return nil
+	}
+	if step == 0 {
+		p.turn(r)
 	}
 	w := max(p.width(step), 0)
 	s := p.spec
@@ -354,29 +406,41 @@ func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.
 
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
-func (p *part) store(ctx context.Context, file *mpi.File, r tiling.Rect, mem []byte) error {
+func (p *part) store(ctx context.Context, mem []byte) error {
 	begin := time.Now()
 	defer func() { p.stored += time.Since(begin) }()
-	size := p.spec.Type.Size()
-	mem = mem[:r.Rows()*r.Cols()*int64(size)]
+	r := p.block(p.world.Rank)
+	mem = mem[:r.Rows()*r.Cols()*int64(p.spec.Type.Size())]
 	if p.spec.Type == elem.Float32 {
 		canonical(elem.Slice[float32](mem))
 	} else {
 		canonical(elem.Slice[float64](mem))
 	}
-	// The header's length is that of the same matrix at every rank.
-	total, err := matfile.Size(p.spec.A.Rows, p.spec.B.Cols, p.spec.Type)
-	if err == nil {
-		offset := total - p.spec.A.Rows*p.spec.B.Cols*int64(size)
-		err = file.WriteBlock(mem, offset, size, p.spec.A.Rows, p.spec.B.Cols, r)
+	write := p.writeTogether
+	if p.scatter {
+		write = p.collect
 	}
-	if err := p.agree(ctx, err); err != nil || !p.checkpoints {
+	if err := p.agree(ctx, write(ctx, mem)); err != nil || !p.checkpoints {
 		return err
 	}
-	if err := p.agree(ctx, file.Sync()); err != nil {
-		return err
+	if p.file != nil {
+		if err := p.agree(ctx, p.file.Sync()); err != nil {
+			return err
+		}
 	}
 	return p.agree(ctx, p.record(r, mem))
+}
+
+// writeTogether writes this rank's block of a band, as other ranks do theirs.
+// Collective.
+func (p *part) writeTogether(_ context.Context, mem []byte) error {
+	// The header's length is that of the same matrix at every rank.
+	m, n, size := p.spec.A.Rows, p.spec.B.Cols, p.spec.Type.Size()
+	total, err := matfile.Size(m, n, p.spec.Type)
+	if err != nil {
+		return err
+	}
+	return p.file.WriteBlock(mem, total-m*n*int64(size), size, m, n, p.block(p.world.Rank))
 }
 
 // castagnoli is the polynomial of the sums that a journal holds.

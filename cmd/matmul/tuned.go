@@ -50,7 +50,8 @@ func (c *crew) key(t elem.Type) tune.Key {
 func (c *crew) share() tune.CacheSizes { return c.limits.WorkerCaches(c.machine, c.workers) }
 
 // tuned returns the stored choice for a type, or the untuned one if there is
-// none. A profile that does not fit is set aside with one warning.
+// none. A profile that does not fit, or cannot be read now, is passed over with one
+// warning.
 func (c *crew) tuned(t elem.Type) (tuned, error) {
 	usual, err := c.untuned(t)
 	if err != nil || !c.profiles {
@@ -68,7 +69,11 @@ func (c *crew) tuned(t elem.Type) (tuned, error) {
 		}
 		err = fmt.Errorf("profile %s: %w", path, fits)
 	}
-	warn("%v; it is set aside, 'matmul tune' makes a new one", err)
+	if errors.Is(err, tune.ErrProfile) {
+		warn("%v; it is set aside, 'matmul tune' makes a new one", err)
+	} else {
+		warn("%v; this run does without it", err)
+	}
 	return usual, nil
 }
 

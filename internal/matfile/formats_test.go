@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -554,7 +555,8 @@ func (o *Opener) loadNow(ctx context.Context, f *os.File, n name) (*File, error)
 	if err != nil {
 		return nil, err
 	}
-	m, err := o.load(ctx, regular(n, f, st))
+	r := io.NewSectionReader(f, 0, st.Size())
+	m, err := o.load(ctx, &source{name: n, file: f, st: st}, io.NopCloser(r))
 	return m, nameError(err, n.text)
 }
 

@@ -25,6 +25,13 @@ func (id identity) changed() time.Time { return time.Unix(id.ctime.Unix()) }
 // sameFile reports whether id and now are of one file, changed or not.
 func (id identity) sameFile(now identity) bool { return id.dev == now.dev && id.ino == now.ino }
 
+// SameContents reports whether two looks were at one file with the same contents,
+// as far as its size and its time of modification tell.
+func SameContents(a, b fs.FileInfo) bool {
+	x, y := identify(a), identify(b)
+	return x.sameFile(y) && x.rewritten(y) == ""
+}
+
 // rewritten says how the contents of the same file differ at a later look, ""
 // if they do not seem to.
 func (id identity) rewritten(now identity) string {

@@ -33,6 +33,9 @@ func (o *Opener) openMember(s *source, count func(io.Reader) io.Reader) (*File, 
 	if err := checkMember(m); err != nil {
 		return nil, err
 	}
+	if s.fresh {
+		return nil, errFresh
+	}
 	content, err := m.Open()
 	if err != nil {
 		return nil, zipError(err)

@@ -27,16 +27,11 @@ type File struct {
 // The caller closes it. A file that cannot be used is an [*Error]. An [Opener]
 // opens other formats, too.
 func Open(path string) (*File, error) {
-	f, st, err := openRegular(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	in, err := Parse(bufio.NewReader(io.NewSectionReader(f, 0, st.Size())))
-	m := &File{Info: in, File: f, path: path, opened: identify(st)}
-	m.Path = path
-	if err == nil {
-		err = m.checkSize(st.Size())
-	}
+	m, err := settled(path, f, func(st fs.FileInfo, _ bool) (*File, error) { return look(path, f, st) })
 	if err != nil {
 		f.Close()
 		return nil, nameError(err, path)
@@ -44,24 +39,25 @@ func Open(path string) (*File, error) {
 	return m, nil
 }
 
-// openRegular opens a regular file.
-func openRegular(path string) (*os.File, fs.FileInfo, error) {
+// openRegular opens a file, which [settled] wants to be a regular one.
+func openRegular(path string) (*os.File, error) {
 	// A pipe without a writer would block the open for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, openError(path, err)
+		return nil, openError(path, err)
 	}
-	st, err := settled(f)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("open %s: %w", printable(path), bare(err))
-	case !st.Mode().IsRegular():
-		err = &Error{Path: path, Problem: "is " + kindOfFile(st.Mode()), Want: "a regular file"}
-	default:
-		return f, st, nil
+	return f, nil
+}
+
+// look returns the .npy file that f is when st is what is known of it.
+func look(path string, f *os.File, st fs.FileInfo) (*File, error) {
+	in, err := Parse(bufio.NewReader(io.NewSectionReader(f, 0, st.Size())))
+	if err != nil {
+		return nil, err
 	}
-	f.Close()
-	return nil, nil, err
+	in.Path = path
+	m := &File{Info: in, File: f, path: path, opened: identify(st)}
+	return m, m.checkSize(st.Size())
 }
 
 // nameError gives an [*Error] that names no file the name of one.
@@ -106,21 +102,31 @@ const (
 	mostTicks = 8
 )
 
-// settled returns what f is when its last change is at least a tick ago, so
-// that the next one shows in its times. A file that is written to all the time
-// is not waited for: that will show, too.
-func settled(f *os.File) (st fs.FileInfo, err error) {
-	for range mostTicks {
-		if st, err = f.Stat(); err != nil || !st.Mode().IsRegular() {
-			return st, err
+// errFresh says that a file was changed within the last tick, and is not worth
+// more work before that is over.
+var errFresh = errors.New("the file has just been changed")
+
+// settled returns what look makes of a regular file whose last change is at least
+// a tick ago, so that the next one shows in its times. It looks at a fresh file,
+// too, and again later, unless it cannot be used: that is not waited for. Nor is a
+// file that is written to all the time: that will show, too.
+func settled(path string, f *os.File, look func(st fs.FileInfo, fresh bool) (*File, error)) (*File, error) {
+	for tries := 1; ; tries++ {
+		st, err := f.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", printable(path), bare(err))
+		}
+		if !st.Mode().IsRegular() {
+			return nil, &Error{Path: path, Problem: "is " + kindOfFile(st.Mode()), Want: "a regular file"}
 		}
 		age := time.Since(identify(st).changed())
-		if age < 0 || age >= tick {
-			return st, nil
+		fresh := age >= 0 && age < tick && tries < mostTicks
+		m, err := look(st, fresh)
+		if !fresh || err != nil && !errors.Is(err, errFresh) {
+			return m, err
 		}
 		time.Sleep(tick - age)
 	}
-	return st, nil
 }
 
 // checkSize compares the size of the file with what its header describes.

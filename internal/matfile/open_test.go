@@ -1,6 +1,8 @@
 package matfile
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -82,6 +84,48 @@ func TestOpenLeavesNoDescriptorBehind(t *testing.T) {
 	}
 	if after := count(); after > before {
 		t.Errorf("%d descriptors became %d", before, after)
+	}
+}
+
+// TestWhatCannotBeUsedIsNotWaitedFor looks at a file that was just written to.
+func TestWhatCannotBeUsedIsNotWaitedFor(t *testing.T) {
+	f, err := os.Create(t.TempDir() + "/A.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	unusable := errors.New("cannot be used")
+	for _, c := range []struct {
+		name        string
+		first, want error
+		again       bool
+	}{
+		{"what cannot be used", unusable, unusable, false},
+		{"what can", nil, nil, true},
+		{"what takes work to tell", errFresh, nil, true},
+	} {
+		for begin := time.Now(); ; {
+			looks, fresh, was := 0, false, false
+			if _, err := f.WriteAt([]byte{1}, 0); err != nil {
+				t.Fatal(err)
+			}
+			_, err := settled("A.npy", f, func(_ fs.FileInfo, now bool) (*File, error) {
+				looks, fresh, was = looks+1, now, was || now
+				if now {
+					return nil, c.first
+				}
+				return nil, c.want
+			})
+			if again := looks > 1; err != c.want || again != (c.again && was) || again && fresh {
+				t.Fatalf("%s: %d looks, fresh in one of them: %v, in the last: %v, error %v", c.name, looks, was, fresh, err)
+			}
+			if was {
+				break
+			}
+			if time.Since(begin) > time.Minute {
+				t.Fatalf("%s: a file is never fresh", c.name)
+			}
+		}
 	}
 }
 

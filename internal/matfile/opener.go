@@ -41,7 +41,7 @@ func (o *Opener) Open(ctx context.Context, text string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := o.load(ctx, s)
+	f, err := o.openFile(ctx, s)
 	if err != nil {
 		s.file.Close()
 		return nil, nameError(err, text)
@@ -49,12 +49,24 @@ func (o *Opener) Open(ctx context.Context, text string) (*File, error) {
 	return f, nil
 }
 
+// openFile makes a File of s, which does not change while it does.
+func (o *Opener) openFile(ctx context.Context, s *source) (*File, error) {
+	if s.stream {
+		return o.load(ctx, s, interruptible(ctx, s.file))
+	}
+	return settled(s.path, s.file, func(st fs.FileInfo, fresh bool) (*File, error) {
+		s.st, s.fresh = st, fresh
+		return o.load(ctx, s, io.NopCloser(io.NewSectionReader(s.file, 0, st.Size())))
+	})
+}
+
 // A source is an open file or stream with a matrix in it.
 type source struct {
 	name
 	file   *os.File
+	stream bool
 	st     fs.FileInfo // of a regular file; nil of a stream
-	reader io.ReadCloser
+	fresh  bool        // see settled
 }
 
 // size returns the bytes of a regular file, 0 for a stream.
@@ -66,32 +78,23 @@ func (s *source) size() int64 {
 }
 
 // openSource opens what n names.
-func openSource(ctx context.Context, n name) (*source, error) {
-	if isStream(n.path) {
-		f, err := openStream(ctx, n.path)
-		if err != nil {
-			return nil, err
-		}
-		return &source{name: n, file: f, reader: interruptible(ctx, f)}, nil
+func openSource(ctx context.Context, n name) (s *source, err error) {
+	s = &source{name: n, stream: isStream(n.path)}
+	if s.stream {
+		s.file, err = openStream(ctx, n.path)
+	} else {
+		s.file, err = openRegular(n.path)
 	}
-	f, st, err := openRegular(n.path)
-	if err != nil {
-		return nil, err
-	}
-	return regular(n, f, st), nil
+	return s, err
 }
 
-// regular returns the source of a regular file.
-func regular(n name, f *os.File, st fs.FileInfo) *source {
-	return &source{name: n, file: f, st: st, reader: io.NopCloser(io.NewSectionReader(f, 0, st.Size()))}
-}
-
-// load makes a File of s.
-func (o *Opener) load(ctx context.Context, s *source) (*File, error) {
-	defer s.reader.Close()
+// load makes a File of s, which reader reads from its beginning. A fresh file that
+// can be used, as far as that is seen before all of it is read, may be errFresh.
+func (o *Opener) load(ctx context.Context, s *source, reader io.ReadCloser) (*File, error) {
+	defer reader.Close()
 	count, end := o.count(ctx, s)
 	defer end()
-	r := bufio.NewReaderSize(count(s.reader), readBuffer)
+	r := bufio.NewReaderSize(count(reader), readBuffer)
 	head, err := r.Peek(headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, s.readError(err)
@@ -201,6 +204,9 @@ func wholeRead(r io.Reader, whole *File) error {
 
 // decode makes a copy of s by read, which says what it holds.
 func (o *Opener) decode(s *source, read func(*scratch) (Info, error)) (*File, error) {
+	if s.fresh {
+		return nil, errFresh
+	}
 	c, err := o.newScratch(s.text)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,16 @@ func (n Network) broadcast(ranks int, x float64) float64 {
 	return min(tree, scattered)
 }
 
+// Machines are the ranks that do a product, and what joins them.
+type Machines struct {
+	Ranks int
+	Rate  float64 // of one rank, in flop/s
+	Network
+	// Scatter says that rank 0 alone has the files: it sends the panels to those
+	// who pass them on, and is sent C.
+	Scatter bool
+}
+
 // A Plan is how ranks do a product, and what that is expected to cost.
 type Plan struct {
 	Grid
@@ -80,6 +90,8 @@ type Plan struct {
 
 	Bytes    float64 // that a rank receives, on average
 	Bound    float64 // that some rank must receive by Irony, Toledo and Tiskin, with Memory
+	Sent     float64 // bytes of A and B that rank 0 sends to their first ranks, if it has them alone,
+	Returned float64 // and of C that it is sent
 	Memory   float64 // bytes of a rank's panels and its block of C
 	Compute  float64 // seconds of a rank's arithmetic
 	Transfer float64 // seconds of its transfers
@@ -104,17 +116,16 @@ var widths = []int64{256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096}
 // reading and writing the block of C once more.
 const carried = 8
 
-// New plans a product of elements of size bytes for so many ranks of rate flop/s
-// each, in bands of at most rows rows of C. The width is the one that is expected
-// to be fastest of those whose panels and blocks take at most memory bytes; the
-// narrowest of all if none does.
-func New(p tiling.Problem, size int, ranks int, rate float64, n Network, rows int64, memory float64) *Plan {
-	g := Choose(p, ranks)
+// New plans a product of elements of size bytes, in bands of at most rows rows of
+// C. The width is the one that is expected to be fastest of those whose panels and
+// blocks take at most memory bytes; the narrowest of all if none does.
+func New(p tiling.Problem, size int, on Machines, rows int64, memory float64) *Plan {
+	g := Choose(p, on.Ranks)
 	bands := tiling.Tiles(p.M, max(rows, 1))
 	var best *Plan
 	for _, w := range widths {
 		plan := &Plan{Grid: g, Problem: p, Width: max(min(w, p.K), 1), Bands: bands}
-		plan.reckon(float64(size), rate, n)
+		plan.reckon(float64(size), on)
 		if best == nil || plan.Memory <= memory && plan.Time < best.Time {
 			best = plan
 		}
@@ -132,25 +143,25 @@ const leastRows = 512
 // Fit plans a product as New does, in as few bands as the memory of a rank
 // allows and, if interval is not 0, in bands that take about so many seconds. The
 // error says what the smallest band takes.
-func Fit(p tiling.Problem, size, ranks int, rate float64, n Network, memory, interval float64) (*Plan, error) {
+func Fit(p tiling.Problem, size int, on Machines, memory, interval float64) (*Plan, error) {
 	rows := p.M
-	plan := New(p, size, ranks, rate, n, rows, memory)
+	plan := New(p, size, on, rows, memory)
 	for plan.Memory > memory {
-		if rows <= int64(ranks) {
+		if rows <= int64(on.Ranks) {
 			return nil, fmt.Errorf("a rank takes %.0f MiB at least", plan.Memory/(1<<20))
 		}
 		rows = rows/2 + rows%2
-		plan = New(p, size, ranks, rate, n, rows, memory)
+		plan = New(p, size, on, rows, memory)
 	}
 	if interval > 0 && plan.Time > interval {
 		rows = min(rows, max(int64(float64(p.M)*interval/plan.Time), int64(plan.P)*leastRows))
-		plan = New(p, size, ranks, rate, n, rows, memory)
+		plan = New(p, size, on, rows, memory)
 	}
 	return plan, nil
 }
 
 // reckon fills in what the plan costs.
-func (p *Plan) reckon(size, rate float64, n Network) {
+func (p *Plan) reckon(size float64, on Machines) {
 	steps := float64(tiling.Tiles(p.K, p.Width))
 	m, cols := float64(largest(p.Height(), p.P)), float64(largest(p.N, p.Q))
 	w := float64(p.Width)
@@ -159,14 +170,22 @@ func (p *Plan) reckon(size, rate float64, n Network) {
 	band.M = p.M / p.Bands
 	p.Bytes = size * p.Received(band) * float64(p.Bands)
 	p.Bound = p.bound(size)
+	others := 1 - 1/float64(p.Ranks()) // of what rank 0 sends and is sent
+	if on.Scatter {
+		p.Sent = others * size * float64(p.K) * (float64(p.M) + float64(p.Bands*p.N))
+		p.Returned = others * size * float64(p.M) * float64(p.N)
+	}
 	if p.M == 0 || p.N == 0 || p.K == 0 {
 		return
 	}
-	step := 2 * m * cols * (w + carried) / rate
-	pass := n.broadcast(p.Q, size*m*w) + n.broadcast(p.P, size*cols*w)
-	bands := float64(p.Bands)
-	p.Compute, p.Transfer = bands*steps*step, bands*steps*pass
-	p.Exposed = bands * (pass + (steps-1)*max(0, pass-step))
+	step := 2 * m * cols * (w + carried) / on.Rate
+	pass := on.broadcast(p.Q, size*m*w) + on.broadcast(p.P, size*cols*w)
+	if on.Scatter && p.Ranks() > 1 { // one after the other, and then they pass them on
+		pass += float64(p.P+p.Q)*on.Latency + others*size*w*(float64(p.Height())+float64(p.N))/on.Bandwidth
+	}
+	bands, returned := float64(p.Bands), p.Returned/on.Bandwidth
+	p.Compute, p.Transfer = bands*steps*step, bands*steps*pass+returned
+	p.Exposed = bands*(pass+(steps-1)*max(0, pass-step)) + returned
 	p.Time = p.Compute + p.Exposed
 }
 

@@ -79,7 +79,7 @@ func TestEveryGridHasAllRanks(t *testing.T) {
 func TestBytesAreThoseOfTheBroadcasts(t *testing.T) {
 	p := tiling.Problem{M: 60, N: 84, K: 64}
 	for _, ranks := range []int{1, 2, 4, 6, 12} {
-		plan := New(p, 8, ranks, 1e9, Usual, p.M, math.Inf(1))
+		plan := New(p, 8, Machines{Ranks: ranks, Rate: 1e9, Network: Usual}, p.M, math.Inf(1))
 		sent := 0.0
 		for rank := range ranks {
 			b := plan.Block(rank, 0, p.M, p.N)
@@ -100,7 +100,8 @@ func TestPlansAreConsistent(t *testing.T) {
 		ranks := rapid.IntRange(1, 512).Draw(t, "ranks")
 		n := Network{rapid.Float64Range(0, 1e-3).Draw(t, "latency"), rapid.Float64Range(1e6, 1e12).Draw(t, "bandwidth")}
 		rate := rapid.Float64Range(1e9, 1e13).Draw(t, "rate")
-		plan := New(p, 8, ranks, rate, n, max(p.M/3, 1), math.Inf(1))
+		on := Machines{ranks, rate, n, rapid.Bool().Draw(t, "scatter")}
+		plan := New(p, 8, on, max(p.M/3, 1), math.Inf(1))
 		if plan.Width < 1 || plan.Width > max(p.K, 1) {
 			t.Fatalf("panels of %d of %d columns", plan.Width, p.K)
 		}
@@ -118,11 +119,38 @@ func TestPlansAreConsistent(t *testing.T) {
 	})
 }
 
+// TestScatteringCostsWhatRankZeroSends: all that other ranks have of A and B leaves
+// rank 0 once for each band, and their blocks of C come back.
+func TestScatteringCostsWhatRankZeroSends(t *testing.T) {
+	p := tiling.Problem{M: 9000, N: 6000, K: 4096}
+	on := Machines{Ranks: 6, Rate: 1e11, Network: Usual}
+	for _, bands := range []int64{1, 3} {
+		shared := New(p, 8, on, p.M/bands, math.Inf(1))
+		on := on
+		on.Scatter = true
+		plan := New(p, 8, on, p.M/bands, math.Inf(1))
+		sent, c := 0.0, 0.0
+		for band := range bands {
+			for rank := 1; rank < 6; rank++ {
+				b := plan.Block(rank, band*p.M/bands, (band+1)*p.M/bands, p.N)
+				c += float64(8 * b.Rows() * b.Cols())
+				sent += float64(8*b.Rows()*p.K)/float64(plan.Q) + float64(8*b.Cols()*p.K)/float64(plan.P)
+			}
+		}
+		if math.Abs(plan.Sent-sent) > 1e-9*sent || plan.Returned != c {
+			t.Errorf("%d bands: %v and %v bytes, counted %v and %v", bands, plan.Sent, plan.Returned, sent, c)
+		}
+		if shared.Sent != 0 || shared.Returned != 0 || plan.Time <= shared.Time {
+			t.Errorf("%d bands: %v s with files at rank 0 alone, %v s with shared ones", bands, plan.Time, shared.Time)
+		}
+	}
+}
+
 func TestFasterNetworksMakeFasterProducts(t *testing.T) {
 	p := tiling.Problem{M: 20000, N: 20000, K: 20000}
 	before := math.Inf(1)
 	for _, bandwidth := range []float64{1e7, 1e8, 1e9, 1e10, 1e11} {
-		plan := New(p, 8, 64, 1e12, Network{1e-5, bandwidth}, p.M, math.Inf(1))
+		plan := New(p, 8, Machines{Ranks: 64, Rate: 1e12, Network: Network{1e-5, bandwidth}}, p.M, math.Inf(1))
 		if plan.Time > before {
 			t.Errorf("at %v B/s it takes %v s, with less %v s", bandwidth, plan.Time, before)
 		}
