@@ -13,6 +13,7 @@ import (
 	"matmul/internal/batch"
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
+	"matmul/internal/sys"
 	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/tiling"
@@ -282,9 +283,6 @@ func (it *item) make(q *work, w *workplace) (err error) {
 	if err != nil {
 		return err
 	}
-	if err != nil {
-		return err
-	}
 	it.p = p
 	if err := p.openAs(it); err != nil {
 		p.in.close()
@@ -297,7 +295,7 @@ func (it *item) make(q *work, w *workplace) (err error) {
 	}
 	it.confirms = there && !q.force
 	if it.alone {
-		err = it.makeAlone(w)
+		err = it.makeAlone(q, w)
 	} else {
 		err = it.makeByPool(q, w)
 	}
@@ -351,14 +349,18 @@ func syncThere(f *os.File) error {
 }
 
 // makeAlone does a job on this goroutine.
-func (it *item) makeAlone(w *workplace) (err error) {
+func (it *item) makeAlone(q *work, w *workplace) (err error) {
 	p := it.p
 	if p.dest, err = matfile.Create(it.Out, it.M, it.N, it.elem, p.force || it.confirms); err != nil {
 		return err
 	}
-	begin := time.Now()
+	begin := sys.Monotonic()
 	err = w.desk.multiply(p)
-	it.seconds.Multiply = time.Since(begin).Seconds()
+	end := sys.Monotonic()
+	it.seconds.Multiply = time.Duration(end - begin).Seconds()
+	if hook := q.crew.trace; hook != nil && err == nil {
+		hook(master.Event{Job: it.ID, Seat: w.desk.seat, Kind: tiling.Multiply, Rect: tiling.Rect{R1: it.M, C1: it.N}, Flops: it.Flops(), Sent: begin, Begin: begin, End: end})
+	}
 	if err == nil {
 		err = p.in.changed()
 	}
