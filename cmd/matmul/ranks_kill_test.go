@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,7 +148,7 @@ func signalAll(pids []int, s syscall.Signal) {
 
 // TestAKilledRankIsResumed: a rank is killed at a random moment. All others end,
 // nothing has the output's name, and --resume gives the bits of an undisturbed run,
-// on another number of ranks.
+// on another number of ranks, whoever has the files.
 func TestAKilledRankIsResumed(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -162,7 +163,8 @@ func TestAKilledRankIsResumed(t *testing.T) {
 	from, to := runs(t, 2, 100)
 	for seed := from; seed <= to; seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 9))
-		r := startRanks(t, dir, 2+rnd.IntN(3), args...)
+		files := func() []string { return slices.Concat(args, [][]string{nil, {"--scatter"}}[rnd.IntN(2)]) }
+		r := startRanks(t, dir, 2+rnd.IntN(3), files()...)
 		eventually(t, testPatience, func() string {
 			if ranks, _ := ranksIn(dir); len(ranks) == 0 && len(r.ended) == 0 {
 				return "no rank has started"
@@ -182,7 +184,7 @@ func TestAKilledRankIsResumed(t *testing.T) {
 		if code == exitDone && !there {
 			t.Fatalf("kill %d: status 0 without a product", seed)
 		}
-		again := startRanks(t, dir, 1+rnd.IntN(4), append(args, "--resume", "--force")...)
+		again := startRanks(t, dir, 1+rnd.IntN(4), append(files(), "--resume", "--force")...)
 		if code := again.ranksEnd(&hung, func() {}); code != exitDone {
 			t.Fatalf("kill %d: the resumed run ended with status %d: %s", seed, code, again.stderr.String())
 		}

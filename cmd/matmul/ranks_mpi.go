@@ -50,9 +50,11 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	}
 	ctx := cmd.Context()
 	finished := false
-	if err = t.agree(ctx, local); err == nil {
+	err = t.agree(ctx, local)
+	if err == nil {
 		err = t.open(ctx, hired, args)
 	}
+	err = recommend(err)
 	if err == nil {
 		err = t.sameInputs(ctx, p)
 	}
@@ -134,7 +136,9 @@ type team struct {
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
 	watch *watch
-	end   error // of the product, at this rank
+	// underway is how long messages may take that others have begun to send.
+	underway time.Duration
+	end      error // of the product, at this rank
 }
 
 // noteSize is the bytes of an error that another rank can tell.
@@ -172,9 +176,11 @@ func (t *team) leave() {
 
 const (
 	eager = 200 * time.Microsecond // of looking for messages without a pause
-	pause = 100 * time.Microsecond // between looks after that, which cost a worker its processor
-	// deaf is how long after a signal the others may take to answer. Launchers
-	// signal the ranks of a job one of which has died.
+	// pause is the time between looks after that, which cost a worker its processor.
+	// It becomes a millisecond while nothing else happens: Go's timers are no finer.
+	pause = 100 * time.Microsecond
+	// deaf is how long after a signal the others may take to answer, beside what
+	// their messages take. Launchers signal the ranks of a job one of which has died.
 	deaf = 5 * time.Second
 )
 
@@ -214,7 +220,7 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 		switch {
 		case ended.IsZero() && ctx.Err() != nil:
 			ended = time.Now()
-		case !ended.IsZero() && time.Since(ended) > deaf:
+		case !ended.IsZero() && time.Since(ended) > deaf+t.underway:
 			t.lost = true
 			return fmt.Errorf("%w, and other ranks do not answer", context.Cause(ctx))
 		}
@@ -372,9 +378,6 @@ func (t *team) open(ctx context.Context, h *hired, args []string) error {
 		err = h.openInputs(ctx, args[0], args[1])
 	}
 	err = t.agree(ctx, err)
-	if remote := (rankError{}); errors.As(err, &remote) && remote.rank > 0 && remote.code == exitInput {
-		return advise(err, "rank 0 can read it: put the inputs where all ranks do, or let rank 0 send them with --scatter")
-	}
 	if err == nil && h.scatter {
 		err = t.describe(ctx, h.product)
 	}
@@ -390,6 +393,14 @@ func (t *team) open(ctx context.Context, h *hired, args []string) error {
 	return t.agree(ctx, err)
 }
 
+// recommend adds to the error of a rank that cannot use a file, as rank 0 can.
+func recommend(err error) error {
+	if remote := (rankError{}); errors.As(err, &remote) && remote.rank > 0 && remote.code == exitInput {
+		return advise(err, "rank 0 can use it: use files that all ranks share, or --scatter")
+	}
+	return err
+}
+
 // sameInputs returns an error unless all ranks see the same inputs. Collective.
 func (t *team) sameInputs(ctx context.Context, p *product) error {
 	sum, err := p.digest()
@@ -402,7 +413,7 @@ func (t *team) sameInputs(ctx context.Context, p *product) error {
 	}
 	least, err := t.least(ctx, sum)
 	if err == nil && most != least {
-		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; put the inputs on a file system that all share, or let rank 0 send them with --scatter")
+		return inputf(p.in.a.Path, "or another input, or an option, is not the same at all ranks; use files that all ranks share, or --scatter")
 	}
 	return err
 }

@@ -29,8 +29,7 @@ type part struct {
 	*hired
 	plan     *summa.Plan
 	row, col *mpi.Comm // the ranks of this row, and of this column, of the grid
-	mine     struct{ row, col int }
-	k        int64 // of the product; 0 if α is
+	k        int64     // of the product; 0 if α is
 
 	// Panels of two steps, one of which is multiplied while the other is on its
 	// way; and the block of C before and after a step, by turns.
@@ -168,11 +167,12 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
-	p.mine.row, p.mine.col = p.plan.Place(p.world.Rank)
-	if p.row, err = p.world.Split(p.mine.row); p.reached(err) != nil {
+	p.underway = time.Duration(2 * p.plan.Transfer / float64(p.plan.Bands*tiling.Tiles(p.k, p.plan.Width)) * float64(time.Second))
+	row, col := p.plan.Place(p.world.Rank)
+	if p.row, err = p.world.Split(row); p.reached(err) != nil {
 		return err
 	}
-	if p.col, err = p.world.Split(p.mine.col); p.reached(err) != nil {
+	if p.col, err = p.world.Split(col); p.reached(err) != nil {
 		return err
 	}
 	return p.agree(ctx, p.allocate(ctx))
@@ -246,6 +246,7 @@ type coming struct {
 	read     chan parcel    // of pieces of other ranks, with --scatter
 	parcels  []parcel       // that are being sent
 	pieces   []*mpi.Request // of this rank, with --scatter
+	broken   error          // of beginning to receive them
 	posted   bool           // the broadcasts have begun
 	requests []*mpi.Request
 }
@@ -260,9 +261,8 @@ func (p *part) begin(ctx context.Context, step int) *coming {
 		c.read = make(chan parcel)
 		go func() { c.reading <- p.ship(ctx, step, c.read, failed) }()
 	case p.scatter:
-		var err error
-		c.pieces, err = p.receive(step)
-		c.reading <- err
+		c.pieces, c.broken = p.receive(step)
+		c.reading <- nil
 	case failed != nil:
 		c.reading <- nil
 	default:
@@ -274,6 +274,9 @@ func (p *part) begin(ctx context.Context, step int) *coming {
 // advance drives the transfers and reports whether all is here. The last of them
 // is an agreement on whether to go on.
 func (p *part) advance(c *coming) (bool, error) {
+	if c.broken != nil {
+		return false, c.broken
+	}
 	if c.reading != nil || len(c.parcels) > 0 {
 		var next *parcel
 		select {
