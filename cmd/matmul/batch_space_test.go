@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"matmul/internal/batch"
-	"matmul/internal/elem"
-	"matmul/internal/matfile"
 	"matmul/internal/sys"
 )
 
@@ -26,8 +24,7 @@ func TestOutputsThatDoNotFitTogetherAreRefused(t *testing.T) {
 		state itemState
 	}{{60, itemBefore}, {30, itemWaits}, {90, itemFailed}, {30, itemWaits}, {30, itemWaits}, {30, itemWaits}, {30, itemWaits}} {
 		out := filepath.Join(dir, string(rune('a'+i)))
-		q.items = append(q.items, &item{Job: &batch.Job{Out: out, Line: i + 1}, state: part.state,
-			out: matfile.Info{Path: out, Rows: most / 100 * part.of, Cols: 1, Dims: 2, Elem: elem.Float64}})
+		q.items = append(q.items, &item{Job: &batch.Job{Out: out, Line: i + 1}, state: part.state, size: most / 100 * part.of * 8})
 	}
 	bad := &listError{name: "jobs"}
 	q.affordOutputs(bad)

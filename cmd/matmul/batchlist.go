@@ -135,7 +135,7 @@ func (q *queue) affordOutputs(bad *listError) {
 			continue
 		}
 		before := taken[on.ID]
-		size := it.out.DataSize()
+		size := it.size
 		if old, err := os.Stat(it.Out); err == nil {
 			size -= old.Size()
 		}
