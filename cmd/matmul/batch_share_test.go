@@ -52,6 +52,7 @@ func TestOperandsArePackedOnceAndIntermediateResultsAreNotReadAgain(t *testing.T
 		matrix(t, dir, name, n, n, elem.Float64, uint64(i))
 	}
 	flags := map[string][]string{}
+	var reads map[string]int64 // elements that the workers pack of a job, or of all its like together
 	var list strings.Builder
 	add := func(a, b, after, fields string, more ...string) string {
 		out := fmt.Sprintf("c%d.npy", len(flags))
@@ -67,8 +68,7 @@ func TestOperandsArePackedOnceAndIntermediateResultsAreNotReadAgain(t *testing.T
 		kinds[add("a.npy", "a.npy", "", `, "dtype": "float32"`, "--dtype", "float32")] = "in float32"
 	}
 	// The panels of B are those of others: B as stored is that of two kinds.
-	// Elements that the workers pack of a job, or of all its like together.
-	reads := map[string]int64{"as stored": 2 * n * n, "A transposed": n * n, "B transposed": 2 * n * n, "in float32": 2 * n * n}
+	reads = map[string]int64{"as stored": 2 * n * n, "A transposed": n * n, "B transposed": 2 * n * n, "in float32": 2 * n * n}
 	for _, c := range []struct {
 		a, b, after, fields string
 		flags               []string
