@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,7 +177,8 @@ func (p *Pool) Close() error {
 }
 
 // dismiss tells all workers to quit, kills those that do not, and waits until
-// every one is reaped.
+// every one is reaped. It counts the time as watch does: while the whole job is
+// suspended, none passes.
 func (p *Pool) dismiss() error {
 	p.die()
 	for _, m := range p.members {
@@ -189,17 +191,26 @@ func (p *Pool) dismiss() error {
 		p.pending.Wait()
 		close(gone)
 	}()
-	kill, giveUp := time.After(grace), time.After(grace+p.dying())
+	looks := time.NewTicker(p.beat())
+	defer looks.Stop()
+	last, waited, killed := sys.Monotonic(), time.Duration(0), false
 	for {
 		select {
 		case e := <-p.events:
 			e.discard()
-		case <-kill:
-			for _, m := range p.members {
-				m.kill()
+		case <-looks.C:
+			now := sys.Monotonic()
+			waited += min(time.Duration(now-last), 2*p.beat())
+			last = now
+			switch {
+			case !killed && waited > grace:
+				killed, waited = true, 0
+				for _, m := range p.members {
+					m.kill()
+				}
+			case killed && waited > p.dying():
+				return fmt.Errorf("%w: a worker was killed %v ago and does not end", ErrWorkersLost, p.dying())
 			}
-		case <-giveUp:
-			return fmt.Errorf("%w: a worker was killed %v ago and does not end", ErrWorkersLost, p.dying())
 		case <-gone:
 			for len(p.events) > 0 {
 				(<-p.events).discard()
@@ -219,7 +230,7 @@ func (p *Pool) lock(ctx context.Context) (err error) {
 	if p.closed {
 		err = ErrClosed
 	} else {
-		err = firstError(p.broken, context.Cause(ctx))
+		err = cmp.Or(p.broken, context.Cause(ctx))
 	}
 	if err != nil {
 		p.mu.Unlock()

@@ -96,26 +96,70 @@ const (
 
 // fitBands chooses the workers and the bands that a ceiling leaves room for.
 func (p *product) fitBands(top ceiling) error {
-	scratch := min(max(top.bytes/16/int64(p.crew.workers), leastScratch), mostScratch)
+	r := p.bandRoom(top.bytes)
+	bands, err := tiling.NewBands(r.params)
+	if err != nil {
+		least := r.params.Least()
+		processes := top.bytes - r.params.Memory - (r.workers-1)*r.each // with one worker
+		return p.tooLittle("%s at least (processes %s, the smallest bands %s), and %s",
+			tune.FormatBytes(processes+least), tune.FormatBytes(processes), tune.FormatBytes(least), top.why)
+	}
+	p.crew.workers = int(r.workers)
+	s := p.bandSpec()
+	s.MaxScratch = r.each - perProcess
+	p.banded, err = master.NewBanded(s, bands, p.crew.workers)
+	return err
+}
+
+// A bandRoom is how so much memory is divided: among workers, and what is left
+// for bands.
+type bandRoom struct {
+	workers int64
+	each    int64 // bytes of a worker
+	params  tiling.BandParams
+}
+
+// bandRoom divides memory.
+func (p *product) bandRoom(bytes int64) (r bandRoom) {
+	scratch := min(max(bytes/16/int64(p.crew.workers), leastScratch), mostScratch)
 	if p.spec.TileM > 0 {
 		scratch = p.plan.Scratch() // of the tile that was given
 	}
-	each := perProcess + scratch
-	workers := min(int64(p.crew.workers), max(1, (top.bytes/4*3-perMaster)/each))
-	b := p.bandParams()
-	control := (&needs{workers: workers}).control().Bytes()
-	b.Memory = top.bytes - perMaster - workers*each - control
-	bands, err := tiling.NewBands(b)
-	if err != nil {
-		least := b.Least() + perMaster + perProcess + leastScratch + control
-		return resourceError{fmt.Errorf("not enough memory: the job needs %s at least (processes %s, the smallest bands %s), and %s",
-			tune.FormatBytes(least), tune.FormatBytes(least-b.Least()), tune.FormatBytes(b.Least()), top.why)}
+	r.each = perProcess + scratch
+	r.workers = min(int64(p.crew.workers), max(1, (bytes/4*3-perMaster)/r.each))
+	r.params = p.bandParams()
+	r.params.Memory = bytes - perMaster - r.workers*r.each - (&needs{workers: r.workers}).control().Bytes()
+	return r
+}
+
+// tooLittle returns an error for want of memory that says what the job needs, and
+// which limit would do.
+func (p *product) tooLittle(need string, args ...any) error {
+	err := fmt.Errorf("not enough memory: the job needs "+need, args...)
+	if limit := p.enough(); limit > 0 {
+		err = advise(err, "%s would do", tune.FormatBytes(limit))
 	}
-	p.crew.workers = int(workers)
-	s := p.bandSpec()
-	s.MaxScratch = scratch
-	p.banded, err = master.NewBanded(s, bands, p.crew.workers)
-	return err
+	return resourceError{err}
+}
+
+// enough returns a limit with which there are bands, and memory for verification,
+// close to the least: whole MiB. It is 0 if there is none.
+func (p *product) enough() int64 {
+	check := int64(0)
+	if p.method != "" {
+		bytes, err := checkMemory(p.method, p.problem(p.in, p.outcome()), verify.Options{Workers: 1})
+		if err != nil {
+			return 0
+		}
+		check = bytes + perMaster
+	}
+	const unit, most = 1 << 20, 1 << 50
+	for limit := max(p.bandRoom(0).params.Least(), check)/unit*unit + unit; limit < most; limit += max(limit/16/unit, 1) * unit {
+		if _, err := tiling.NewBands(p.bandRoom(limit).params); err == nil {
+			return limit
+		}
+	}
+	return 0
 }
 
 // bandParams returns what bands are chosen from, but for the memory.
@@ -150,8 +194,8 @@ func (p *product) fitCheck(top ceiling) error {
 			return err
 		}
 		if p.checkers == 1 {
-			return resourceError{advise(fmt.Errorf("not enough memory: the job needs %s for verification, and %s", tune.FormatBytes(bytes+perMaster), top.why),
-				"use --verify none, or 'matmul verify' where there is more")}
+			return p.tooLittle("%s for verification, and %s; use --verify none, or 'matmul verify' where there is more",
+				tune.FormatBytes(bytes+perMaster), top.why)
 		}
 	}
 }

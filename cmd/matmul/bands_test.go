@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,6 +122,26 @@ func TestLongAndThinInLittleMemory(t *testing.T) {
 		if r.most > limit && !raceDetector {
 			t.Errorf("%v: %d bytes were taken, %d are the limit", s, r.most, limit)
 		}
+	}
+}
+
+// TestTheLimitThatARefusalNamesWouldDo gives too little memory, and then what the
+// refusal says.
+func TestTheLimitThatARefusalNamesWouldDo(t *testing.T) {
+	dir := operands(t, 300)
+	would := regexp.MustCompile(`; (\d+) MiB would do\n$`)
+	for _, args := range [][]string{{"--verify", "none"}, {"--verify", "freivalds", "--abft"}, {"--verify", "none", "--tile", "64x96", "--dtype", "float32"}} {
+		args := append([]string{"run", "a.npy", "b.npy", "-o", "c.npy", "--force", "--json"}, args...)
+		r := start(t, dir, append(args, "--memory", "1KiB")...)
+		said := ""
+		if code := r.wait(); code == exitResource {
+			said = r.stderr.String()
+		}
+		limit := would.FindStringSubmatch(said)
+		if limit == nil {
+			t.Fatalf("%v: standard error: %s", args, r.stderr.String())
+		}
+		runCommand(t, dir, append(args, "--memory", limit[1]+"MiB")...)
 	}
 }
 

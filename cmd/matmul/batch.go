@@ -117,7 +117,7 @@ func (f *batchFlags) run(cmd *cobra.Command, list string) error {
 	from, stream := io.Reader(os.Stdin), list == "-"
 	if !stream || f.planned {
 		if !stream {
-			file, err := os.Open(list)
+			file, err := openRegular(list)
 			if err != nil {
 				return listFileError(list, err)
 			}
@@ -272,7 +272,7 @@ func bareError(err error) error {
 }
 
 func listFileError(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errIrregular) {
 		return &matfile.Error{Path: path, Problem: "cannot be read: " + bareError(err).Error(), Want: "a list of jobs, or - for standard input", Err: err}
 	}
 	return fmt.Errorf("read %s: %w", path, bareError(err))

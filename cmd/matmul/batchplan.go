@@ -22,11 +22,12 @@ type batchPlan struct {
 	Arriving [batch.Priorities]waitPlan `json:"arriving"`
 	Memory   int64                      `json:"memory_left_bytes"`
 	Limit    string                     `json:"memory_limit"`
-	// GFLOPS, Read and Write are what was measured now: of one processor, and
-	// the slowest piece of the first job's files.
+	// GFLOPS is what one processor was measured to do now while all workers compute,
+	// Disk what the slower one of reading and writing the first job's files takes,
+	// and Delay for how long they, and the master, may be behind.
 	GFLOPS map[string]float64 `json:"gflops"`
-	Read   float64            `json:"read_s_per_mib"`
-	Write  float64            `json:"write_s_per_mib"`
+	Disk   float64            `json:"disk_s_per_mib"`
+	Delay  float64            `json:"delay_s"`
 }
 
 // jobPlan is one job of it.
@@ -69,10 +70,10 @@ func (q *queue) plan() error {
 		p.Arriving[priority] = newWaitPlan(q.waitOfArriving(priority))
 	}
 	if q.rates != nil {
-		p.Read, p.Write = q.rates.read*(1<<20), q.rates.write*(1<<20)
-		for t, flops := range q.rates.flops {
-			if flops > 0 {
-				p.GFLOPS[elem.Type(t).String()] = flops / 1e9
+		p.Disk, p.Delay = q.rates.disk.each*(1<<20), q.delay().Seconds()
+		for t, s := range q.rates.compute {
+			if s.each > 0 {
+				p.GFLOPS[elem.Type(t).String()] = 1e-9 / s.each
 			}
 		}
 	}

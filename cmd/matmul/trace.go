@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func runTrace(cmd *cobra.Command, path, plot string, asJSON bool) error {
 		return err
 	}
 	defer page.Abort()
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return inputf(path, "the trace cannot be read: %v", reason(err))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -96,25 +95,6 @@ func (f *tuneFlags) problems() (all []tiling.Problem, err error) {
 		return 1
 	})
 	return all, nil
-}
-
-// readSmall reads a file of text that a user names.
-func readSmall(path string) ([]byte, error) {
-	const most = 1 << 20
-	st, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, inputf(path, "%v", reason(err))
-	case !st.Mode().IsRegular():
-		return nil, inputf(path, "not a regular file")
-	case st.Size() > most:
-		return nil, inputf(path, "longer than %s", tune.FormatBytes(most))
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, inputf(path, "%v", reason(err))
-	}
-	return data, nil
 }
 
 // reason drops the operation and the path, which the message has already.

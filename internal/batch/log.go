@@ -76,12 +76,17 @@ var ErrLogInUse = errors.New("another batch writes it")
 
 // A LogError says why a file is not a log.
 type LogError struct {
-	Line int
+	Line int // 0 if it is no line
 	Text string
 }
 
-// Error returns the line's number and what is wrong there.
-func (e *LogError) Error() string { return fmt.Sprintf("line %d %s", e.Line, e.Text) }
+// Error returns the line's number, if there is one, and what is wrong.
+func (e *LogError) Error() string {
+	if e.Line == 0 {
+		return e.Text
+	}
+	return fmt.Sprintf("line %d %s", e.Line, e.Text)
+}
 
 // CreateLog makes a log, or with replace begins one that is there anew.
 func CreateLog(path string, replace bool) (*Log, error) {
@@ -125,7 +130,7 @@ func openLog(path string, flags int) (*Log, error) {
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("is not a regular file")
+		err = &LogError{Text: "is not a regular file"}
 	}
 	if err == nil {
 		err = sys.TryLock(f)

@@ -14,6 +14,7 @@ type Load struct {
 	Compute  time.Duration // its longest task that computes
 	Disk     time.Duration // its longest task that may wait for a disk
 	Alone    time.Duration // all of it, if one processor does it alone
+	Check    time.Duration // what is done for it beside the workers, on their processors
 	Total    time.Duration // all its tasks, one after the other
 }
 
@@ -22,6 +23,9 @@ type Load struct {
 type Mailbox struct {
 	Tasks   int // in all
 	Compute int // of them, that compute
+	// Delay is for how long at most all is behind that has to do with a task: the
+	// worker, its disk, and the master.
+	Delay time.Duration
 }
 
 // A Wait is the longest time that the first task of a job waits for a worker,
@@ -43,6 +47,7 @@ type Mailbox struct {
 //
 // Jobs that are done alone share the processors with the workers. One of them
 // keeps a worker for as long as it takes itself, and is kept by a worker as long.
+// So does what is done beside the workers for a job of theirs, such as verifying it.
 type Wait struct {
 	Blocking     time.Duration
 	Interference time.Duration
@@ -67,14 +72,15 @@ func LongestWaits(jobs []Load, workers int, m Mailbox) []Wait {
 		waits[i].Interference = first / time.Duration(workers)
 		first += jobs[i].Total
 	}
-	var compute, disk, alone time.Duration // the longest of what goes later
+	var compute, disk, alone, check time.Duration // the longest of what goes later
 	for _, i := range slices.Backward(order) {
 		held := time.Duration(m.Compute)*max(compute, disk) + time.Duration(m.Tasks-m.Compute)*disk
 		if jobs[i].Alone > 0 {
 			held = alone // for a processor, which a worker may share
 		}
-		waits[i].Blocking = held + alone
-		compute, disk, alone = max(compute, jobs[i].Compute), max(disk, jobs[i].Disk), max(alone, jobs[i].Alone)
+		waits[i].Blocking = held + max(alone, check) + m.Delay
+		compute, disk = max(compute, jobs[i].Compute), max(disk, jobs[i].Disk)
+		alone, check = max(alone, jobs[i].Alone), max(check, jobs[i].Check)
 	}
 	return waits
 }

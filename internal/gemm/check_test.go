@@ -9,9 +9,13 @@ import (
 	"testing"
 
 	"matmul/internal/elem"
+	"matmul/internal/plots"
 )
 
-var seed = flag.Uint64("seed", 1, "of the campaigns of checked tiles")
+var (
+	seed  = flag.Uint64("seed", 1, "of the campaigns of checked tiles")
+	curve = flag.String("curve", "", "draw what was found of the flips of each bit to a `FILE`, .svg or .png")
+)
 
 // A ward is a tile that is checked, small enough to be done many thousand times,
 // with what shows whether its check is right.
@@ -146,8 +150,8 @@ var placeNames = [places]string{"panels of A", "panels of B", "accumulators", "C
 
 // A tally counts the flips of one bit: all, those that changed C, those that
 // change a sum by more than its bound, by more than twice its bound, and those
-// that were found, of all and of the former.
-type tally struct{ flips, mattered, near, beyond, found, nearFound int }
+// that were found: of all, of those that changed C, and of those above a bound.
+type tally struct{ flips, mattered, near, beyond, found, foundMattered, nearFound int }
 
 // TestFlippedBitsAreFoundAndRepaired flips one bit in each of many tiles: in a
 // panel, before the tile or in the midst of it, in the sums that rest between
@@ -158,15 +162,62 @@ type tally struct{ flips, mattered, near, beyond, found, nearFound int }
 // what changes a sum by more than both must be found, and the tile, done again
 // from what was read, have the bits of the definition.
 func TestFlippedBitsAreFoundAndRepaired(t *testing.T) {
-	t.Run("float64", testFlips[float64])
-	t.Run("float32", testFlips[float32])
+	var f64, f32 tallies
+	t.Cleanup(func() { // when both have ended
+		if *curve != "" && !t.Failed() {
+			draw(t, f64.panel("float64", 64, 52), f32.panel("float32", 32, 23))
+		}
+	})
+	t.Run("float64", func(t *testing.T) { testFlips[float64](t, &f64) })
+	t.Run("float32", func(t *testing.T) { testFlips[float32](t, &f32) })
 }
 
-func testFlips[T elem.Float](t *testing.T) {
+// tallies are those of each place and bit.
+type tallies [places][64]tally
+
+// panel draws, for each place, what was found of the flips that changed C, and
+// for all what was found of those beyond the bound. The exponent begins at bit e.
+func (c *tallies) panel(dtype string, bits, e int) *plots.Bits {
+	percent := func(s *plots.Series, bit, part, of int) {
+		if of > 0 {
+			s.Points = append(s.Points, plots.Point{X: float64(bit), Y: 100 * float64(part) / float64(of)})
+		}
+	}
+	p := &plots.Bits{Title: "Flips of one bit that changed C and were found, " + dtype, Y: "found (%)", Bits: bits,
+		All:   plots.Series{Name: "beyond the bound"},
+		Marks: []plots.Mark{{At: float64(e), Name: "exponent from here"}, {At: float64(bits - 1), Name: "sign"}}}
+	for place, of := range c {
+		s := plots.Series{Name: placeNames[place]}
+		for bit, n := range of[:bits] {
+			percent(&s, bit, n.foundMattered, n.mattered)
+		}
+		p.Places = append(p.Places, s)
+	}
+	for bit := range bits {
+		near, found := 0, 0
+		for place := range c {
+			near, found = near+c[place][bit].near, found+c[place][bit].nearFound
+		}
+		percent(&p.All, bit, found, near)
+	}
+	return p
+}
+
+// draw writes the curve.
+func draw(t *testing.T, panels ...plots.Panel) {
+	f, err := plots.Create(*curve)
+	if err == nil {
+		err = f.Write(panels...)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func testFlips[T elem.Float](t *testing.T, all *tallies) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(*seed+1, uint64(elem.Of[T]())))
 	ks, ws := kernels[T](t), new(Workspace[T])
-	var all [places][64]tally
 	bits := 8 * elem.Of[T]().Size()
 	for i := range flips() / 2 {
 		w := newWard[T](r, ks, flavours[r.IntN(4)])
@@ -180,7 +231,9 @@ func testFlips[T elem.Float](t *testing.T) {
 		if !found && effect > 2 {
 			t.Fatalf("flip %d: %v %v: bit %d in %s changes a sum by %.3g times its bound, and was not found", i, w.kernel, w, bit, placeNames[place], effect)
 		}
-		count(&c.mattered, !w.isRight())
+		mattered := !w.isRight()
+		count(&c.mattered, mattered)
+		count(&c.foundMattered, found && mattered)
 		count(&c.near, effect > 1)
 		count(&c.beyond, effect > 2)
 		count(&c.found, found)
@@ -194,7 +247,8 @@ func testFlips[T elem.Float](t *testing.T) {
 		sum := tally{}
 		for bit, c := range of[:bits] {
 			t.Logf("%2d %5d %5d %5d %5d %5d %5d", bit, c.flips, c.mattered, c.near, c.beyond, c.found, c.nearFound)
-			sum = tally{sum.flips + c.flips, sum.mattered + c.mattered, sum.near + c.near, sum.beyond + c.beyond, sum.found + c.found, sum.nearFound + c.nearFound}
+			sum = tally{sum.flips + c.flips, sum.mattered + c.mattered, sum.near + c.near, sum.beyond + c.beyond,
+				sum.found + c.found, sum.foundMattered + c.foundMattered, sum.nearFound + c.nearFound}
 		}
 		t.Logf("all %+v", sum)
 		if sum.beyond < sum.flips/20 {
@@ -216,9 +270,9 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 	if !w.check(func() { steps++ }) || !w.isRight() {
 		t.Fatalf("%v %v: wrong before anything was flipped", w.kernel, w)
 	}
-	at := r.IntN(steps)
+	at := r.IntN(1 + r.IntN(steps)) // early more often: the last steps only store
 	if place == accumulators && steps > 1 {
-		at = 1 + r.IntN(steps-1) // there are sums
+		at = 1 + r.IntN(1+r.IntN(steps-1)) // there are sums
 	}
 	change := func() {
 		switch place {
@@ -232,7 +286,12 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 		}
 	}
 	if place == storedC {
-		return !w.check(w.flipStored(r, r.IntN(steps), bit))
+		step, flipped := w.flipStored(r, r.IntN(steps), bit)
+		if found = !w.check(step); !*flipped { // nothing was stored so late
+			step, _ = w.flipStored(r, 0, bit)
+			found = !w.check(step)
+		}
+		return found
 	}
 	if at == 0 {
 		change()
@@ -247,13 +306,13 @@ func (w *ward[T]) flip(t *testing.T, r *rand.Rand, place, bit int) (found bool) 
 
 // flipStored returns a step that flips a bit of what was stored since the step
 // before it: once, as soon as so many steps are done and something was stored.
-func (w *ward[T]) flipStored(r *rand.Rand, at, bit int) (step func()) {
+func (w *ward[T]) flipStored(r *rand.Rand, at, bit int) (step func(), flipped *bool) {
 	for i := range w.m {
 		for j := range w.n {
 			w.c.buf[i*w.ldc+j] = T(math.NaN())
 		}
 	}
-	before, done, flipped := slices.Clone(w.c.buf), 0, false
+	before, done, flipped := slices.Clone(w.c.buf), 0, new(bool)
 	return func() {
 		var stored []int
 		for i, x := range w.c.buf {
@@ -262,12 +321,12 @@ func (w *ward[T]) flipStored(r *rand.Rand, at, bit int) (step func()) {
 			}
 		}
 		copy(before, w.c.buf)
-		if done++; done > at && len(stored) > 0 && !flipped {
+		if done++; done > at && len(stored) > 0 && !*flipped {
 			i := stored[r.IntN(len(stored))]
 			flipOne(r, w.c.buf[i:i+1], bit)
-			flipped = true
+			*flipped = true
 		}
-	}
+	}, flipped
 }
 
 func flipOne[T elem.Float](r *rand.Rand, s []T, bit int) {

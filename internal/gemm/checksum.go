@@ -23,8 +23,7 @@ type Sums[T elem.Float] []T
 const mostSumLanes = 48
 
 // SumLanes returns the lanes that share a checksum, in micro-panels of so many: a
-// power of two of micro-panels. What is packed and multiplied with checksums
-// should cut no group.
+// power of two of micro-panels. Tiles with checksums should cut no group.
 func SumLanes(width int) int {
 	return width << (bits.Len(uint(max(mostSumLanes/width, 1))) - 1)
 }
@@ -38,16 +37,13 @@ func SumsLen(lanes, depth, width int) int {
 func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/SumLanes(width)*2*depth+2*p:] }
 
 // PackSums writes the checksums of what [Pack] writes with the same arguments,
-// from the source. The range cuts no group of lanes. Disjoint ranges may be
-// summed at the same time.
+// from the source. A range that starts inside a group goes on with its sums, so
+// the parts of a group come in order. Disjoint ranges may be summed at the same
+// time if they share no group.
 func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1 int, src Source[T], scale T) {
 	checkPack(k, &to, l0, l1, p0, p1, &src)
 	if len(dst) < SumsLen(to.Lanes, to.Depth, to.Width) {
 		panic("gemm: checksums are fewer than their panels have")
-	}
-	group := SumLanes(to.Width)
-	if l0%group != 0 || l1%group != 0 && l1 != to.Lanes {
-		panic("gemm: summed range cuts a group of lanes")
 	}
 	if l0 == l1 || p0 == p1 {
 		return
@@ -57,11 +53,16 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 	if to.Width != k.MR {
 		y.across = &r.stripB
 	}
-	for l := l0; l < l1; l += group {
+	for l, group := l0, SumLanes(to.Width); l < l1; l += group - l%group {
 		for p := p0; p < p1; p += stripRows {
 			n := min(stripRows, p1-p)
-			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			y.sum(dst.of(l, to.Width, to.Depth, p)[:2*n], part, min(group, l1-l), scale)
+			part, lanes := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, min(group-l%group, l1-l)
+			pairs := dst.of(l, to.Width, to.Depth, p)[:2*n]
+			if l%group == 0 {
+				y.sum(pairs, part, lanes, scale)
+			} else {
+				y.sumMore(pairs, part, lanes, scale)
+			}
 		}
 	}
 }
@@ -70,8 +71,17 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 type summer[T elem.Float] struct {
 	along, across *strip[T] // along depths that are contiguous; across lanes that are
 	width         int       // of a micro-panel
-	scratch       []T
+	scratch, more []T
 	gathered[T]
+}
+
+// sumMore adds the sums of so many lanes to pairs.
+func (y *summer[T]) sumMore(pairs []T, src Source[T], lanes int, scale T) {
+	y.more = grown(y.more, len(pairs))
+	y.sum(y.more, src, lanes, scale)
+	for i, v := range y.more {
+		pairs[i] += v
+	}
 }
 
 // sum writes the pairs of sums of so many lanes.

@@ -147,10 +147,10 @@ func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, sca
 func (x *trial[T]) checksums(k *Kernel, p Panels[T], data []T, ld int, laneMajor bool, scale T) Sums[T] {
 	s := make(Sums[T], SumsLen(p.Lanes, p.Depth, p.Width))
 	ls, ds := strides(ld, !laneMajor)
-	cut := min(x.packCut, x.k)
-	for _, q := range [][2]int{{0, cut}, {cut, x.k}} {
-		if p.Lanes > 0 && q[0] < q[1] {
-			PackSums(k, s, p, 0, p.Lanes, q[0], q[1], Source[T]{data[q[0]*ds:], ls, ds}, scale)
+	cut, lcut := min(x.packCut, x.k), min(x.packCut/p.Width*p.Width, p.Lanes)
+	for _, q := range [][4]int{{0, lcut, 0, cut}, {lcut, p.Lanes, 0, cut}, {0, lcut, cut, x.k}, {lcut, p.Lanes, cut, x.k}} {
+		if q[0] < q[1] && q[2] < q[3] {
+			PackSums(k, s, p, q[0], q[1], q[2], q[3], Source[T]{data[q[0]*ls+q[2]*ds:], ls, ds}, scale)
 		}
 	}
 	return s

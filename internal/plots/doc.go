@@ -1,5 +1,5 @@
 // Package plots draws what was measured: a heat map of speeds, curves against a
-// size, a roofline, and the cost of messages. Pages are SVG or PNG, by the
+// size, a roofline, the cost of messages, timelines, and what flips of bits do. Pages are SVG or PNG, by the
 // file's name.
 //
 // Contract: every axis has its unit, and every plot of speeds the limit. The

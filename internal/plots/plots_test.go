@@ -32,6 +32,8 @@ func all() []Panel {
 		&Timeline{Title: "what workers did", Seconds: 3, Lanes: []Lane{
 			{"worker 0", "idle 4.2 %", []Span{{"pack A", 0, 0.5}, {"multiply", 0.5, 2.9}}},
 			{"worker 1", "idle 99 %", []Span{{"thinking", 1, 1.01}}}}},
+		&Bits{Title: "flips", Y: "found (%)", Bits: 32, Places: []Series{{"C", []Point{{0, 0}, {31, 99}}}, {"A", []Point{{0, 0}, {8, nan}, {31, 80}}}},
+			All: Series{"all", []Point{{8, 100}, {31, 100}}}, Marks: []Mark{{23, "exponent"}}},
 		&Steps{Title: "speed over time", Y: "speed (GFLOP/s)", Seconds: 3, Points: []Point{{0, 50}, {1, 100}, {3, 0}}, Limit: 117.2},
 	}
 }

@@ -33,6 +33,7 @@ func runFreivalds[T elem.Float](ctx context.Context, j *job, o Options) (Report,
 	}
 	f := newRows(j)
 	s := newStream[T](ctx, j, o, r.Rounds)
+	defer s.release()
 	t := newTally()
 	for round := 0; round < r.Rounds && t.wrong == 0; round++ {
 		signs(f.x, r.Seed, uint64(round))

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"sync"
 
 	"matmul/internal/elem"
 )
@@ -14,6 +15,7 @@ const chunkBytes = 512 << 10
 type stream[T elem.Float] struct {
 	ctx     context.Context
 	workers int
+	t       elem.Type
 	meter   *meter // counts elements
 	chunk   int64  // elements
 	buffers []buffer[T]
@@ -27,7 +29,7 @@ type buffer[T elem.Float] struct {
 
 // newStream returns a stream for the passes that rounds need.
 func newStream[T elem.Float](ctx context.Context, j *job, o Options, rounds int) *stream[T] {
-	s := &stream[T]{ctx: ctx, workers: o.workers(), buffers: make([]buffer[T], o.workers())}
+	s := &stream[T]{ctx: ctx, workers: o.workers(), t: j.prec.t, buffers: make([]buffer[T], o.workers())}
 	total := j.m * j.n
 	if j.beta != 0 {
 		total += j.m * j.n
@@ -58,10 +60,29 @@ const scratchBytes = 64 << 10
 // own returns the buffer of worker w.
 func (s *stream[T]) own(w int) *buffer[T] {
 	b := &s.buffers[w]
-	if b.run == nil {
+	if b.run != nil {
+		return b
+	}
+	if old, ok := spare[s.t].Get().(*buffer[T]); ok && int64(len(old.run)) >= s.chunk {
+		*b = *old
+	} else {
 		b.run, b.bytes = make([]T, s.chunk), make([]byte, min(8*s.chunk, scratchBytes))
 	}
 	return b
+}
+
+// spare has buffers of streams that have ended: a batch verifies many small
+// products, which would leave little else to the garbage collector.
+var spare [elem.Float32 + 1]sync.Pool
+
+// release gives the buffers to streams to come.
+func (s *stream[T]) release() {
+	for _, b := range s.buffers {
+		if b.run != nil {
+			spare[s.t].Put(&b)
+		}
+	}
+	s.buffers = nil
 }
 
 // pass computes sum = op(X)·v and, unless abs is nil, abs = |op(X)|·w; a nil
