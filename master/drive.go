@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -148,8 +149,8 @@ func (p *Pool) round() (did bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.heed()
-	err = firstError(err, p.collect())
-	err = firstError(err, p.watch())
+	err = cmp.Or(err, p.collect())
+	err = cmp.Or(err, p.watch())
 	for _, e := range p.errands {
 		if err != nil {
 			e.fail(err)
@@ -169,7 +170,7 @@ func (p *Pool) round() (did bool) {
 }
 
 // fail ends the handing out of an errand's tasks.
-func (e *errand) fail(err error) { e.err = firstError(e.err, err) }
+func (e *errand) fail(err error) { e.err = cmp.Or(e.err, err) }
 
 // heedContext ends an errand whose context has ended. Workers that still hold
 // tasks of it a while later are killed; others come into their places.
@@ -219,13 +220,6 @@ func (p *Pool) giveUp(err error) {
 	p.errands = nil
 }
 
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // feed hands out tasks: first the news, then one task to each worker, then
 // further ones that wait in its mailbox.
 func (p *Pool) feed() {
@@ -270,7 +264,7 @@ func (p *Pool) hand(m *member) bool {
 func (p *Pool) collect() (err error) {
 	for _, m := range p.members {
 		if m.state == ready {
-			err = firstError(err, p.answers(m))
+			err = cmp.Or(err, p.answers(m))
 		}
 	}
 	return err
@@ -294,7 +288,7 @@ func (p *Pool) answers(m *member) (err error) {
 		reached("master.answer", t.Task)
 		if t.of == nil {
 			if a.Status != shmmat.Done {
-				err = firstError(err, p.trouble(m, t.Task, a))
+				err = cmp.Or(err, p.trouble(m, t.Task, a))
 			}
 			continue
 		}
@@ -349,7 +343,7 @@ func (p *Pool) heed() (err error) {
 			case e.epoch != e.m.epoch, e.line != nil && e.m.state != starting:
 				e.discard()
 			case e.ended:
-				err = firstError(err, p.bury(e))
+				err = cmp.Or(err, p.bury(e))
 			case e.line == nil:
 				e.m.proc = e.proc
 			default:
@@ -385,7 +379,7 @@ func (p *Pool) bury(e event) (err error) {
 	p.deaths++
 	p.loss.add(how)
 	if p.loss.deaths > 3*len(p.members)+5 {
-		err = firstError(err, &lossError{p.loss, p.oomKills() - p.oomFirst})
+		err = cmp.Or[error](err, &lossError{p.loss, p.oomKills() - p.oomFirst})
 		p.loss = loss{} // the next job tries anew
 	}
 	p.start(m)

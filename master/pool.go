@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,7 +230,7 @@ func (p *Pool) lock(ctx context.Context) (err error) {
 	if p.closed {
 		err = ErrClosed
 	} else {
-		err = firstError(p.broken, context.Cause(ctx))
+		err = cmp.Or(p.broken, context.Cause(ctx))
 	}
 	if err != nil {
 		p.mu.Unlock()

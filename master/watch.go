@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -56,7 +57,7 @@ func (p *Pool) watch() (err error) {
 	}
 	p.watched = now
 	for _, m := range p.members {
-		err = firstError(err, p.watchOne(m, min(passed, 2*beat)))
+		err = cmp.Or(err, p.watchOne(m, min(passed, 2*beat)))
 	}
 	return err
 }

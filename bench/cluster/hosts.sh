@@ -31,7 +31,7 @@ host() {
 	ip -n "$ns" link set eth0 up
 	ip -n "$ns" link set lo up
 	if [ -n "${RATE:-}" ]; then
-		ip netns exec "$ns" tc qdisc add dev eth0 root tbf rate "$RATE" burst 256kb latency 50ms
+		ip netns exec "$ns" tc qdisc add dev eth0 root tbf rate "$RATE" burst 32kb latency 50ms
 	fi
 }
 

@@ -42,8 +42,9 @@ func (s *shape) bytes() float64 {
 
 // A desk is the memory of who does small products, one after the other.
 type desk struct {
-	f64 scratch[float64]
-	f32 scratch[float32]
+	seat int // in a trace
+	f64  scratch[float64]
+	f32  scratch[float32]
 }
 
 type scratch[T elem.Float] struct {

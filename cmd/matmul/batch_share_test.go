@@ -52,7 +52,7 @@ func TestOperandsArePackedOnceAndIntermediateResultsAreNotReadAgain(t *testing.T
 		matrix(t, dir, name, n, n, elem.Float64, uint64(i))
 	}
 	flags := map[string][]string{}
-	reads := map[string]int64{} // elements that the workers pack of a job, or all its like together
+	var reads map[string]int64 // elements that the workers pack of a job, or of all its like together
 	var list strings.Builder
 	add := func(a, b, after, fields string, more ...string) string {
 		out := fmt.Sprintf("c%d.npy", len(flags))

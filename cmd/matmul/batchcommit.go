@@ -24,11 +24,14 @@ func (q *queue) commit(ctx context.Context, group []*item) error {
 	var outputs []*matfile.Output
 	for _, it := range group {
 		if it.err == nil && !it.confirms {
-			named, outputs = append(named, it), append(outputs, it.p.dest)
+			named, outputs = append(named, it), append(outputs, it.p.output())
 		}
 	}
 	for i, err := range matfile.CommitAll(outputs) {
 		named[i].err = err
+		if p := named[i].p; err == nil && p.sheet != nil {
+			p.dest.Abort() // what it was computed into
+		}
 	}
 	if q.log != nil {
 		entries := make([]batch.Entry, len(group))
@@ -58,8 +61,8 @@ func (it *item) settle(ctx context.Context) {
 func (it *item) entry() batch.Entry {
 	e := batch.Entry{Seq: it.Seq, Start: it.began, Runtime: it.ended.Sub(it.began), Send: it.bytes,
 		Exitval: exitCode(it.err), Command: it.Command()}
-	if size, err := matfile.Size(it.M, it.N, it.elem); err == nil && it.err == nil {
-		e.Receive = size
+	if it.err == nil {
+		e.Receive = it.size
 	}
 	return e
 }

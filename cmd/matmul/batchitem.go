@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"matmul/internal/batch"
+	"matmul/internal/elem"
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
+	"matmul/internal/sys"
 	"matmul/internal/verify"
 	"matmul/master"
 	"matmul/tiling"
@@ -26,7 +28,9 @@ type item struct {
 	shape
 	alone bool         // it is done by one processor, see alone.go
 	out   matfile.Info // of the output
-	cost  int64        // bytes of memory while it runs
+	to    matfile.Target
+	size  int64 // bytes of its file, at most until it is made
+	cost  int64 // bytes of memory while it runs
 	load  batch.Load
 	sharing
 	confirms bool // the output is there: it is compared, and not written
@@ -136,8 +140,8 @@ func (q *queue) examine(it *item) (err error) {
 	if err == nil {
 		err = p.fit(p.in)
 	}
-	if err == nil && !p.to.IsPlain() {
-		err = &matfile.Error{Path: it.Out, Problem: "a batch writes .npy files", Want: "a name that ends in .npy", Advice: "matmul run writes other formats"}
+	if err == nil && (p.to.Stream || p.to.Path != it.Out) {
+		err = &matfile.Error{Path: it.Out, Problem: "is no file", Want: "an output of a batch to be a file of its own", Advice: "matmul run writes to pipes, and chooses the names of members"}
 	}
 	if err == nil {
 		err = matfile.CheckOutput(it.Out, q.force || q.resume, open...)
@@ -149,6 +153,9 @@ func (q *queue) examine(it *item) (err error) {
 		return err
 	}
 	it.describe(p)
+	if err := p.to.Check(it.M, it.N); err != nil {
+		return err
+	}
 	unfinished, err := q.unfinished(it)
 	if err != nil {
 		return err
@@ -173,7 +180,11 @@ func (q *queue) examine(it *item) (err error) {
 // describe notes what a product is.
 func (it *item) describe(p *product) {
 	it.shape = p.shape()
+	it.to, it.size = p.to, p.to.Size(it.M, it.N, it.elem)
 	it.out = matfile.Info{Path: it.Out, Rows: it.M, Cols: it.N, Dims: 2, Elem: it.elem}
+	if f := p.to.Format; f.IsText() || f == matfile.Market {
+		it.out.Elem = elem.Float64 // as what reads it finds it
+	}
 	it.bytes = 0
 	for _, f := range p.in.all() {
 		it.bytes += f.DataSize()
@@ -282,9 +293,6 @@ func (it *item) make(q *work, w *workplace) (err error) {
 	if err != nil {
 		return err
 	}
-	if err != nil {
-		return err
-	}
 	it.p = p
 	if err := p.openAs(it); err != nil {
 		p.in.close()
@@ -297,7 +305,7 @@ func (it *item) make(q *work, w *workplace) (err error) {
 	}
 	it.confirms = there && !q.force
 	if it.alone {
-		err = it.makeAlone(w)
+		err = it.makeAlone(q, w)
 	} else {
 		err = it.makeByPool(q, w)
 	}
@@ -320,7 +328,7 @@ func (it *item) confirm(ctx context.Context) error {
 		return fmt.Errorf("open %s: %w", it.Out, bareError(err))
 	}
 	defer there.Close()
-	same, err := matfile.Same(there, p.dest.File())
+	same, err := matfile.Same(there, p.output().File())
 	if err == nil && !same {
 		err = &matfile.Error{Path: it.Out, Problem: "exists, and is not this job's output", Advice: "use --force to replace it"}
 	}
@@ -330,8 +338,34 @@ func (it *item) confirm(ctx context.Context) error {
 	if err != nil {
 		return p.settle(ctx, err)
 	}
+	p.output().Abort()
 	p.dest.Abort()
 	return nil
+}
+
+// output returns what is to get the output's name.
+func (p *product) output() *matfile.Output {
+	if p.sheet != nil {
+		return p.sheet
+	}
+	return p.dest
+}
+
+// write writes the output in its format, if that is not the one in which it was
+// computed.
+func (it *item) write(ctx context.Context) error {
+	p := it.p
+	if p.to.IsPlain() {
+		return nil
+	}
+	if err := p.convert(ctx); err != nil {
+		return err
+	}
+	st, err := p.sheet.File().Stat()
+	if err == nil {
+		it.size = st.Size()
+	}
+	return err
 }
 
 // syncThere makes a file and its name durable.
@@ -351,19 +385,32 @@ func syncThere(f *os.File) error {
 }
 
 // makeAlone does a job on this goroutine.
-func (it *item) makeAlone(w *workplace) (err error) {
+func (it *item) makeAlone(q *work, w *workplace) (err error) {
 	p := it.p
-	if p.dest, err = matfile.Create(it.Out, it.M, it.N, it.elem, p.force || it.confirms); err != nil {
+	p.force = p.force || it.confirms
+	if p.to.IsPlain() {
+		p.dest, err = matfile.Create(it.Out, it.M, it.N, it.elem, p.force)
+	} else {
+		p.dest, err = matfile.CreateScratch(filepath.Dir(it.Out), it.M, it.N, it.elem)
+	}
+	if err != nil {
 		return err
 	}
-	begin := time.Now()
+	begin := sys.Monotonic()
 	err = w.desk.multiply(p)
-	it.seconds.Multiply = time.Since(begin).Seconds()
+	end := sys.Monotonic()
+	it.seconds.Multiply = time.Duration(end - begin).Seconds()
+	if hook := q.crew.trace; hook != nil && err == nil {
+		hook(master.Event{Job: it.ID, Seat: w.desk.seat, Kind: tiling.Multiply, Rect: tiling.Rect{R1: it.M, C1: it.N}, Flops: it.Flops(), Sent: begin, Begin: begin, End: end})
+	}
 	if err == nil {
 		err = p.in.changed()
 	}
 	if err == nil {
 		err = it.check(w, aloneOptions)
+	}
+	if err == nil {
+		err = it.write(w.ctx)
 	}
 	if err != nil {
 		return p.settle(w.ctx, err)
@@ -410,7 +457,11 @@ func (it *item) makeByPool(q *work, w *workplace) (err error) {
 		it.verdict = p.rep.Verify
 		return err
 	}
-	if err := it.computeByPool(q, w, pool); err != nil {
+	err = it.computeByPool(q, w, pool)
+	if err == nil {
+		err = it.write(w.ctx)
+	}
+	if err != nil {
 		return p.settle(w.ctx, err)
 	}
 	return nil

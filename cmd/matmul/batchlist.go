@@ -5,11 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"matmul/internal/batch"
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
+	"matmul/internal/sys"
+	"matmul/tune"
 )
 
 // A listError is all that is wrong with a list of jobs.
@@ -110,10 +114,37 @@ func (q *queue) examineAll(jobs []*batch.Job, bad *listError) error {
 		wrong[j.ID] = true
 		bad.add(exitCode(err), batch.Problem{Line: j.Line, Text: err.Error()})
 	}
+	if bad.problems == nil {
+		q.affordOutputs(bad)
+	}
 	if bad.problems != nil {
 		return bad.sorted()
 	}
 	return nil
+}
+
+// affordOutputs compares what all outputs take together with what their file systems
+// have free, and names the job that is the first to find no room. What an output
+// replaces is free afterwards.
+func (q *queue) affordOutputs(bad *listError) {
+	taken := map[uint64]int64{} // by file system
+	for _, it := range q.items {
+		dir := filepath.Dir(it.Out)
+		on, err := sys.FileSystemOf(dir)
+		if err != nil || it.state != itemWaits {
+			continue
+		}
+		before := taken[on.ID]
+		size := it.size
+		if old, err := os.Stat(it.Out); err == nil {
+			size -= old.Size()
+		}
+		taken[on.ID] += max(size, 0)
+		if before <= on.Free && taken[on.ID] > on.Free {
+			bad.add(exitResource, batch.Problem{Line: it.Line, Text: fmt.Sprintf("not enough space in %s: the outputs up to this one take %s, free are %s",
+				dir, tune.FormatBytes(taken[on.ID]), tune.FormatBytes(on.Free))})
+		}
+	}
 }
 
 func (e *listError) add(code int, problems ...batch.Problem) {

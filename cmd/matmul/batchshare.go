@@ -98,7 +98,7 @@ func (w *work) share(path string, key shareKey, bytes int64) *share {
 }
 
 // sharesOutput reports whether the job may leave its output in memory.
-func (it *item) sharesOutput() bool { return !it.alone && it.state != itemBefore }
+func (it *item) sharesOutput() bool { return !it.alone && it.state != itemBefore && it.to.IsPlain() }
 
 // release notes that a job has ended, or will not run.
 func (w *work) release(it *item) {

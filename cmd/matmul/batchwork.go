@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"matmul/internal/batch"
+	"matmul/internal/trace"
 	"matmul/master"
 )
 
@@ -68,8 +69,8 @@ func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
-	for range q.crew.workers {
-		w.desks = append(w.desks, new(desk))
+	for i := range q.crew.workers {
+		w.desks = append(w.desks, &desk{seat: trace.Desk(i)})
 	}
 	q.show.limit(q.peak)
 	w.meter = q.show.start("all jobs", nil)

@@ -26,17 +26,10 @@ func run(args []string) int {
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
 		err = cause // the signal, however deep down it was noticed
 	}
-	if err != nil {
-		tell(err)
-	}
-	return exitCode(err)
-}
-
-// tell says what went wrong, unless another rank does.
-func tell(err error) {
-	if rank := (rankError{}); !errors.As(err, &rank) || !rank.silent {
+	if rank := (rankError{}); err != nil && !(errors.As(err, &rank) && rank.silent) {
 		say(os.Stderr, err)
 	}
+	return exitCode(err)
 }
 
 // execute runs the command that args name. What goes wrong before a command

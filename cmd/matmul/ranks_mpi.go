@@ -138,7 +138,6 @@ type team struct {
 	watch *watch
 	// underway is how long messages may take that others have begun to send.
 	underway time.Duration
-	end      error // of the product, at this rank
 }
 
 // noteSize is the bytes of an error that another rank can tell.
@@ -159,19 +158,11 @@ func join(ctx context.Context) (*team, error) {
 	return t, nil
 }
 
-// leave ends MPI, unless the others are lost. It does not wait for ever.
+// leave ends MPI, unless the others are lost.
 func (t *team) leave() {
-	if t.lost {
-		return
+	if !t.lost {
+		_ = mpi.Finalize()
 	}
-	late := time.AfterFunc(finalizeTime, func() {
-		if t.end != nil {
-			tell(t.end)
-		}
-		os.Exit(exitCode(t.end))
-	})
-	defer late.Stop()
-	_ = mpi.Finalize()
 }
 
 const (
@@ -346,7 +337,6 @@ func (t *team) conclude(ctx context.Context, err error) error {
 		t.giveUp(err)
 	}
 	t.watch.end()
-	t.end = err
 	return err
 }
 

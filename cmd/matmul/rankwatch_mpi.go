@@ -35,9 +35,8 @@ const (
 	// doomed is how long after a death this rank may go on, to say so and to end
 	// the job in an orderly way: a call of MPI may never return.
 	doomed = 8 * time.Second
-	// abortTime is how long MPI_Abort may take, and finalizeTime the orderly end.
-	abortTime    = 3 * time.Second
-	finalizeTime = 30 * time.Second
+	// abortTime is how long MPI_Abort may take.
+	abortTime = 3 * time.Second
 )
 
 // newWatch watches the process that has started this one.

@@ -6,8 +6,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"matmul/internal/elem"
 )
 
 // TestTheIdleTimeOfATraceIsThatOfTheScoreboard compares what the workers
@@ -44,6 +47,29 @@ func TestTheIdleTimeOfATraceIsThatOfTheScoreboard(t *testing.T) {
 		}
 		if len(report.Busy) == 0 || shown.Tasks == 0 {
 			t.Errorf("%v: %d workers, %d tasks", args, len(report.Busy), shown.Tasks)
+		}
+	}
+}
+
+// TestTheTraceOfABatchShowsEveryJob has a product for the workers and small ones.
+func TestTheTraceOfABatchShowsEveryJob(t *testing.T) {
+	dir := operands(t, 900)
+	matrix(t, dir, "s.npy", 100, 100, elem.Float64, 3)
+	list := `{"id": "large", "a": "a.npy", "b": "b.npy", "out": "c.npy"}` + "\n"
+	for i := range 5 {
+		list += fmt.Sprintf(`{"id": "small %d", "a": "s.npy", "b": "s.npy", "out": "s%d.npy"}`+"\n", i, i)
+	}
+	write(t, filepath.Join(dir, "jobs.jsonl"), list)
+	runCommand(t, dir, "batch", "jobs.jsonl", "--workers", "2", "--trace", "t.json")
+	var shown traceReport
+	decode(t, runCommand(t, dir, "trace", "t.json", "--json"), &shown)
+	if text := read(filepath.Join(dir, "t.json")); !strings.Contains(text, `"job":"large"`) {
+		t.Error("the job of the workers is not in the trace")
+	} else {
+		for i := range 5 {
+			if want := fmt.Sprintf(`"job":"small %d"`, i); strings.Count(text, want) != 1 {
+				t.Errorf("%s is there %d times", want, strings.Count(text, want))
+			}
 		}
 	}
 }

@@ -92,7 +92,7 @@ const mostWorkers = 1 << 12
 func (t *Trace) addIdle() {
 	for seat := range min(t.Info.Workers, mostWorkers) {
 		if !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.ID == row(seat) }) {
-			t.Rows = append(t.Rows, Row{ID: row(seat), Name: fmt.Sprintf("worker %d", seat)})
+			t.Rows = append(t.Rows, Row{ID: row(seat), Name: name(seat)})
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // A Task is what a slice shows. Times are nanoseconds of one clock.
 type Task struct {
 	Job        string
-	Seat       int // of the worker; -1 for the master
+	Seat       int // of the worker; -1 for the master; Desk(i) for who does small products there
 	Kind       tiling.Kind
 	ID         int64
 	Rect       tiling.Rect // what it covers
@@ -65,8 +65,20 @@ func NewWriter(w io.Writer, name string, start int64) *Writer {
 	return t
 }
 
+// Desk returns the seat of the i-th of those who do small products in the master,
+// each all of one.
+func Desk(i int) int { return mostWorkers + i }
+
 // row returns the number of a seat's row.
 func row(seat int) int { return process + 1 + seat }
+
+// name returns what is written before a seat's row.
+func name(seat int) string {
+	if seat >= mostWorkers {
+		return fmt.Sprintf("small products %d", seat-mostWorkers)
+	}
+	return fmt.Sprintf("worker %d", seat)
+}
 
 // Task writes what is to be seen of a task that was done. A seat's tasks must
 // come in the order of their times.
@@ -78,7 +90,7 @@ func (t *Writer) Task(k Task) {
 	}
 	if !t.rows[k.Seat] && k.Seat >= 0 {
 		t.rows[k.Seat] = true
-		t.name(row(k.Seat), fmt.Sprintf("worker %d", k.Seat))
+		t.name(row(k.Seat), name(k.Seat))
 	}
 	t.slice(k)
 	if k.Ready != t.queue && k.End-t.queued >= queueStep {
