@@ -2,5 +2,6 @@
 
 package main
 
-// raceDetector is whether programs take several times the memory that they say.
+// raceDetector is whether programs have the race detector in them, which takes several
+// times the memory that they say, and makes system calls of its own.
 const raceDetector = true
