@@ -49,6 +49,28 @@ func testPrimes[T elem.Float](t *testing.T) {
 	}
 }
 
+// Rows of B that lie far apart are packed by the first rows of C that use them.
+func TestMultiplyEqualsTheDefinitionWhereBIsPackedOnTheWay(t *testing.T) {
+	t.Run("float64", testPackedOnTheWay[float64])
+	t.Run("float32", testPackedOnTheWay[float32])
+}
+
+func testPackedOnTheWay[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(9, 0))
+	ws := new(Workspace[T])
+	for range 4 {
+		k := 301 + r.IntN(50)
+		x := newTrial[T](r, 33+r.IntN(9), nearBytes/300/elem.Of[T]().Size()+r.IntN(60), k)
+		x.transB, x.blocking = false, Blocking{}
+		x.fillOperands(r, flavours[0])
+		want := x.reference()
+		for _, k := range kernels[T](t) {
+			x.multiply(t, k, ws, want)
+		}
+	}
+}
+
 func TestMultiplyGivesTheSameBitsForEveryBlocking(t *testing.T) {
 	t.Run("float64", testBlockings[float64])
 	t.Run("float32", testBlockings[float32])

@@ -45,9 +45,11 @@ type micro struct {
 	turns            GPVirtual // turns of a main loop left to do
 	next, touch      GPVirtual // rows to fetch, of the next block and of dst
 	ldd              GPVirtual
-	rest, near       Mem // steps that no turn does; turns that touch rows
-	left             Mem // blocks of this panel still to do
-	panelB, panelDst Mem // where a panel's blocks begin
+	panels           bool // whether the body at hand reads micro-panels only: its strides are constants
+	packed           Mem  // 1 if this call does
+	rest, near       Mem  // steps that no turn does; turns that touch rows
+	left             Mem  // blocks of this panel still to do
+	panelB, panelDst Mem  // where a panel's blocks begin
 	acc              [][]VecVirtual
 	row, element     []VecVirtual // of B, of A
 }
@@ -64,6 +66,8 @@ func (s shape) microKernel(cols int) {
 	m.beginPanel()
 	Label("block")
 	m.start()
+	CMPQ(m.packed, Imm(0))
+	JNE(LabelRef("packed"))
 	for _, side := range []keeping{keepA, keepB} {
 		MOVQ(argument(string(side)+"_base"), m.keep)
 		TESTQ(m.keep, m.keep)
@@ -76,6 +80,10 @@ func (s shape) microKernel(cols int) {
 		m.body(string(side)+"_", side)
 		MOVQ(m.keep, argument(string(side)+"_base"))
 	}
+	JMP(LabelRef("done"))
+	Label("packed")
+	m.panels = true
+	m.body("packed_", keepNone)
 	Label("done")
 	m.nextBlock()
 	VZEROUPPER()
@@ -130,17 +138,35 @@ func (m *micro) load() {
 	for _, name := range []string{"aRow", "aStep", "aPanel", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "aheadTurn", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
-	m.rest, m.near = AllocLocal(8), AllocLocal(8)
+	m.rest, m.near, m.packed = AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.left, m.panelB, m.panelDst = AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
 	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
 	LEAQ(Mem{Base: m.aRow, Index: m.aRow, Scale: 2}, m.aTriple)
+	m.isPacked()
 	for range m.mr {
 		m.acc = append(m.acc, registers(m.vecs, m.vector))
 	}
 	m.row = registers(m.vecs, m.vector)
 	m.element = registers(min(2, m.spare()), m.vector)
+}
+
+// isPacked notes whether this call reads micro-panels only.
+func (m *micro) isPacked() {
+	MOVQ(U32(0), m.packed)
+	for _, p := range []struct {
+		is   GPVirtual
+		want int
+	}{{m.aRow, m.size}, {m.aStep, m.mr * m.size}, {m.bRow, m.nr * m.size}} {
+		CMPQ(p.is, U32(p.want))
+		JNE(LabelRef("panel"))
+	}
+	for _, side := range []keeping{keepA, keepB} {
+		CMPQ(argument(string(side)+"_base"), Imm(0))
+		JNE(LabelRef("panel"))
+	}
+	MOVQ(U32(1), m.packed)
 }
 
 func (m *micro) arg(name string) GPVirtual {
@@ -215,7 +241,8 @@ func (m *micro) body(label string, keep keeping) {
 	MOVQ(argument("k"), k)
 	CMPQ(k, Imm(1))
 	JE(LabelRef(label + "single"))
-	m.step(true, false, keep)
+	m.step(0, true, false, keep)
+	m.advance(1, keep)
 	ADDQ(argument("srcStep"), m.next)
 	MOVQ(argument("k"), k)
 	SUBQ(Imm(2), k)
@@ -240,7 +267,10 @@ func (m *micro) body(label string, keep keeping) {
 	MOVQ(m.rest, m.turns)
 	TESTQ(m.turns, m.turns)
 	JZ(LabelRef(label + "last"))
-	m.loop(label+"one", m.turns, func() { m.step(false, false, keep) })
+	m.loop(label+"one", m.turns, func() {
+		m.step(0, false, false, keep)
+		m.advance(1, keep)
+	})
 	JMP(LabelRef(label + "last"))
 
 	Label(label + "single")
@@ -249,7 +279,10 @@ func (m *micro) body(label string, keep keeping) {
 	}
 	Label(label + "last")
 	MOVQ(argument("dst_base"), m.touch)
-	m.step(false, true, keep)
+	m.step(0, false, true, keep)
+	if keep != keepNone {
+		m.advance(1, keep)
+	}
 }
 
 func (m *micro) loop(label string, count GPVirtual, body func()) {
@@ -271,8 +304,15 @@ func (m *micro) turn(touch bool, keep keeping) {
 		if touch && p == 1 {
 			m.touchRow()
 		}
-		m.fetchRow(keep)
-		m.step(false, false, keep)
+		m.fetchRow(p, keep)
+		m.step(p, false, false, keep)
+		if !m.panels {
+			m.advance(1, keep)
+		}
+	}
+	if m.panels {
+		ADDQ(U32(unroll*m.nr*m.size), m.fetch)
+		m.advance(unroll, keep)
 	}
 }
 
@@ -288,10 +328,16 @@ func (m *micro) touchRow() {
 	ADDQ(m.ldd, m.touch)
 }
 
-// fetchRow fetches a row of B: one that streams from L2 arrives late now and
+// fetchRow fetches the row of B for step p of a turn: one that streams from L2 arrives late now and
 // then where other processors use the caches too, one that lies in a row-major
 // matrix no hardware fetches.
-func (m *micro) fetchRow(keep keeping) {
+func (m *micro) fetchRow(p int, keep keeping) {
+	if m.panels {
+		for at := 0; at < m.cols*m.size; at += 64 {
+			PREFETCHT0(Mem{Base: m.fetch, Disp: p*m.nr*m.size + at})
+		}
+		return
+	}
 	for at := 0; at < m.cols*m.size; at += 64 {
 		PREFETCHT0(Mem{Base: m.fetch, Disp: at})
 		if keep == keepB {
@@ -304,11 +350,11 @@ func (m *micro) fetchRow(keep keeping) {
 	ADDQ(m.bRow, m.fetch)
 }
 
-// step adds the outer product of a column of op(A) and a row of op(B), and
-// moves on to the next.
-func (m *micro) step(first, last bool, keep keeping) {
+// step adds the outer product of a column of op(A) and a row of op(B): those at
+// hand, or, in micro-panels, the p-th after them.
+func (m *micro) step(p int, first, last bool, keep keeping) {
 	for v, r := range m.row {
-		m.mov()(Mem{Base: m.b, Disp: v * m.vector}, r)
+		m.mov()(m.rowOf(p, v), r)
 		if keep == keepB {
 			m.mov()(r, Mem{Base: m.keep, Disp: v * m.vector})
 		}
@@ -318,7 +364,7 @@ func (m *micro) step(first, last bool, keep keeping) {
 			m.loadRow(i)
 		}
 		x := m.element[i%len(m.element)]
-		m.broadcast(m.elementOf(i), x)
+		m.broadcast(m.elementOf(p, i), x)
 		if keep == keepA {
 			m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
 		}
@@ -332,6 +378,15 @@ func (m *micro) step(first, last bool, keep keeping) {
 			ADDQ(m.ldd, m.touch)
 		}
 	}
+}
+
+// advance moves on by n steps, of which n is 1 but for micro-panels.
+func (m *micro) advance(n int, keep keeping) {
+	if m.panels {
+		ADDQ(U32(n*m.mr*m.size), m.a)
+		ADDQ(U32(n*m.nr*m.size), m.b)
+		return
+	}
 	ADDQ(m.aStep, m.a)
 	ADDQ(m.aStep, m.aHigh)
 	ADDQ(m.bRow, m.b)
@@ -343,8 +398,22 @@ func (m *micro) step(first, last bool, keep keeping) {
 	}
 }
 
-// elementOf returns where row i of op(A) is read.
-func (m *micro) elementOf(i int) Mem {
+// rowOf returns where vector v of a row of op(B) is read, of the p-th from the
+// one at hand.
+func (m *micro) rowOf(p, v int) Mem {
+	at := Mem{Base: m.b, Disp: v * m.vector}
+	if m.panels {
+		at.Disp += p * m.nr * m.size
+	}
+	return at
+}
+
+// elementOf returns where row i of op(A) is read, of the p-th column from the
+// one at hand.
+func (m *micro) elementOf(p, i int) Mem {
+	if m.panels {
+		return Mem{Base: m.a, Disp: (p*m.mr + i) * m.size}
+	}
 	base := m.a
 	if i >= 4 {
 		base = m.aHigh
