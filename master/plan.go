@@ -115,9 +115,9 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		}
 		down, across = tiling.DefaultTiles(pr, shape, mr, nr, workers)
 	}
-	taper := workers > 1
+	taper := tiling.TaperFor(workers)
 	if s.TileM > 0 && s.TileN > 0 {
-		taper = false
+		taper = tiling.Taper{}
 		down, across = tiling.Tiles(pr.M, s.TileM), tiling.Tiles(pr.N, s.TileN)
 	}
 	if s.Slice == 0 {

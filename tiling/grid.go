@@ -69,25 +69,6 @@ func (r Rect) Inside(rows, cols int64) bool {
 	return 0 <= r.R0 && r.R0 <= r.R1 && r.R1 <= rows && 0 <= r.C0 && r.C0 <= r.C1 && r.C1 <= cols
 }
 
-// taper cuts the last of many pieces into a half and two quarters, in whole
-// units: whoever comes last to the end of the work then waits for a quarter.
-// Of few pieces each worker has its own, and smaller ones are only slower.
-func taper(e []int64, unit int64) []int64 {
-	last := len(e) - 1
-	if last < 4 {
-		return e
-	}
-	begin, end := e[last-1], e[last]
-	units := ceilDiv(end-begin, unit)
-	e = e[:last]
-	for _, at := range []int64{(units + 1) / 2, (3*units + 3) / 4} {
-		if cut := begin + at*unit; cut > e[len(e)-1] && cut < end {
-			e = append(e, cut)
-		}
-	}
-	return append(e, end)
-}
-
 func clamp(v, lo, hi int64) int64 { return min(max(v, lo), hi) }
 
 // edges cuts [0, n) into count pieces of whole units, as equal as can be, or

@@ -66,7 +66,7 @@ func (pl *Plan) orderColumns(next int32) {
 	}
 }
 
-func (pl *Plan) add(k Kind, i, j int32) { pl.tasks = append(pl.tasks, entry{k, i, j}) }
+func (pl *Plan) add(k Kind, i, j int32) { pl.tasks = append(pl.tasks, entry{kind: k, i: i, j: j}) }
 
 // packWhole lists all blocks of an operand in the order in which it is stored.
 func (pl *Plan) packWhole(k Kind, g Grid, scatters bool) {

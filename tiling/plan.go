@@ -43,7 +43,7 @@ type Params struct {
 	Problem
 	MR, NR       int64 // rows of A and columns of B that stay together: micro-panels, or groups of them
 	Down, Across int64 // tiles down and across C, at most; see Tiles
-	Taper        bool  // cut the last tiles smaller, so that all workers end together
+	Taper        Taper // cuts the last tiles
 	ByColumns    bool  // hand tiles out along columns of them, and not along rows
 	Slice        int64 // elements that one PACK task reads, about
 	A, B         Operand
@@ -75,10 +75,12 @@ type Plan struct {
 	}
 }
 
-// entry is one task: its kind and its place in the grid of its kind.
+// entry is one task: its kind and its place in the grid of its kind. A tile may
+// be cut into parts, which are tasks that follow each other.
 type entry struct {
-	kind Kind
-	i, j int32
+	kind        Kind
+	part, parts uint8 // of a tile; 0 parts are 1
+	i, j        int32
 }
 
 // New cuts a problem into tasks.
@@ -116,13 +118,11 @@ func New(p Params) (*Plan, error) {
 		return pl, nil
 	}
 	pl.rows, pl.cols = edges(p.M, p.MR, p.Down), edges(p.N, p.NR, p.Across)
-	if p.Taper {
-		pl.cols = taper(pl.cols, p.NR)
-	}
 	if len(p.Kept) > 0 {
 		pl.cutRows()
 	}
 	pl.order()
+	pl.taper()
 	return pl, nil
 }
 
@@ -140,7 +140,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
 	down := pl.Down + 2*int64(len(pl.Kept)) + 1
-	sum := 2 * down
+	sum := 2*down + pl.Taper.Workers*mostParts
 	for _, v := range [][2]int64{
 		{down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
@@ -183,9 +183,14 @@ func (pl *Plan) Rect(id int) Rect {
 	case PackB:
 		return pl.GridB.Block(int64(t.i), int64(t.j))
 	case Multiply:
-		return Rect{pl.rows[t.i], pl.rows[t.i+1], pl.cols[t.j], pl.cols[t.j+1]}
+		return pl.partOf(t)
 	}
 	return Rect{pl.rows[t.i], pl.rows[t.i+1], 0, pl.N}
+}
+
+// tile returns the whole tile that a MULTIPLY task is of.
+func (pl *Plan) tile(t entry) Rect {
+	return Rect{pl.rows[t.i], pl.rows[t.i+1], pl.cols[t.j], pl.cols[t.j+1]}
 }
 
 // TileSize returns the rows and columns of the largest tile.

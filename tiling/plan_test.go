@@ -18,7 +18,11 @@ func draw(t *rapid.T) Params {
 		NR:      rapid.Int64Range(1, 25).Draw(t, "nr"),
 		Down:    rapid.Int64Range(1, 9).Draw(t, "down"),
 		Across:  rapid.Int64Range(1, 9).Draw(t, "across"),
-		Taper:   rapid.Bool().Draw(t, "taper"),
+		Taper: Taper{
+			Workers: rapid.Int64Range(0, 5).Draw(t, "workers"),
+			Side:    rapid.Int64Range(1, 30).Draw(t, "side of a part"),
+			Flops:   rapid.Float64Range(0, 5000).Draw(t, "flops of a part"),
+		},
 
 		ByColumns: rapid.Bool().Draw(t, "by columns"),
 

@@ -16,8 +16,8 @@ type Schedule struct {
 	depthsLeft [2][]int64 // per operand and lane block: PACK tasks not done
 	rowWaits   []int32    // per tile row: lane blocks of A and rows of C₀ missing
 	colWaits   []int32    // per tile column: lane blocks of B missing
-	tilesLeft  []int32    // per tile row: tiles not done, for STORE
-	tileID     []int32    // number of the task of tile (i, j), row-major
+	tilesLeft  []int32    // per tile row: tiles, and parts of them, not done, for STORE
+	tileID     []int32    // number of the first task of tile (i, j), row-major
 	storeID    []int32    // number of the STORE task of tile row i
 	left       int
 }
@@ -32,7 +32,6 @@ func NewSchedule(pl *Plan) *Schedule {
 	s.waits(0, pl.GridA, pl.rows, &s.rowWaits)
 	s.waits(1, pl.GridB, pl.cols, &s.colWaits)
 	for i := range rows {
-		s.tilesLeft[i] = int32(cols)
 		if pl.LoadC0 {
 			s.rowWaits[i]++
 		}
@@ -80,7 +79,10 @@ func overlap(r Rect, edge []int64) (lo, hi int) {
 func (s *Schedule) enter(id int32, t entry) {
 	switch t.kind {
 	case Multiply:
-		s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
+		s.tilesLeft[t.i]++
+		if t.part == 0 {
+			s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
+		}
 		if s.rowWaits[t.i] > 0 || s.colWaits[t.j] > 0 {
 			return
 		}
@@ -165,7 +167,11 @@ func (s *Schedule) colArrived(j int) {
 }
 
 func (s *Schedule) tileReady(i, j int) {
-	heap.Push(&s.ready, s.tileID[i*s.pl.TileCols()+j])
+	id := s.tileID[i*s.pl.TileCols()+j]
+	for range max(s.pl.tasks[id].parts, 1) {
+		heap.Push(&s.ready, id)
+		id++
+	}
 }
 
 // idHeap is a min-heap of task numbers.
