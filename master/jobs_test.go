@@ -191,13 +191,20 @@ func TestAJobOfAHigherPriorityGoesFirst(t *testing.T) {
 		if err := errors.Join(errs[:]...); err != nil {
 			t.Fatalf("%v\n%s", err, describe(pool))
 		}
-		first, last := slices.Index(log, true), len(log)-1
-		for !log[last] {
-			last--
+		// Until that many of its rows are done, some have not been handed out yet.
+		surely := urgent.TileRows() - workers*shmmat.Depth
+		if surely < shmmat.Depth {
+			t.Fatalf("the urgent job has too few rows: %d", urgent.TileRows())
 		}
-		between := last + 1 - first - urgent.TileRows()
+		first, last := slices.Index(log, true), -1
+		for left := surely; left > 0; {
+			if last++; log[last] {
+				left--
+			}
+		}
+		between := last + 1 - first - surely
 		t.Logf("%d worker(s): %d rows of the patient job before the urgent one, %d meanwhile, %d after", workers, first, between, len(log)-1-last)
-		if between > workers*shmmat.Depth || last == len(log)-1 || urgent.TileRows() < 2*shmmat.Depth {
+		if between > workers*shmmat.Depth || last == len(log)-1 {
 			t.Errorf("%d worker(s): the urgent job waited", workers)
 		}
 	}
