@@ -104,12 +104,12 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	if small {
 		workers = sharers(pr, workers)
 	}
-	shape := tiling.OfPanels
+	shape, checked := tiling.OfPanels, false
 	switch {
 	case !s.A.panels() && !s.B.panels():
 		shape = tiling.OfStored
 	case s.ABFT:
-		shape = tiling.OfChecked
+		shape, checked = tiling.OfChecked, true
 	}
 	down, across := tiling.DefaultTiles(pr, shape, mr, nr, workers)
 	for s.MaxScratch > 0 && s.scratch(tiling.Longest(pr.M, mr, down), tiling.Longest(pr.N, nr, across), pr.K) > s.MaxScratch && shape.Rows > mr {
@@ -127,7 +127,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		s.Slice = defaultSlice
 	}
 	tp, err := tiling.New(tiling.Params{
-		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
+		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, TaperRows: taper && checked, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept, PackOnly: s.PackOnly,

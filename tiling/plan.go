@@ -43,7 +43,8 @@ type Params struct {
 	Problem
 	MR, NR       int64 // rows of A and columns of B that stay together: micro-panels, or groups of them
 	Down, Across int64 // tiles down and across C, at most; see Tiles
-	Taper        bool  // cut the last tiles smaller, so that all workers end together
+	Taper        bool  // cut the last columns of tiles smaller, so that all workers end together
+	TaperRows    bool  // likewise the last rows, unless tiles are handed out along columns
 	ByColumns    bool  // hand tiles out along columns of them, and not along rows
 	Slice        int64 // elements that one PACK task reads, about
 	A, B         Operand
@@ -119,6 +120,9 @@ func New(p Params) (*Plan, error) {
 	if p.Taper {
 		pl.cols = taper(pl.cols, p.NR)
 	}
+	if p.TaperRows && !p.ByColumns {
+		pl.rows = taper(pl.rows, p.MR)
+	}
 	if len(p.Kept) > 0 {
 		pl.cutRows()
 	}
@@ -139,7 +143,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
-	down := pl.Down + 2*int64(len(pl.Kept)) + 1
+	down := pl.Down + 2*int64(len(pl.Kept)) + 2
 	sum := 2 * down
 	for _, v := range [][2]int64{
 		{down, pl.Across + 2},

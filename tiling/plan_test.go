@@ -20,6 +20,7 @@ func draw(t *rapid.T) Params {
 		Across:  rapid.Int64Range(1, 9).Draw(t, "across"),
 		Taper:   rapid.Bool().Draw(t, "taper"),
 
+		TaperRows: rapid.Bool().Draw(t, "taper rows"),
 		ByColumns: rapid.Bool().Draw(t, "by columns"),
 
 		Slice:  rapid.Int64Range(1, 5000).Draw(t, "slice"),
