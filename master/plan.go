@@ -105,8 +105,11 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		workers = sharers(pr, workers)
 	}
 	shape := tiling.OfPanels
-	if !s.A.panels() && !s.B.panels() {
+	switch {
+	case !s.A.panels() && !s.B.panels():
 		shape = tiling.OfStored
+	case s.ABFT:
+		shape = tiling.OfChecked
 	}
 	down, across := tiling.DefaultTiles(pr, shape, mr, nr, workers)
 	for s.MaxScratch > 0 && s.scratch(tiling.Longest(pr.M, mr, down), tiling.Longest(pr.N, nr, across), pr.K) > s.MaxScratch && shape.Rows > mr {
@@ -216,7 +219,7 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 func (p *Plan) Scratch() int64 { return p.scratch(p.TileM, p.TileN, p.K) }
 
 func (s *Spec) scratch(m, n, k int64) int64 {
-	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
+	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels(), s.ABFT)
 	if s.ABFT {
 		bytes += gemm.CheckScratch(s.Kernel, s.Blocking, int(m), int(n), int(k))
 	}

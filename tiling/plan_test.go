@@ -310,18 +310,20 @@ func TestDefaultTilesShareTheWorkEvenly(t *testing.T) {
 		{Problem{8192, 64, 8192}, 2, 1.02}, {Problem{1797, 1797, 64}, 8, 1.1}, {Problem{256, 256, 256}, 2, 1.1},
 		{Problem{64, 64, 65536}, 2, 1.6}, {Problem{20000, 20000, 20000}, 2, 1.02},
 	} {
-		down, across := DefaultTiles(c.p, OfPanels, 8, 24, int(c.workers))
-		rows, cols := edges(c.p.M, 8, down), edges(c.p.N, 24, across)
-		load := make([]int64, c.workers) // who has least takes the next tile
-		for j := range len(cols) - 1 {
-			for i := range len(rows) - 1 {
-				slices.Sort(load)
-				load[0] += (rows[i+1] - rows[i]) * (cols[j+1] - cols[j])
+		for _, s := range []Shape{OfPanels, OfChecked} {
+			down, across := DefaultTiles(c.p, s, 8, 24, int(c.workers))
+			rows, cols := edges(c.p.M, 8, down), edges(c.p.N, 24, across)
+			load := make([]int64, c.workers) // who has least takes the next tile
+			for j := range len(cols) - 1 {
+				for i := range len(rows) - 1 {
+					slices.Sort(load)
+					load[0] += (rows[i+1] - rows[i]) * (cols[j+1] - cols[j])
+				}
 			}
-		}
-		busiest := float64(slices.Max(load)*c.workers) / float64(c.p.M*c.p.N)
-		if busiest > c.uneven {
-			t.Errorf("%+v on %d: %d×%d tiles, the busiest worker has %.3f of the mean", c.p, c.workers, down, across, busiest)
+			busiest := float64(slices.Max(load)*c.workers) / float64(c.p.M*c.p.N)
+			if busiest > c.uneven {
+				t.Errorf("%+v on %d, %+v: %d×%d tiles, the busiest worker has %.3f of the mean", c.p, c.workers, s, down, across, busiest)
+			}
 		}
 	}
 	for _, p := range []Problem{{}, {0, 5, 5}, {1, 1, 0}, {1000000, 8, 8}, {1, 1000000, 1}} {

@@ -14,12 +14,14 @@ type Shape struct {
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 }
 
-// The shapes for operands that lie in panels, and for those that a tile packs
-// on the way, which it does once more for each row of tiles. A core takes a
-// fifth of a second for the one, and more than a second for the other, at most.
+// The shapes for operands that lie in panels; for those of which tiles are checked,
+// which is less work in larger ones; and for those that a tile packs on the way,
+// which it does once more for each row of tiles. A core takes a fifth of a second,
+// twice that, and more than a second, at most.
 var (
-	OfPanels = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 1e10}
-	OfStored = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10}
+	OfPanels  = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 1e10}
+	OfChecked = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 2e10}
+	OfStored  = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10}
 )
 
 const (

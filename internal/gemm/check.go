@@ -162,15 +162,17 @@ func (c *checker[T]) cleared(n int) []T {
 // beginDepths prepares for a k-block: the sums of operands that have checksums
 // are known, those of others are begun.
 func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
-	c.ofA.sum.reset(x.strips.a, kc)
-	c.ofB.sum.reset(x.strips.b, kc)
 	c.ofA.known = x.a.summed(x.I0+i0, x.I0+i1)
 	c.ofB.known = x.b.summed(x.J0, x.J1)
 	if c.ofA.known {
 		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
+	} else {
+		c.ofA.sum.reset(x.strips.a, kc)
 	}
 	if c.ofB.known {
 		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
+	} else {
+		c.ofB.sum.reset(x.strips.b, kc)
 	}
 }
 
@@ -182,6 +184,7 @@ const groupsAtOnce = 8
 // groups at a time, each a row of pairs.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
 	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
+	to.sum.sums.reset(kc)
 	group := SumLanes(f.width)
 	row, groups := 2*f.Packed.Depth, (l1-l0+group-1)/group
 	for q := 0; q < groups; q += groupsAtOnce {
@@ -355,7 +358,7 @@ func (c *checker[T]) judge(is, must *sums, b sumBound) {
 // CheckScratch returns the bytes that [Checked] takes, at most, besides what
 // [Scratch] says.
 func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
-	b = k.most(b, false)
+	b = k.most(b, false, true)
 	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
 	gathered := 2*16*size + 2*size + 16      // parts of a sum, their pairs, the sum

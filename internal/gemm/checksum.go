@@ -114,20 +114,23 @@ func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
 	}
 }
 
-// lanesApart sums lanes whose depths are contiguous, some depths at a time.
+// lanesApart sums lanes whose depths are contiguous, some depths at a time. The
+// last of them may start earlier and be summed again.
 func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
-	for p, n := 0, len(pairs)/2; p < n; {
-		cols := n - p
-		if y.along.width > 0 {
-			cols = min(cols, y.along.width)
-		}
-		y.scratch = grown(y.scratch, 2*cols)
+	n := len(pairs) / 2
+	cols := n
+	if y.along.width > 0 {
+		cols = min(n, y.along.width)
+	}
+	y.scratch = grown(y.scratch, 2*cols)
+	for p := 0; p < n; p += cols {
+		p := min(p, n-cols)
 		clear(y.scratch)
 		y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
-		for q, size := range y.scratch[cols:] {
-			pairs[2*(p+q)], pairs[2*(p+q)+1] = y.scratch[q], size
+		to, sizes := pairs[2*p:2*(p+cols)], y.scratch[cols:][:cols]
+		for q, value := range y.scratch[:cols] {
+			to[2*q], to[2*q+1] = value, sizes[q]
 		}
-		p += cols
 	}
 }
 

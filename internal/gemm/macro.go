@@ -30,13 +30,13 @@ type macro[T elem.Float] struct {
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
 // garbage collection.
-func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T]) *macro[T] {
+func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T], c *checker[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
 	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
-	b = k.most(b, packedA && packedB)
+	b = k.most(b, packedA && packedB, c != nil)
 	x := &ws.macro
 	*x = macro[T]{
-		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws,
+		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		mc: min(blockSize(b.MC, m, k.rowUnit(t.A.Sums != nil)), (m-1)/k.MR*k.MR+k.MR),
 		nc: blockSize(b.NC, n, k.NR),
@@ -70,8 +70,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T])
 }
 
 // most returns the largest blocks that b asks for; zero is the kernel's own
-// size. packed says that both operands lie in panels.
-func (k *Kernel) most(b Blocking, packed bool) Blocking {
+// size. packed says that both operands lie in panels, checked that tiles are checked.
+func (k *Kernel) most(b Blocking, packed, checked bool) Blocking {
 	or := func(want, usual int) int {
 		if want <= 0 {
 			return usual
@@ -79,7 +79,10 @@ func (k *Kernel) most(b Blocking, packed bool) Blocking {
 		return want
 	}
 	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
-	if packed {
+	switch {
+	case packed && checked:
+		b.MC = min(b.MC, checkedMC)
+	case packed:
 		b.MC = min(b.MC, packedMC)
 	}
 	return b
@@ -95,8 +98,12 @@ const (
 
 // packedMC is the most rows at a time of operands that lie in panels: these
 // cost little to read once more, and the sums of more rows take memory that a
-// job whose operands come from files was not asked for.
-const packedMC = 512
+// job whose operands come from files was not asked for. Of tiles that are checked
+// it is checkedMC: the check reads B once for each block of rows.
+const (
+	packedMC  = 512
+	checkedMC = 1024
+)
 
 // rowUnit returns what rows are divided by: micro-panels, or groups of them that
 // share a checksum.

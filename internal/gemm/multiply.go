@@ -45,8 +45,7 @@ func multiply[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T], 
 		t.byLoops()
 		return
 	}
-	x := newMacro(k, b, ws, &t)
-	x.check = c
+	x := newMacro(k, b, ws, &t, c)
 	for ic := 0; ic < m; ic += x.mc {
 		x.rows(ic, min(ic+x.mc, m), n)
 	}

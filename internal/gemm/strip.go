@@ -38,7 +38,7 @@ type strip[T elem.Float] struct {
 // after the other: what is longer is added up in float64. bandRows of them are
 // done across a block before the next, so that their sums stay in L1.
 const (
-	stripRows = 256
+	stripRows = 512
 	bandRows  = 64
 )
 
@@ -124,10 +124,12 @@ func (s *strip[T]) down(b patch[T], w weights[T], acc []T) {
 // flush moves what down has added up to sums of float64.
 func flush[T elem.Float](acc []T, to sums) {
 	cols := len(acc) / 2
-	sizes := acc[cols:]
+	values, sizes := to.value[:cols], to.size[:cols]
 	for l, v := range acc[:cols] {
-		to.value[l] += float64(v)
-		to.size[l] += float64(sizes[l])
+		values[l] += float64(v)
+	}
+	for l, v := range acc[cols:][:cols] {
+		sizes[l] += float64(v)
 	}
 	clear(acc)
 }

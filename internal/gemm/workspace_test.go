@@ -21,7 +21,8 @@ func scratchHolds[T elem.Float](t *testing.T) {
 			m, n, depth := upTo(3000), upTo(3000), upTo(1000)
 			b := Blocking{MC: r.IntN(3000), KC: r.IntN(1000), NC: r.IntN(500)}
 			packedA, packedB := r.IntN(2) == 0, r.IntN(2) == 0
-			most := Scratch(k, b, m, n, depth, packedA, packedB)
+			check := []*checker[T]{nil, {}}[r.IntN(2)]
+			most := Scratch(k, b, m, n, depth, packedA, packedB, check != nil)
 			var ws Workspace[T]
 			for range 3 {
 				tile := Tile[T]{I1: upTo(m), J1: upTo(n)}
@@ -32,12 +33,12 @@ func scratchHolds[T elem.Float](t *testing.T) {
 				if packedB {
 					tile.B.Packed.Data = make([]T, 1)
 				}
-				newMacro(k, b, &ws, &tile)
+				newMacro(k, b, &ws, &tile, check)
 			}
 			got := int64(len(ws.blocks)+len(ws.zero)+len(ws.a)+len(ws.b)) * int64(k.Type.Size())
 			if got > most {
-				t.Fatalf("%s %+v: tiles of at most %d×%d over %d, packed %v %v: the workspace has %d bytes, Scratch said %d",
-					k, b, m, n, depth, packedA, packedB, got, most)
+				t.Fatalf("%s %+v: tiles of at most %d×%d over %d, packed %v %v, checked %v: the workspace has %d bytes, Scratch said %d",
+					k, b, m, n, depth, packedA, packedB, check != nil, got, most)
 			}
 		}
 	}
