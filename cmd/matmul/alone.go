@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
 	"matmul/internal/matfile"
@@ -82,7 +80,7 @@ func multiplyAlone[T elem.Float](s *scratch[T], p *product) (err error) {
 		t.LDC0 = int(n)
 	}
 	gemm.Multiply(p.tuned.kernel, p.tuned.choice.Blocking(), &s.ws, t)
-	canonical(c)
+	elem.Canonical(c)
 	return matfile.Write(p.dest, c, 0)
 }
 
@@ -128,13 +126,4 @@ func resize[T elem.Float](mem *[]T, n int64) []T {
 		*mem = make([]T, n)
 	}
 	return (*mem)[:n]
-}
-
-// canonical replaces every NaN by the one that files hold.
-func canonical[T elem.Float](c []T) {
-	for i, x := range c {
-		if x != x {
-			c[i] = T(math.Float64frombits(0x7ff8 << 48))
-		}
-	}
 }
