@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"math/bits"
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
 	"matmul/internal/matfile"
 	"matmul/internal/tile"
+	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -81,9 +84,29 @@ func multiplyAlone[T elem.Float](s *scratch[T], p *product) (err error) {
 		}
 		t.LDC0 = int(n)
 	}
-	gemm.Multiply(p.tuned.kernel, p.tuned.choice.Blocking(), &s.ws, t)
+	if err := s.compute(p, t); err != nil {
+		return err
+	}
 	elem.Canonical(c)
 	return matfile.Write(p.dest, c, 0)
+}
+
+// compute computes C, again if it fails its check, and it is to be checked.
+func (s *scratch[T]) compute(p *product, t gemm.Tile[T]) error {
+	k, b := p.tuned.kernel, p.tuned.choice.Blocking()
+	if !p.abft {
+		gemm.Multiply(k, b, &s.ws, t)
+		return nil
+	}
+	c := &checks{}
+	for p.rep.ABFT = c; !gemm.Checked(k, b, &s.ws, t); {
+		err := errors.New("C failed its check, computed by the master")
+		p.sayWrong(err)
+		if c.Wrong++; c.Wrong == master.MostTries {
+			return adviseWrong(fmt.Errorf("%w: %w", master.ErrWrong, err))
+		}
+	}
+	return nil
 }
 
 // operand reads op(A) or op(B)ᵀ, m; not at all where k is 0.

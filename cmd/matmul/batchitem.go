@@ -12,6 +12,7 @@ import (
 
 	"matmul/internal/batch"
 	"matmul/internal/elem"
+	"matmul/internal/gemm"
 	"matmul/internal/journal"
 	"matmul/internal/matfile"
 	"matmul/internal/sys"
@@ -42,8 +43,9 @@ type item struct {
 	p       *product      // while it runs
 	seconds seconds
 	verdict *verdict
-	bytes   int64 // of the inputs
-	kept    int64 // rows of C that an earlier batch has saved
+	abft    *checks // nil without checks of tiles
+	bytes   int64   // of the inputs
+	kept    int64   // rows of C that an earlier batch has saved
 	state   itemState
 	err     error // of one that failed
 }
@@ -78,9 +80,9 @@ func (q *queue) product(it *item) (*product, error) {
 	f := &runFlags{
 		problemFlags:    problemFlags{alpha: it.Alpha, beta: it.Beta, transA: it.TransA, transB: it.TransB, c0: it.C0},
 		checkpointFlags: checkpointFlags{checkpoint: q.checkpoint},
-		out:             it.Out, dtype: it.DType, tile: "auto", force: q.force,
+		out:             it.Out, dtype: it.DType, tile: "auto", force: q.force, abft: q.abft,
 	}
-	return &product{runFlags: f, to: to, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, prefix: it.ID + ": ",
+	return &product{runFlags: f, to: to, cmd: q.cmd, crew: q.crew, method: method, name: it.ID, batched: true, prefix: it.ID + ": ",
 		priority: uint8(it.Priority), choose: q.choose, show: q.barsOf(it)}, err
 }
 
@@ -202,6 +204,9 @@ func (q *queue) examineAlone(it *item, p *product) error {
 		return err
 	}
 	it.cost = int64(it.shape.bytes())
+	if p.abft {
+		it.cost += gemm.CheckScratch(p.tuned.kernel, p.tuned.choice.Blocking(), int(it.M), int(it.N), int(it.K))
+	}
 	if p.method != "" {
 		check, err := checkMemory(p.method, p.problem(p.in, &matfile.File{Info: it.out}), aloneOptions)
 		if err != nil {
@@ -399,6 +404,7 @@ func (it *item) makeAlone(q *work, w *workplace) (err error) {
 	begin := sys.Monotonic()
 	err = w.desk.multiply(p)
 	end := sys.Monotonic()
+	it.abft = p.rep.ABFT
 	it.seconds.Multiply = time.Duration(end - begin).Seconds()
 	if hook := q.crew.trace; hook != nil && err == nil {
 		hook(master.Event{Job: it.ID, Seat: w.desk.seat, Kind: tiling.Multiply, Rect: tiling.Rect{R1: it.M, C1: it.N}, Flops: it.Flops(), Sent: begin, Begin: begin, End: end})
@@ -477,6 +483,9 @@ func (it *item) computeByPool(q *work, w *workplace, pool *master.Pool) error {
 	it.kept = p.plan.KeptRows()
 	if !p.isStored() {
 		rep, err := p.multiply(ctx, pool)
+		if p.abft {
+			it.abft = &checks{rep.Wrong, rep.Retired}
+		}
 		if err == nil {
 			it.made[2].of, err = p.dest.File().Stat()
 		}
