@@ -101,11 +101,13 @@ type queue struct {
 	items  []*item // in the order of the list
 	byJob  map[*batch.Job]*item
 	limit  ceiling // for all that runs together
-	rates  *rates  // nil before the first job was examined
+	rates  *rates  // nil before the first job was examined; guarded by measuring
 	tracer *tracer // nil without a trace
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards chosen
 	chosen map[elem.Type]tuned
+
+	measuring sync.Mutex
 }
 
 func (f *batchFlags) run(cmd *cobra.Command, list string) error {
