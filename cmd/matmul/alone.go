@@ -100,7 +100,7 @@ func (s *scratch[T]) compute(p *product, t gemm.Tile[T]) error {
 	}
 	c := &checks{}
 	for p.rep.ABFT = c; !gemm.Checked(k, b, &s.ws, t); {
-		err := errors.New("C failed its check, computed by the master")
+		err := errors.New("all of C failed its check, computed by the master")
 		p.sayWrong(err)
 		if c.Wrong++; c.Wrong == master.MostTries {
 			return adviseWrong(fmt.Errorf("%w: %w", master.ErrWrong, err))
