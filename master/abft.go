@@ -29,11 +29,11 @@ func (e *DamageError) Error() string {
 }
 
 // A tile that fails its check is given to another worker, if there is one, at
-// most mostTries times in all. A worker of which faultyTiles were wrong is
+// most MostTries times in all. A worker of which faultyTiles were wrong is
 // retired. Neither number matters much: a fault that happens once a year is seen
 // once, and one that is there all the time is seen at once.
 const (
-	mostTries   = 6
+	MostTries   = 6
 	faultyTiles = 3
 )
 
@@ -119,7 +119,7 @@ func (r *run) wrong(m *member, t shmmat.Task, a shmmat.Answer) {
 		r.repairs.err = &lost
 		return
 	}
-	if tile.tries++; tile.tries == mostTries {
+	if tile.tries++; tile.tries == MostTries {
 		r.repairs.err = fmt.Errorf("%w: %w", ErrWrong, &w)
 		return
 	}

@@ -327,7 +327,7 @@ func (r *bandRun) multiply(ctx context.Context, s tiling.Step) error {
 		if !errors.As(err, &damage) {
 			return err
 		}
-		if tries == mostTries {
+		if tries == MostTries {
 			return fmt.Errorf("%w: %w", ErrWrong, err)
 		}
 		again := s

@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"syscall"
 
@@ -279,16 +278,10 @@ func (a *arith[T]) write(f *os.File, c []T, off int64, crc uint32) (uint32, erro
 // canonical returns c with every NaN replaced by the one that files hold: c
 // itself where there is none.
 func (a *arith[T]) canonical(c []T) []T {
-	for i, x := range c {
-		if x != x {
-			copy(a.block, c)
-			for q := i; q < len(c); q++ {
-				if c[q] != c[q] {
-					a.block[q] = T(math.Float64frombits(0x7ff8 << 48))
-				}
-			}
-			return a.block[:len(c)]
-		}
+	if at := elem.FirstNaN(c); at < len(c) {
+		copy(a.block, c)
+		c = a.block[:len(c)]
+		elem.Canonical(c[at:])
 	}
 	return c
 }

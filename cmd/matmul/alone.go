@@ -1,12 +1,15 @@
 package main
 
 import (
-	"math"
+	"errors"
+	"fmt"
+	"math/bits"
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
 	"matmul/internal/matfile"
 	"matmul/internal/tile"
+	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
@@ -81,9 +84,29 @@ func multiplyAlone[T elem.Float](s *scratch[T], p *product) (err error) {
 		}
 		t.LDC0 = int(n)
 	}
-	gemm.Multiply(p.tuned.kernel, p.tuned.choice.Blocking(), &s.ws, t)
-	canonical(c)
+	if err := s.compute(p, t); err != nil {
+		return err
+	}
+	elem.Canonical(c)
 	return matfile.Write(p.dest, c, 0)
+}
+
+// compute computes C, again if it fails its check, and it is to be checked.
+func (s *scratch[T]) compute(p *product, t gemm.Tile[T]) error {
+	k, b := p.tuned.kernel, p.tuned.choice.Blocking()
+	if !p.abft {
+		gemm.Multiply(k, b, &s.ws, t)
+		return nil
+	}
+	c := &checks{}
+	for p.rep.ABFT = c; !gemm.Checked(k, b, &s.ws, t); {
+		err := errors.New("all of C failed its check, computed by the master")
+		p.sayWrong(err)
+		if c.Wrong++; c.Wrong == master.MostTries {
+			return adviseWrong(fmt.Errorf("%w: %w", master.ErrWrong, err))
+		}
+	}
+	return nil
 }
 
 // operand reads op(A) or op(B)ᵀ, m; not at all where k is 0.
@@ -122,19 +145,11 @@ func (s *scratch[T]) read(mem *[]T, f *matfile.File) ([]T, error) {
 	return data, matfile.Read(f, data, 0, count, s.raw)
 }
 
-// resize returns memory for n elements, what is there if it is enough.
+// resize returns memory for n elements, what is there if it is enough. It grows to
+// a power of two, which is seldom: fresh memory costs a page fault every 4 KiB.
 func resize[T elem.Float](mem *[]T, n int64) []T {
 	if int64(cap(*mem)) < n {
-		*mem = make([]T, n)
+		*mem = make([]T, 1<<bits.Len64(uint64(n-1)))
 	}
 	return (*mem)[:n]
-}
-
-// canonical replaces every NaN by the one that files hold.
-func canonical[T elem.Float](c []T) {
-	for i, x := range c {
-		if x != x {
-			c[i] = T(math.Float64frombits(0x7ff8 << 48))
-		}
-	}
 }

@@ -26,6 +26,7 @@ type batchFlags struct {
 	joblog, halt, memory   string
 	resume, resumeFailed   bool
 	force, asJSON, planned bool
+	abft                   bool
 	progress               *progressFlags
 	trace                  *string
 }
@@ -71,6 +72,7 @@ with exit status 75; --resume does what is left, also after a crash.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.checkpoint, "checkpoint", checkpointAuto, "save finished rows of long jobs at this `INTERVAL`, as in 30s; off; or auto: 30s if a job may take longer than a minute")
 	fl.StringVar(&f.verify, "verify", "freivalds", "check outputs before they get their names: freivalds, gonum, exact or none; a job's own field goes first")
+	fl.BoolVar(&f.abft, "abft", false, "check each tile of all outputs by checksums, and do it again if a processor or memory failed")
 	fl.StringVar(&f.memory, "memory", "auto", "memory that all jobs that run may take together, as in 600MiB (default: what the machine and the control group leave)")
 	fl.StringVar(&f.joblog, "joblog", "", "write a line to this `FILE` for each job that has ended")
 	fl.BoolVar(&f.resume, "resume", false, "pass over the jobs that the job log lists, and go on with what checkpoints have saved")
@@ -99,11 +101,13 @@ type queue struct {
 	items  []*item // in the order of the list
 	byJob  map[*batch.Job]*item
 	limit  ceiling // for all that runs together
-	rates  *rates  // nil before the first job was examined
+	rates  *rates  // nil before the first job was examined; guarded by measuring
 	tracer *tracer // nil without a trace
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards chosen
 	chosen map[elem.Type]tuned
+
+	measuring sync.Mutex
 }
 
 func (f *batchFlags) run(cmd *cobra.Command, list string) error {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"matmul/internal/batch"
 	"matmul/internal/journal"
@@ -94,6 +96,7 @@ func (q *queue) readAll(from *batch.Reader) error {
 // examineAll examines all jobs, each after those whose outputs it reads.
 func (q *queue) examineAll(jobs []*batch.Job, bad *listError) error {
 	wrong := map[string]bool{}
+	free := q.examineFree()
 	for _, j := range batch.InOrder(jobs) {
 		it := q.byJob[j]
 		if it.state != itemWaits {
@@ -104,7 +107,10 @@ func (q *queue) examineAll(jobs []*batch.Job, bad *listError) error {
 			wrong[j.ID] = true // nothing can be said of it
 			continue
 		}
-		err := q.examine(it)
+		err, did := free[it]
+		if !did {
+			err = q.examine(it)
+		}
 		if err == nil {
 			continue
 		}
@@ -121,6 +127,33 @@ func (q *queue) examineAll(jobs []*batch.Job, bad *listError) error {
 		return bad.sorted()
 	}
 	return nil
+}
+
+// examineFree examines the jobs that come after no others, by as many goroutines as
+// there are workers, and returns what is wrong with each.
+func (q *queue) examineFree() map[*item]error {
+	var all []*item
+	for _, it := range q.items {
+		if it.state == itemWaits && len(it.After) == 0 {
+			all = append(all, it)
+		}
+	}
+	errs := make([]error, len(all))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range q.crew.workers {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				errs[i] = q.examine(all[i])
+			}
+		})
+	}
+	wg.Wait()
+	of := make(map[*item]error, len(all))
+	for i, it := range all {
+		of[it] = errs[i]
+	}
+	return of
 }
 
 // affordOutputs compares what all outputs take together with what their file systems

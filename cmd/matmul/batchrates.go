@@ -119,6 +119,9 @@ func multiplying[T elem.Float](k *gemm.Kernel, b gemm.Blocking, look time.Durati
 	const depth = 256
 	m, n := 16*k.MR, 8*k.NR
 	cold := make([]T, coldSquares*(m+n)*depth)
+	for i := range cold {
+		cold[i] = 1 // pages that are only read are all the same one
+	}
 	at := 0
 	operand := func(width, lanes int) gemm.Operand[T] {
 		data := cold[at : at+lanes*depth]
@@ -133,9 +136,7 @@ func multiplying[T elem.Float](k *gemm.Kernel, b gemm.Blocking, look time.Durati
 		}
 		at %= len(cold)
 	}
-	for range coldSquares / pieceTiles {
-		piece() // takes the pages
-	}
+	piece() // grows the workspace
 	return newService(timed(look, 1, piece), 2*float64(pieceTiles*m*n*depth))
 }
 
@@ -225,14 +226,6 @@ func filing(do func([]byte, int64) (int, error), pieces int64, look time.Duratio
 	return newService(seconds, pieceBytes)
 }
 
-// speed returns what an operation takes.
-func (q *queue) speed(t elem.Type) service {
-	if q.rates.compute[t] == (service{}) {
-		q.rates.compute[t] = q.computing(t, shortLook)
-	}
-	return q.rates.compute[t]
-}
-
 // peak returns the FMA limit of the workers in GFLOP/s, in float64.
 func (q *queue) peak() float64 {
 	u, err := q.choose(elem.Float64)
@@ -256,9 +249,9 @@ func pessimistic(seconds float64) time.Duration {
 
 // loadOf returns what a job asks of the workers.
 func (q *queue) loadOf(it *item, plan *master.Plan) batch.Load {
-	q.sample(it)
+	each, disk := q.sample(it)
+	size := float64(it.elem.Size())
 	l := batch.Load{Priority: it.Priority, Seq: it.Seq}
-	each, size := q.speed(it.elem).each, float64(it.elem.Size())
 	for id := range plan.Tasks() {
 		r := plan.Rect(id)
 		elements := float64(r.Rows()) * float64(r.Cols())
@@ -267,11 +260,11 @@ func (q *queue) loadOf(it *item, plan *master.Plan) batch.Load {
 			l.Compute, l.Total = max(l.Compute, d), l.Total+d
 			continue
 		}
-		d := pessimistic(elements * size * q.rates.disk.each)
+		d := pessimistic(elements * size * disk)
 		l.Disk, l.Total = max(l.Disk, d), l.Total+d
 	}
 	if cmp.Or(it.Verify, q.verify) != "none" {
-		l.Check = pessimistic(float64(it.bytes+it.out.DataSize()) * q.rates.disk.each)
+		l.Check = pessimistic(float64(it.bytes+it.out.DataSize()) * disk)
 		l.Total += l.Check
 	}
 	return l
@@ -280,17 +273,24 @@ func (q *queue) loadOf(it *item, plan *master.Plan) batch.Load {
 // loadAlone returns what a job asks of one processor. Verification reads what
 // was read and written once more.
 func (q *queue) loadAlone(it *item) batch.Load {
-	q.sample(it)
+	each, disk := q.sample(it)
 	bytes := float64(2 * (it.bytes + it.out.DataSize()))
-	d := pessimistic(it.Flops()*q.speed(it.elem).each + bytes*q.rates.disk.each)
+	d := pessimistic(it.Flops()*each + bytes*disk)
 	return batch.Load{Priority: it.Priority, Seq: it.Seq, Alone: d, Total: d}
 }
 
-// sample measures with the files of the first job.
-func (q *queue) sample(it *item) {
+// sample returns what an operation and a byte of a job take on the average. It
+// measures with the files of the first job.
+func (q *queue) sample(it *item) (perFlop, perByte float64) {
+	q.measuring.Lock()
+	defer q.measuring.Unlock()
 	if q.rates == nil {
 		q.rates = q.measure(it)
 	}
+	if q.rates.compute[it.elem] == (service{}) {
+		q.rates.compute[it.elem] = q.computing(it.elem, shortLook)
+	}
+	return q.rates.compute[it.elem].each, q.rates.disk.each
 }
 
 // waits returns the longest waits of all jobs, by their place in the list.

@@ -27,6 +27,9 @@ type batchReport struct {
 	Bound float64 `json:"longest_wait_bound_s"`
 	// Unpinned is why workers have no processors of their own, if they have not.
 	Unpinned string `json:"unpinned,omitempty"`
+	// ABFT counts what checks of tiles found in the jobs that are done; nil without
+	// them.
+	ABFT *checks `json:"abft,omitempty"`
 }
 
 // jobReport is one job of it.
@@ -58,6 +61,7 @@ type jobReport struct {
 	// Taken is how many operands were in shared memory already.
 	Taken  int      `json:"operands_in_memory"`
 	Verify *verdict `json:"verify,omitempty"`
+	ABFT   *checks  `json:"abft,omitempty"`
 }
 
 // A jobsError is a batch not all of whose jobs are done.
@@ -118,10 +122,16 @@ func (it *item) exit() int {
 
 func (w *work) report(took time.Duration) *batchReport {
 	r := &batchReport{Jobs: make([]jobReport, len(w.items)), Seconds: took.Seconds(), Unpinned: w.unpinned}
+	if w.abft {
+		r.ABFT = &checks{}
+	}
 	bounds := w.waits()
 	for i, it := range w.items {
 		j := it.report(bounds[i])
 		r.Jobs[i] = j
+		if it.abft != nil && it.err == nil {
+			r.ABFT.Wrong, r.ABFT.Retired = r.ABFT.Wrong+it.abft.Wrong, r.ABFT.Retired+it.abft.Retired
+		}
 		switch it.state {
 		case itemDone:
 			r.Done++
@@ -142,7 +152,7 @@ func (w *work) report(took time.Duration) *batchReport {
 
 func (it *item) report(bound batch.Wait) jobReport {
 	j := jobReport{ID: it.ID, Seq: it.Seq, Priority: it.Priority, Out: it.Out, M: it.M, N: it.N, K: it.K,
-		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, Kept: it.kept, Taken: it.taken, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
+		DType: it.elem.String(), State: it.state.String(), Verify: it.verdict, ABFT: it.abft, Kept: it.kept, Taken: it.taken, Queue: it.queued.Seconds(), Bound: bound.Longest().Seconds()}
 	if it.err != nil {
 		j.Error = it.err.Error()
 	}
@@ -163,7 +173,11 @@ func (r *batchReport) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(r)
 	}
-	t := newTable("job", "priority", "m×n×k", "state", "time", "GFLOP/s", "wait", "verified")
+	head := []string{"job", "priority", "m×n×k", "state", "time", "GFLOP/s", "wait", "verified"}
+	if r.ABFT != nil {
+		head = append(head, "wrong tiles")
+	}
+	t := newTable(head...)
 	for i := range r.Jobs {
 		j := &r.Jobs[i]
 		if j.Seconds == 0 {
@@ -174,8 +188,12 @@ func (r *batchReport) print(out io.Writer, asJSON bool) error {
 		if j.Verify != nil && j.Verify.OK {
 			verified = j.Verify.Method
 		}
-		t.row(oneLine(j.ID), fmt.Sprint(j.Priority), fmt.Sprintf("%d×%d×%d", j.M, j.N, j.K), j.State,
-			strings.TrimSpace(duration(j.Seconds)), fmt.Sprintf("%.1f", j.GFLOPS), strings.TrimSpace(duration(j.Wait+j.Queue)), verified)
+		cells := []string{oneLine(j.ID), fmt.Sprint(j.Priority), fmt.Sprintf("%d×%d×%d", j.M, j.N, j.K), j.State,
+			strings.TrimSpace(duration(j.Seconds)), fmt.Sprintf("%.1f", j.GFLOPS), strings.TrimSpace(duration(j.Wait + j.Queue)), verified}
+		if j.ABFT != nil {
+			cells = append(cells, fmt.Sprint(j.ABFT.Wrong))
+		}
+		t.row(cells...)
 	}
 	var text strings.Builder
 	t.write(&text)
@@ -197,6 +215,9 @@ func (r *batchReport) print(out io.Writer, asJSON bool) error {
 			strings.TrimSpace(duration(r.Wait)), oneLine(r.Of), strings.TrimSpace(duration(r.Bound)))
 	}
 	text.WriteByte('\n')
+	if r.ABFT != nil {
+		fmt.Fprintf(&text, "%s\n", r.ABFT.text())
+	}
 	if r.Unpinned != "" {
 		fmt.Fprintf(&text, "pinning: none: %s\n", r.Unpinned)
 	}

@@ -66,9 +66,10 @@ func outputKey(path string, t elem.Type) shareKey {
 	return shareKey{file: sameFile(path), role: 'c', elem: t, alpha: 1}
 }
 
-// register notes which shares a job could use.
+// register notes which shares a job could use. With checks of tiles it uses none:
+// panels that have changed in memory could not be packed again for all that use them.
 func (w *work) register(it *item) {
-	if it.alone || it.state != itemWaits || it.Alpha == 0 || it.K == 0 {
+	if w.abft || it.alone || it.state != itemWaits || it.Alpha == 0 || it.K == 0 {
 		return
 	}
 	u, err := w.choose(it.elem)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -69,6 +70,9 @@ func (q *queue) work(ctx context.Context, arriving *batch.Reader) error {
 	w := &work{queue: q, graph: batch.NewGraph(), events: make(chan func()), pooled: map[*item]bool{}, shares: map[shareKey]*share{}}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
+	// As long as one of Go's processors idles, its monitor does not take one from a
+	// goroutine that is just reading or writing a file, to give it to nobody.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1))
 	for i := range q.crew.workers {
 		w.desks = append(w.desks, &desk{seat: trace.Desk(i)})
 	}

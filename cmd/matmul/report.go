@@ -64,6 +64,14 @@ type checks struct {
 	Retired int `json:"retired_workers"`
 }
 
+// text says it in a line.
+func (c *checks) text() string {
+	if c.Wrong == 0 {
+		return "every tile passed its check"
+	}
+	return fmt.Sprintf("%d tile(s) failed their check and were done again, %d worker(s) were replaced; the result is not affected", c.Wrong, c.Retired)
+}
+
 // seconds are times. Kinds of task overlap: what pack, multiply and store took
 // is the time that all of them took together, divided as [shares] says.
 type seconds struct {
@@ -175,10 +183,8 @@ func (r *report) print(out io.Writer, asJSON bool) error {
 	if c := r.Checkpoint; c != nil {
 		line("  %d checkpoint(s), %s at most, %s", c.Count, strings.TrimSpace(duration(c.Slowest)), c.text())
 	}
-	if c := r.ABFT; c != nil && c.Wrong > 0 {
-		line("  %d tile(s) failed their check and were done again, %d worker(s) were replaced; the result is not affected", c.Wrong, c.Retired)
-	} else if c != nil {
-		line("  every tile passed its check")
+	if c := r.ABFT; c != nil {
+		line("  %s", c.text())
 	}
 	if r.Deaths > 0 {
 		line("  %d worker(s) died or could not be started; the result is not affected", r.Deaths)

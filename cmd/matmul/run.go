@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -95,6 +96,7 @@ type product struct {
 	crew     crew
 	method   verify.Method // "" for none
 	name     string        // of the job in a trace
+	batched  bool          // it is a job of a batch
 	prefix   string        // of the names of its bars
 	priority uint8
 	choose   func(elem.Type) (tuned, error) // the sizes for an element type; nil for those of crew
@@ -274,7 +276,7 @@ func (p *product) specify() error {
 		Type: t, Alpha: rounded(t, p.alpha), Beta: rounded(t, p.beta), Priority: p.priority, Name: p.name,
 		A:    operand(p.in.a, p.in.a.AsRow(), p.transA),
 		B:    operand(p.in.b, p.in.b.AsColumn(), p.transB),
-		ABFT: p.abft, Wrong: func(w master.Wrong) { say(p.cmd.ErrOrStderr(), &w) },
+		ABFT: p.abft, Wrong: func(w master.Wrong) { p.sayWrong(&w) },
 	}
 	if p.in.c0 != nil {
 		s.C0 = p.result(p.in.c0, s.A.Rows)
@@ -361,13 +363,27 @@ func (p *product) multiply(ctx context.Context, pool *master.Pool) (rep master.R
 	} else {
 		rep, err = p.multiplyWhole(ctx, pool, out)
 	}
-	if errors.Is(err, master.ErrWrong) {
-		err = advise(err, "nothing was written: the machine is faulty")
-	}
 	if err != nil {
-		return rep, err
+		return rep, adviseWrong(err)
 	}
 	return rep, p.in.changed()
+}
+
+// sayWrong says that a tile of C failed its check, and is done again.
+func (p *product) sayWrong(err error) {
+	if p.batched {
+		err = fmt.Errorf("job %s: %w", p.name, err)
+	}
+	say(p.cmd.ErrOrStderr(), err)
+}
+
+// adviseWrong adds to an error what it means that a tile of C failed its check
+// again and again.
+func adviseWrong(err error) error {
+	if errors.Is(err, master.ErrWrong) {
+		return advise(err, "nothing was written: the machine is faulty")
+	}
+	return err
 }
 
 func (p *product) multiplyWhole(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {

@@ -412,9 +412,9 @@ func (p *part) store(ctx context.Context, mem []byte) error {
 	r := p.block(p.world.Rank)
 	mem = mem[:r.Rows()*r.Cols()*int64(p.spec.Type.Size())]
 	if p.spec.Type == elem.Float32 {
-		canonical(elem.Slice[float32](mem))
+		elem.Canonical(elem.Slice[float32](mem))
 	} else {
-		canonical(elem.Slice[float64](mem))
+		elem.Canonical(elem.Slice[float64](mem))
 	}
 	write := p.writeTogether
 	if p.scatter {

@@ -94,7 +94,7 @@ func (o *Opener) load(ctx context.Context, s *source, reader io.ReadCloser) (*Fi
 	defer reader.Close()
 	count, end := o.count(ctx, s)
 	defer end()
-	r := bufio.NewReaderSize(count(reader), readBuffer)
+	r := bufio.NewReader(count(reader)) // a header takes little, and a matrix that is read in place no more
 	head, err := r.Peek(headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, s.readError(err)
@@ -118,10 +118,12 @@ func (o *Opener) load(ctx context.Context, s *source, reader io.ReadCloser) (*Fi
 			return nil, err
 		}
 		return o.elements(s, r, in)
-	case Market:
-		return o.decode(s, func(c *scratch) (Info, error) { return decodeMarket(r, c) })
 	}
-	return o.decode(s, func(c *scratch) (Info, error) { return readText(r, c) })
+	text := bufio.NewReaderSize(r, readBuffer)
+	if format == Market {
+		return o.decode(s, func(c *scratch) (Info, error) { return decodeMarket(text, c) })
+	}
+	return o.decode(s, func(c *scratch) (Info, error) { return readText(text, c) })
 }
 
 // count returns what makes a reader end with ctx and tell how much of s was read.

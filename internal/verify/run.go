@@ -89,26 +89,28 @@ func (p *meter) grow(n int64) {
 }
 
 // parallel calls do(worker, task) for all tasks in [0, tasks), on as many
-// goroutines as there are workers and tasks. It returns the first error, and
+// goroutines as there are workers and tasks, this one among them. It returns the first error, and
 // no new task begins after one, or after ctx is cancelled.
 func parallel(ctx context.Context, workers int, tasks int64, do func(worker int, task int64) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var next atomic.Int64
-	var wg sync.WaitGroup
-	for w := range int(min(int64(workers), tasks)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				task := next.Add(1) - 1
-				if task >= tasks {
-					return
-				}
-				if err := do(w, task); err != nil {
-					stop(err)
-				}
+	work := func(w int) {
+		for ctx.Err() == nil {
+			task := next.Add(1) - 1
+			if task >= tasks {
+				return
 			}
-		})
+			if err := do(w, task); err != nil {
+				stop(err)
+			}
+		}
 	}
+	var wg sync.WaitGroup
+	for w := 1; w < int(min(int64(workers), tasks)); w++ {
+		wg.Go(func() { work(w) })
+	}
+	work(0)
 	wg.Wait()
 	return context.Cause(ctx)
 }
