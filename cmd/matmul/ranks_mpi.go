@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -146,6 +147,8 @@ const noteSize = 1024
 // join initialises MPI. Collective.
 func join(ctx context.Context) (*team, error) {
 	w := newWatch()
+	// A call of MPI, a nap and the wait for the workers each hold one.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	world, err := mpi.Init()
 	if err != nil {
 		return nil, err
@@ -167,9 +170,9 @@ func (t *team) leave() {
 
 const (
 	eager = 200 * time.Microsecond // of looking for messages without a pause
-	// pause is the time between looks after that, which cost a worker its processor.
-	// It becomes a millisecond while nothing else happens: Go's timers are no finer.
-	pause = 100 * time.Microsecond
+	// A pause between looks is a part of the time waited so far, within bounds.
+	leastPause = 20 * time.Microsecond
+	mostPause  = time.Millisecond
 	// deaf is how long after a signal the others may take to answer, beside what
 	// their messages take. Launchers signal the ranks of a job one of which has died.
 	deaf = 5 * time.Second
@@ -177,7 +180,8 @@ const (
 
 // wait drives the requests until all are done.
 func (t *team) wait(ctx context.Context, rs ...*mpi.Request) error {
-	return t.until(ctx, func() (bool, error) { return allDone(rs) })
+	begin := time.Now()
+	return t.until(ctx, func() (bool, error) { return allDone(rs) }, func() { pause(begin) })
 }
 
 // allDone drives requests and reports whether all are done.
@@ -190,10 +194,19 @@ func allDone(rs []*mpi.Request) (bool, error) {
 	return true, nil
 }
 
-// until calls look, which drives MPI, until it reports true. An error means that
-// the other ranks cannot be reached.
-func (t *team) until(ctx context.Context, look func() (bool, error)) error {
-	begin := time.Now()
+// pause passes the time to the next look of one who has nothing else to do since
+// begin.
+func pause(begin time.Time) {
+	if waited := time.Since(begin); waited < eager {
+		sys.Yield()
+	} else {
+		sys.Nap(min(max(waited/16, leastPause), mostPause))
+	}
+}
+
+// until calls look, which drives MPI, until it reports true, and between two calls
+// rest. An error means that the other ranks cannot be reached.
+func (t *team) until(ctx context.Context, look func() (bool, error), rest func()) error {
 	var ended time.Time
 	for {
 		done, err := look()
@@ -215,11 +228,7 @@ func (t *team) until(ctx context.Context, look func() (bool, error)) error {
 			t.lost = true
 			return fmt.Errorf("%w, and other ranks do not answer", context.Cause(ctx))
 		}
-		if time.Since(begin) < eager {
-			sys.Yield()
-		} else {
-			time.Sleep(pause)
-		}
+		rest()
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"matmul/internal/matfile"
 	"matmul/internal/mpi"
 	"matmul/internal/summa"
+	"matmul/internal/sys"
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
@@ -218,17 +219,15 @@ func (p *part) doBand(ctx context.Context) error {
 		return err
 	}
 	for t := range steps {
-		done := make(chan error, 1)
-		if p.failed != nil {
-			done <- nil // and the others are told so before the next step
-		} else {
-			go func() { done <- p.multiply(ctx, t) }()
+		var product *stepRun
+		if p.failed == nil { // else the others are told so before the next step
+			product = p.start(ctx, t)
 		}
 		coming = nil
 		if t+1 < steps {
 			coming = p.begin(ctx, t+1)
 		}
-		if err := p.arrive(ctx, coming, done); err != nil {
+		if err := p.arrive(ctx, coming, product); err != nil {
 			return err
 		}
 	}
@@ -337,26 +336,75 @@ func (p *part) width(step int) int64 {
 	return min(p.plan.Width, p.k-int64(step)*p.plan.Width)
 }
 
+// A stepRun is the product of a step that is being done.
+type stepRun struct {
+	over chan struct{} // closed when it is
+	err  error
+}
+
+// start begins to multiply the panels of a step.
+func (p *part) start(ctx context.Context, step int) *stepRun {
+	r := &stepRun{over: make(chan struct{})}
+	go func() {
+		r.err = p.multiply(ctx, step)
+		close(r.over)
+	}()
+	return r
+}
+
+// wait waits until the product is over or so much time has passed, and reports
+// whether it is over.
+func (r *stepRun) wait(d time.Duration) bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+	}
+	if d == 0 {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-r.over:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // arrive waits for the panels that are coming, if any are, and for the product
 // of the step before, if one is being done. The error is that of any rank.
-func (p *part) arrive(ctx context.Context, c *coming, done chan error) error {
-	arrived := c == nil
+func (p *part) arrive(ctx context.Context, c *coming, product *stepRun) error {
+	arrived, idle := c == nil, time.Now()
 	err := p.until(ctx, func() (_ bool, err error) {
-		select {
-		case err := <-done:
-			p.failed, done = cmp.Or(p.failed, err), nil
-		default:
+		if product != nil && product.wait(0) {
+			p.failed, product, idle = cmp.Or(p.failed, product.err), nil, time.Now()
 		}
 		if !arrived {
 			arrived, err = p.advance(c)
 		}
-		return arrived && done == nil, err
+		return arrived && product == nil, err
+	}, func() {
+		switch {
+		case product == nil:
+			pause(idle)
+		case arrived:
+			product.wait(mostPause)
+		default:
+			sys.Nap(busyPause)
+		}
 	})
 	if err != nil || c == nil {
 		return err
 	}
 	return p.verdict(ctx, *p.vote, p.failed)
 }
+
+// busyPause is the time between looks for messages while workers compute: each
+// look takes a worker's processor from it for some microseconds, and moves a few
+// hundred KiB at most between ranks that share memory.
+const busyPause = 300 * time.Microsecond
 
 // multiply adds the product of the panels of a step to this rank's block of C.
 func (p *part) multiply(ctx context.Context, step int) error {
@@ -372,7 +420,7 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	s.A.Matrix = packed(s.A.Matrix, r.Rows(), w, s.Type, p.a[step%2])
 	s.B.Matrix = packed(s.B.Matrix, w, r.Cols(), s.Type, p.b[step%2])
 	s.A.File, s.B.File, s.C0 = nil, nil, master.Operand{}
-	s.Kept = nil
+	s.Kept, s.MaxScratch = nil, mostScratch
 	if step > 0 {
 		s.Beta = 1
 	}
