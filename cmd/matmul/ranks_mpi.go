@@ -20,7 +20,6 @@ import (
 	"matmul/internal/matfile"
 	"matmul/internal/mpi"
 	"matmul/internal/sys"
-	"matmul/internal/verify"
 	"matmul/master"
 )
 
@@ -464,13 +463,13 @@ func (t *team) openOutput(ctx context.Context, p *product) (finished bool, err e
 // produce computes C, and at rank 0 checks it and gives it its name. It ends the
 // use of the output. Collective.
 func (t *team) produce(ctx context.Context, h *hired) error {
+	p := h.product
 	err := t.compute(ctx, h)
+	if err == nil {
+		err = t.check(ctx, p)
+	}
 	if t.world.Rank > 0 {
 		return err
-	}
-	p := h.product
-	if err == nil {
-		err = p.checkOutput(ctx, verify.Options{})
 	}
 	if err == nil && !p.to.IsPlain() {
 		err = p.convert(ctx)

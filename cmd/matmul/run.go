@@ -206,7 +206,11 @@ func (p *product) work(ctx context.Context) error {
 
 // checkOutput verifies what is to become C.
 func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
-	err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o)
+	return adviseWrong(p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o))
+}
+
+// adviseWrong adds to the error of a C that is wrong what to do.
+func adviseWrong(err error) error {
 	if exitCode(err) == exitWrong {
 		return advise(err, "nothing was written: the machine may be faulty, run again")
 	}
@@ -400,6 +404,11 @@ func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) 
 	if err != nil {
 		return err
 	}
+	return p.judge(r)
+}
+
+// judge notes a verdict, and returns what is wrong with C.
+func (p *product) judge(r verify.Report) error {
 	v := newVerdict(r)
 	p.rep.Verify = &v
 	p.rep.Seconds.Verify = v.Seconds
