@@ -31,7 +31,7 @@ host() {
 	ip -n "$ns" link set eth0 up
 	ip -n "$ns" link set lo up
 	if [ -n "${RATE:-}" ]; then
-		ip netns exec "$ns" tc qdisc add dev eth0 root tbf rate "$RATE" burst 32kb latency 50ms
+		ip netns exec "$ns" tc qdisc add dev eth0 root tbf rate "$RATE" burst 64kb latency 50ms
 	fi
 }
 
@@ -63,7 +63,7 @@ up_relay() {
 	exec {relay_in}>"$work/in"
 	read -r _ <"$work/out"
 	for i in $(seq "$hosts"); do
-		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 9000
+		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 32000
 		host "$i"
 	done
 }

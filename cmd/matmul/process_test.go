@@ -89,13 +89,20 @@ func (r *running) wait() int {
 	return r.waitFor(testPatience)
 }
 
-// waitFor is wait for a command that may take long.
+// waitFor is wait for a command that may take long. It counts looks: time in which
+// test and command are suspended together, as by a freezer, is not the command's.
 func (r *running) waitFor(limit time.Duration) int {
 	r.t.Helper()
-	select {
-	case <-r.ended:
-	case <-time.After(limit):
-		r.t.Fatalf("the command hangs:\n%s", r.describe())
+	const look = 100 * time.Millisecond
+	for ended := false; !ended; limit -= look {
+		select {
+		case <-r.ended:
+			ended = true
+		case <-time.After(look):
+			if limit <= 0 {
+				r.t.Fatalf("the command hangs:\n%s", r.describe())
+			}
+		}
 	}
 	s := r.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if s.Signaled() {

@@ -6,10 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -18,8 +16,6 @@ import (
 	"matmul/internal/elem"
 	"matmul/internal/matfile"
 	"matmul/internal/mpi"
-	"matmul/internal/sys"
-	"matmul/internal/verify"
 	"matmul/master"
 )
 
@@ -129,237 +125,6 @@ func (h *hired) close() {
 	h.in.close()
 }
 
-// A team is the ranks of a product, as one of them sees it.
-type team struct {
-	world *mpi.Comm
-	vote  *int64 // for agreements
-	note  []byte // for what one rank tells the others
-	lost  bool   // the others cannot be reached any more
-	watch *watch
-	// underway is how long messages may take that others have begun to send.
-	underway time.Duration
-}
-
-// noteSize is the bytes of an error that another rank can tell.
-const noteSize = 1024
-
-// join initialises MPI. Collective.
-func join(ctx context.Context) (*team, error) {
-	w := newWatch()
-	world, err := mpi.Init()
-	if err != nil {
-		return nil, err
-	}
-	t := &team{world: world, vote: mpi.AllocInt64(), note: mpi.Alloc(noteSize), watch: w}
-	if err := t.neighbours(ctx); err != nil {
-		t.giveUp(err)
-		return nil, err
-	}
-	return t, nil
-}
-
-// leave ends MPI, unless the others are lost.
-func (t *team) leave() {
-	if !t.lost {
-		_ = mpi.Finalize()
-	}
-}
-
-const (
-	eager = 200 * time.Microsecond // of looking for messages without a pause
-	// pause is the time between looks after that, which cost a worker its processor.
-	// It becomes a millisecond while nothing else happens: Go's timers are no finer.
-	pause = 100 * time.Microsecond
-	// deaf is how long after a signal the others may take to answer, beside what
-	// their messages take. Launchers signal the ranks of a job one of which has died.
-	deaf = 5 * time.Second
-)
-
-// wait drives the requests until all are done.
-func (t *team) wait(ctx context.Context, rs ...*mpi.Request) error {
-	return t.until(ctx, func() (bool, error) { return allDone(rs) })
-}
-
-// allDone drives requests and reports whether all are done.
-func allDone(rs []*mpi.Request) (bool, error) {
-	for _, r := range rs {
-		if done, err := r.Done(); !done || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// until calls look, which drives MPI, until it reports true. An error means that
-// the other ranks cannot be reached.
-func (t *team) until(ctx context.Context, look func() (bool, error)) error {
-	begin := time.Now()
-	var ended time.Time
-	for {
-		done, err := look()
-		if err != nil {
-			t.lost = true
-			return fmt.Errorf("%w: another rank has died, or the network failed", err)
-		}
-		if done {
-			return nil
-		}
-		if err := t.watch.err(); err != nil {
-			t.lost = true
-			return err
-		}
-		switch {
-		case ended.IsZero() && ctx.Err() != nil:
-			ended = time.Now()
-		case !ended.IsZero() && time.Since(ended) > deaf+t.underway:
-			t.lost = true
-			return fmt.Errorf("%w, and other ranks do not answer", context.Cause(ctx))
-		}
-		if time.Since(begin) < eager {
-			sys.Yield()
-		} else {
-			time.Sleep(pause)
-		}
-	}
-}
-
-// reached notes whether a call of MPI, other than for files, has failed: then the
-// others cannot be told.
-func (t *team) reached(err error) error {
-	t.lost = t.lost || err != nil
-	return err
-}
-
-// most returns the largest of all ranks' numbers. Collective.
-func (t *team) most(ctx context.Context, v int64) (int64, error) {
-	*t.vote = v
-	r, err := t.world.Max(t.vote)
-	if t.reached(err) == nil {
-		err = t.wait(ctx, r)
-	}
-	return *t.vote, err
-}
-
-// bcast copies the buffer of root to all others'. Collective.
-func (t *team) bcast(ctx context.Context, buf []byte, root int) error {
-	r, err := t.world.Bcast(buf, root)
-	if t.reached(err) == nil {
-		err = t.wait(ctx, r)
-	}
-	return err
-}
-
-// share returns what rank 0 gives. Collective.
-func (t *team) share(ctx context.Context, text []byte) ([]byte, error) {
-	n, err := t.most(ctx, int64(len(text))) // others give nothing
-	if err != nil {
-		return nil, err
-	}
-	all := mpi.Alloc(int(n))
-	copy(all, text)
-	return all, t.bcast(ctx, all, 0)
-}
-
-// transfer sends or receives a message, and waits for it.
-func (t *team) transfer(ctx context.Context, by func([]byte, int) (*mpi.Request, error), buf []byte, peer int) error {
-	r, err := by(buf, peer)
-	if t.reached(err) == nil {
-		err = t.wait(ctx, r)
-	}
-	return err
-}
-
-// least returns the smallest of all ranks' numbers. Collective.
-func (t *team) least(ctx context.Context, v int64) (int64, error) {
-	v, err := t.most(ctx, -v)
-	return -v, err
-}
-
-// ballot is what a rank says of an error: of all the largest, that of the lowest
-// rank that has one, counts.
-func (t *team) ballot(err error) int64 {
-	if err == nil {
-		return 0
-	}
-	return int64(t.world.Size-t.world.Rank)<<8 | int64(exitCode(err))
-}
-
-// agree returns nil if every rank's error is nil; else, at the lowest rank with
-// one, that error, and at the others what that rank says. Collective.
-func (t *team) agree(ctx context.Context, err error) error {
-	if t.lost {
-		return err
-	}
-	v, failed := t.most(ctx, t.ballot(err))
-	if failed != nil {
-		return failed
-	}
-	return t.verdict(ctx, v, err)
-}
-
-// verdict tells everybody the error that an agreement has found. Collective.
-func (t *team) verdict(ctx context.Context, v int64, err error) error {
-	if v == 0 {
-		return nil
-	}
-	who := t.world.Size - int(v>>8)
-	clear(t.note)
-	if who == t.world.Rank {
-		copy(t.note, strings.ToValidUTF8(oneLine(err.Error()), ""))
-	}
-	failed := t.bcast(ctx, t.note, who)
-	switch {
-	case failed != nil:
-		return failed
-	case who == t.world.Rank:
-		return err
-	}
-	return rankError{rank: who, code: int(v & 0xff), text: strings.TrimRight(string(t.note), "\x00")}
-}
-
-// conclude ends the product at every rank with the status of rank 0, which tells
-// the user. Collective, unless the others are lost: then it ends them.
-func (t *team) conclude(ctx context.Context, err error) error {
-	if !t.lost {
-		code := 0
-		if t.world.Rank == 0 {
-			code = exitCode(err)
-		}
-		// A signal has done its work by now.
-		status, failed := t.most(context.WithoutCancel(ctx), int64(code))
-		if failed == nil && t.world.Rank > 0 {
-			err = elsewhere(int(status))
-		} else {
-			err = errors.Join(err, failed)
-		}
-	}
-	if t.lost {
-		t.giveUp(err)
-	}
-	t.watch.end()
-	return err
-}
-
-// giveUp ends all ranks at once. Rank 0 comes first, so that there is one message
-// if it lives.
-func (t *team) giveUp(err error) {
-	if t.world.Rank > 0 {
-		time.Sleep(time.Second + min(50*time.Millisecond*time.Duration(t.world.Rank), 3*time.Second))
-	}
-	t.watch.tell(err)
-	code := max(exitCode(err), exitFailed)
-	time.AfterFunc(abortTime, func() { os.Exit(code) })
-	t.world.Abort(code)
-}
-
-// elsewhere returns the error of a rank whose product has failed at another.
-func elsewhere(code int) error {
-	if code == exitDone {
-		return nil
-	}
-	return rankError{code: code, silent: true}
-}
-
 // open opens the inputs, at every rank or at rank 0 for all, and says what the
 // product is. Collective.
 func (t *team) open(ctx context.Context, h *hired, args []string) error {
@@ -455,13 +220,13 @@ func (t *team) openOutput(ctx context.Context, p *product) (finished bool, err e
 // produce computes C, and at rank 0 checks it and gives it its name. It ends the
 // use of the output. Collective.
 func (t *team) produce(ctx context.Context, h *hired) error {
+	p := h.product
 	err := t.compute(ctx, h)
+	if err == nil {
+		err = t.check(ctx, p)
+	}
 	if t.world.Rank > 0 {
 		return err
-	}
-	p := h.product
-	if err == nil {
-		err = p.checkOutput(ctx, verify.Options{})
 	}
 	if err == nil && !p.to.IsPlain() {
 		err = p.convert(ctx)

@@ -208,8 +208,15 @@ func (p *product) work(ctx context.Context) error {
 
 // checkOutput verifies what is to become C.
 func (p *product) checkOutput(ctx context.Context, o verify.Options) error {
-	err := p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o)
-	if exitCode(err) == exitWrong {
+	return adviseWrong(p.check(ctx, &matfile.File{Info: p.dest.Info, File: p.dest.File()}, o))
+}
+
+// adviseWrong adds to the error of a C that is wrong what to do.
+func adviseWrong(err error) error {
+	switch {
+	case errors.Is(err, master.ErrWrong): // again and again
+		return advise(err, "nothing was written: the machine is faulty")
+	case exitCode(err) == exitWrong:
 		return advise(err, "nothing was written: the machine may be faulty, run again")
 	}
 	return err
@@ -377,15 +384,6 @@ func (p *product) sayWrong(err error) {
 	say(p.cmd.ErrOrStderr(), err)
 }
 
-// adviseWrong adds to an error what it means that a tile of C failed its check
-// again and again.
-func adviseWrong(err error) error {
-	if errors.Is(err, master.ErrWrong) {
-		return advise(err, "nothing was written: the machine is faulty")
-	}
-	return err
-}
-
 func (p *product) multiplyWhole(ctx context.Context, pool *master.Pool, out master.Output) (master.Report, error) {
 	p.plan.Out = out
 	job, err := pool.Prepare(ctx, p.plan)
@@ -416,6 +414,11 @@ func (p *product) check(ctx context.Context, c *matfile.File, o verify.Options) 
 	if err != nil {
 		return err
 	}
+	return p.judge(r)
+}
+
+// judge notes a verdict, and returns what is wrong with C.
+func (p *product) judge(r verify.Report) error {
 	v := newVerdict(r)
 	p.rep.Verify = &v
 	p.rep.Seconds.Verify = v.Seconds

@@ -5,20 +5,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"path/filepath"
 	"time"
 
-	"matmul/internal/elem"
-	"matmul/internal/matfile"
 	"matmul/internal/mpi"
 	"matmul/internal/summa"
-	"matmul/master"
-	"matmul/shmmat"
 	"matmul/tiling"
 	"matmul/tune"
 )
@@ -92,28 +84,6 @@ func (t *team) compute(ctx context.Context, h *hired) error {
 		p.report(time.Since(start), missing)
 	}
 	return err
-}
-
-// openFile opens the part file at every rank, unless rank 0 alone writes it.
-// Collective.
-func (p *part) openFile(ctx context.Context) error {
-	if p.scatter {
-		return nil
-	}
-	dir, name, err := matfile.Beside(p.out)
-	if err := p.agree(ctx, err); err != nil {
-		return err
-	}
-	p.file, err = p.world.OpenFile(filepath.Join(dir, name+matfile.PartSuffix))
-	return p.agree(ctx, err)
-}
-
-// closeFile makes durable what every rank has written. Collective.
-func (p *part) closeFile() error {
-	if p.file == nil {
-		return nil
-	}
-	return errors.Join(p.file.Sync(), p.file.Close())
 }
 
 // missing tells every rank which rows rank 0 has to have computed. Collective.
@@ -218,17 +188,15 @@ func (p *part) doBand(ctx context.Context) error {
 		return err
 	}
 	for t := range steps {
-		done := make(chan error, 1)
-		if p.failed != nil {
-			done <- nil // and the others are told so before the next step
-		} else {
-			go func() { done <- p.multiply(ctx, t) }()
+		var product *stepRun
+		if p.failed == nil { // else the others are told so before the next step
+			product = p.start(ctx, t)
 		}
 		coming = nil
 		if t+1 < steps {
 			coming = p.begin(ctx, t+1)
 		}
-		if err := p.arrive(ctx, coming, done); err != nil {
+		if err := p.arrive(ctx, coming, product); err != nil {
 			return err
 		}
 	}
@@ -236,233 +204,6 @@ func (p *part) doBand(ctx context.Context) error {
 		return err
 	}
 	return p.store(ctx, p.c[(steps-1)%2].mem)
-}
-
-// A coming is the panels of a step on their way.
-type coming struct {
-	ctx      context.Context
-	step     int
-	reading  chan error     // of pieces; nil when they have been read
-	read     chan parcel    // of pieces of other ranks, with --scatter
-	parcels  []parcel       // that are being sent
-	pieces   []*mpi.Request // of this rank, with --scatter
-	broken   error          // of beginning to receive them
-	posted   bool           // the broadcasts have begun
-	requests []*mpi.Request
-}
-
-// begin begins to bring the panels of a step: first, the pieces of them that this
-// rank has itself.
-func (p *part) begin(ctx context.Context, step int) *coming {
-	c := &coming{ctx: ctx, step: step, reading: make(chan error, 1)}
-	failed := p.failed
-	switch {
-	case p.scatter && p.world.Rank == 0:
-		c.read = make(chan parcel)
-		go func() { c.reading <- p.ship(ctx, step, c.read, failed) }()
-	case p.scatter:
-		c.pieces, c.broken = p.receive(step)
-		c.reading <- nil
-	case failed != nil:
-		c.reading <- nil
-	default:
-		go func() { c.reading <- p.read(ctx, step) }()
-	}
-	return c
-}
-
-// advance drives the transfers and reports whether all is here. The last of them
-// is an agreement on whether to go on.
-func (p *part) advance(c *coming) (bool, error) {
-	if c.broken != nil {
-		return false, c.broken
-	}
-	if c.reading != nil || len(c.parcels) > 0 {
-		var next *parcel
-		select {
-		case parcel := <-c.read:
-			next = &parcel
-		case err := <-c.reading:
-			p.failed, c.reading = cmp.Or(p.failed, err, context.Cause(c.ctx)), nil
-		default:
-		}
-		if err := p.send(c, next); err != nil || c.reading != nil || len(c.parcels) > 0 {
-			return false, err
-		}
-	}
-	if here, err := allDone(c.pieces); !here || err != nil {
-		return false, err
-	}
-	if !c.posted {
-		c.posted = true
-		if err := p.post(c); err != nil {
-			return false, err
-		}
-	}
-	return allDone(c.requests)
-}
-
-// post begins the transfers of a step.
-func (p *part) post(c *coming) error {
-	a, b := p.owners(c.step)
-	mine := p.block(p.world.Rank)
-	width := p.width(c.step) * int64(p.spec.Type.Size())
-	for _, m := range []struct {
-		comm  *mpi.Comm
-		root  int
-		lanes int64
-		buf   buffer
-	}{{p.row, a, mine.Rows(), p.a[c.step%2]}, {p.col, b, mine.Cols(), p.b[c.step%2]}} {
-		if m.comm.Size == 1 || m.lanes*width == 0 {
-			continue // no rank of this row or column has any of it
-		}
-		r, err := m.comm.Bcast(m.buf.mem[:m.lanes*width], m.root)
-		if err != nil {
-			return err
-		}
-		c.requests = append(c.requests, r)
-	}
-	*p.vote = p.ballot(p.failed)
-	r, err := p.world.Max(p.vote)
-	c.requests = append(c.requests, r)
-	return err
-}
-
-// owners returns the column of the grid whose ranks have the panels of A of a
-// step, and the row whose ranks have those of B.
-func (p *part) owners(step int) (col, row int) { return step % p.plan.Q, step % p.plan.P }
-
-// width returns the columns of k of a step.
-func (p *part) width(step int) int64 {
-	return min(p.plan.Width, p.k-int64(step)*p.plan.Width)
-}
-
-// arrive waits for the panels that are coming, if any are, and for the product
-// of the step before, if one is being done. The error is that of any rank.
-func (p *part) arrive(ctx context.Context, c *coming, done chan error) error {
-	arrived := c == nil
-	err := p.until(ctx, func() (_ bool, err error) {
-		select {
-		case err := <-done:
-			p.failed, done = cmp.Or(p.failed, err), nil
-		default:
-		}
-		if !arrived {
-			arrived, err = p.advance(c)
-		}
-		return arrived && done == nil, err
-	})
-	if err != nil || c == nil {
-		return err
-	}
-	return p.verdict(ctx, *p.vote, p.failed)
-}
-
-// multiply adds the product of the panels of a step to this rank's block of C.
-func (p *part) multiply(ctx context.Context, step int) error {
-	r := p.block(p.world.Rank)
-	if r.Rows() == 0 || r.Cols() == 0 {
-		return nil
-	}
-	if step == 0 {
-		p.turn(r)
-	}
-	w := max(p.width(step), 0)
-	s := p.spec
-	s.A.Matrix = packed(s.A.Matrix, r.Rows(), w, s.Type, p.a[step%2])
-	s.B.Matrix = packed(s.B.Matrix, w, r.Cols(), s.Type, p.b[step%2])
-	s.A.File, s.B.File, s.C0 = nil, nil, master.Operand{}
-	s.Kept = nil
-	if step > 0 {
-		s.Beta = 1
-	}
-	if s.Beta != 0 {
-		s.C0.Matrix = packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[(step+1)%2])
-	}
-	s.Out = master.Output{Kept: packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[step%2])}
-	_, plan, err := p.crew.plan(p.tuned, s)
-	if err != nil {
-		return err
-	}
-	job, err := p.pool.Prepare(ctx, plan)
-	if err != nil {
-		return err
-	}
-	defer job.Close()
-	rep, err := job.Run(ctx)
-	p.multiplied += rep.Wall
-	p.tasks, p.deaths = p.tasks+rep.Tasks, p.deaths+rep.Deaths
-	p.tiles = [2]int64{plan.TileM, plan.TileN}
-	return err
-}
-
-// packed returns the matrix of rows × cols that lies in a buffer without gaps, in
-// the order of like.
-func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.Matrix {
-	m := shmmat.Matrix{Rows: rows, Cols: cols, Order: like.Order, Type: t, Segment: b.number}
-	m.LD = max(m.Minors(), 1)
-	return m
-}
-
-// store writes this rank's block of a band, as other ranks do theirs, and
-// records it if there are checkpoints. Collective.
-func (p *part) store(ctx context.Context, mem []byte) error {
-	begin := time.Now()
-	defer func() { p.stored += time.Since(begin) }()
-	r := p.block(p.world.Rank)
-	mem = mem[:r.Rows()*r.Cols()*int64(p.spec.Type.Size())]
-	if p.spec.Type == elem.Float32 {
-		elem.Canonical(elem.Slice[float32](mem))
-	} else {
-		elem.Canonical(elem.Slice[float64](mem))
-	}
-	write := p.writeTogether
-	if p.scatter {
-		write = p.collect
-	}
-	if err := p.agree(ctx, write(ctx, mem)); err != nil || !p.checkpoints {
-		return err
-	}
-	if p.file != nil {
-		if err := p.agree(ctx, p.file.Sync()); err != nil {
-			return err
-		}
-	}
-	return p.agree(ctx, p.record(r, mem))
-}
-
-// writeTogether writes this rank's block of a band, as other ranks do theirs.
-// Collective.
-func (p *part) writeTogether(_ context.Context, mem []byte) error {
-	// The header's length is that of the same matrix at every rank.
-	m, n, size := p.spec.A.Rows, p.spec.B.Cols, p.spec.Type.Size()
-	total, err := matfile.Size(m, n, p.spec.Type)
-	if err != nil {
-		return err
-	}
-	return p.file.WriteBlock(mem, total-m*n*int64(size), size, m, n, p.block(p.world.Rank))
-}
-
-// castagnoli is the polynomial of the sums that a journal holds.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// record notes in the journal of rank 0 what every rank has written. Collective.
-func (p *part) record(r tiling.Rect, mem []byte) error {
-	mine := make([]byte, 0, 40)
-	for _, v := range []int64{r.R0, r.R1, r.C0, r.C1, int64(crc32.Checksum(mem, castagnoli))} {
-		mine = binary.NativeEndian.AppendUint64(mine, uint64(v))
-	}
-	all, err := p.world.Gather(mine, 0)
-	if p.reached(err) != nil || p.world.Rank > 0 {
-		return err
-	}
-	for ; len(all) > 0; all = all[len(mine):] {
-		at := func(i int) int64 { return int64(binary.NativeEndian.Uint64(all[8*i:])) }
-		if r := (tiling.Rect{R0: at(0), R1: at(1), C0: at(2), C1: at(3)}); r.Rows() > 0 && r.Cols() > 0 {
-			p.saver.stored(r, uint32(at(4)))
-		}
-	}
-	return p.save()
 }
 
 // report says what the product took, as rank 0 saw it.

@@ -247,7 +247,7 @@ func (c *Comm) Gather(mine []byte, root int) (all []byte, err error) {
 }
 
 // Alloc returns n zeroed bytes outside Go's heap, for buffers of transfers. They
-// are there until the process ends.
+// are there until Free, or the end of the process.
 func Alloc(n int) []byte {
 	p := C.calloc(C.size_t(n), 1)
 	if p == nil {
@@ -255,6 +255,9 @@ func Alloc(n int) []byte {
 	}
 	return unsafe.Slice((*byte)(p), n)
 }
+
+// Free gives back what Alloc has returned and no transfer uses any more.
+func Free(b []byte) { C.free(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // AllocInt64 is Alloc for a number.
 func AllocInt64() *int64 { return (*int64)(unsafe.Pointer(unsafe.SliceData(Alloc(8)))) }

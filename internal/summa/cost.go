@@ -108,30 +108,38 @@ func (p *Plan) Efficiency(rate float64) float64 {
 	return p.Flops() / (rate * float64(p.Ranks())) / p.Time
 }
 
-// widths are the panels that are considered, narrow to wide. Narrower ones cost
-// speed: a block of C is read and written for each.
-var widths = []int64{256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096}
+// widths are the panels that are considered, narrow to wide. A step of 384 columns
+// of k, or of a multiple, is what kernels are fastest at.
+var widths = []int64{384, 768, 1152, 1536, 2304, 3072, 4608}
 
 // carried is the number of columns of k whose arithmetic takes as long as
 // reading and writing the block of C once more.
-const carried = 8
+const carried = 64
 
 // New plans a product of elements of size bytes, in bands of at most rows rows of
 // C. The width is the one that is expected to be fastest of those whose panels and
-// blocks take at most memory bytes; the narrowest of all if none does.
+// blocks take at most memory bytes; the narrowest of all if none does. Before the
+// first product nothing hides the reading of its panels, either, which is taken to
+// be as fast as the network.
 func New(p tiling.Problem, size int, on Machines, rows int64, memory float64) *Plan {
 	g := Choose(p, on.Ranks)
 	bands := tiling.Tiles(p.M, max(rows, 1))
 	var best *Plan
+	var least float64
 	for _, w := range widths {
 		plan := &Plan{Grid: g, Problem: p, Width: max(min(w, p.K), 1), Bands: bands}
 		plan.reckon(float64(size), on)
-		if best == nil || plan.Memory <= memory && plan.Time < best.Time {
-			best = plan
+		time := plan.Time + float64(bands*plan.Width)*float64(size)*plan.owned()/on.Bandwidth
+		if best == nil || plan.Memory <= memory && time < least {
+			best, least = plan, time
 		}
 	}
 	return best
 }
+
+// owned returns how many elements of a column of A and of a row of B a rank reads,
+// on average.
+func (p *Plan) owned() float64 { return float64(p.Height()+p.N) / float64(p.Ranks()) }
 
 // Height returns the rows of a band.
 func (p *Plan) Height() int64 { return p.M/p.Bands + min(p.M%p.Bands, 1) }

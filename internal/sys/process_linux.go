@@ -5,12 +5,20 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // Yield offers the processor to another thread that waits for it.
 func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// Nap sleeps for d and the slack of the kernel's timers, some 50 µs. time.Sleep
+// takes a millisecond at least.
+func Nap(d time.Duration) {
+	ts := unix.NsecToTimespec(d.Nanoseconds())
+	_ = unix.Nanosleep(&ts, nil)
+}
 
 // NoNewPrivileges makes sure that nothing this process executes ever gains
 // privileges. It cannot be undone.

@@ -35,7 +35,7 @@ func runFreivalds[T elem.Float](ctx context.Context, j *job, o Options) (Report,
 	s := newStream[T](ctx, j, o, r.Rounds)
 	defer s.release()
 	t := newTally()
-	for round := 0; round < r.Rounds && t.wrong == 0; round++ {
+	for round := 0; round < r.Rounds && (t.wrong == 0 || o.Share != nil); round++ {
 		signs(f.x, r.Seed, uint64(round))
 		if err := evaluate(s, f); err != nil {
 			return r, err
@@ -59,11 +59,22 @@ func signs(x []float64, seed, round uint64) {
 	}
 }
 
+// passB fills f's Bx and |B|·1: a share of them from the file.
+func (s *stream[T]) passB(f *rows) error {
+	from, to := s.share.part(f.j.k)
+	b := f.j.b.part(from, to)
+	err := s.pass(&b, f.bx[from:to], f.b1[from:to], f.x, nil)
+	if s.share == nil {
+		return err
+	}
+	return s.share.Exchange(err, f.bx, f.b1)
+}
+
 // evaluate fills f's vectors for its x by one pass over each file.
 func evaluate[T elem.Float](s *stream[T], f *rows) error {
 	j := f.j
 	if j.product {
-		if err := s.pass(&j.b, f.bx, f.b1, f.x, nil); err != nil {
+		if err := s.passB(f); err != nil {
 			return err
 		}
 		if err := s.pass(&j.a, f.abx, f.ab1, f.bx, f.b1); err != nil {

@@ -8,12 +8,15 @@ import (
 )
 
 // An operand is op(X) as it lies in its file: lines, which are contiguous,
-// one after another. A line is a row of op(X) if byRows, else a column.
+// one after another. A line is a row of op(X) if byRows, else a column. Element e
+// of line l is first + l·stride + e of the file.
 type operand struct {
 	file       *matfile.File // as it is stored, for errors that name a place
 	flat       *matfile.File // the same elements as one column, to read any run
 	rows, cols int64         // of op(X)
 	byRows     bool
+
+	first, stride int64
 }
 
 // newOperand views f, whose shape is in's, through op.
@@ -21,12 +24,27 @@ func newOperand(f *matfile.File, in matfile.Info, trans bool) operand {
 	stored, flat := *f, *f
 	stored.Info = in
 	flat.Rows, flat.Cols, flat.Dims, flat.Fortran = in.Rows*in.Cols, 1, 1, false
-	x := operand{&stored, &flat, in.Rows, in.Cols, !in.Fortran}
+	x := operand{file: &stored, flat: &flat, rows: in.Rows, cols: in.Cols, byRows: !in.Fortran}
 	if trans {
 		x.rows, x.cols, x.byRows = x.cols, x.rows, !x.byRows
 	}
+	_, x.stride = x.lines()
 	return x
 }
+
+// part returns the rows [r0, r1) of op(X).
+func (x operand) part(r0, r1 int64) operand {
+	if x.byRows {
+		x.first += r0 * x.stride
+	} else {
+		x.first += r0
+	}
+	x.rows = r1 - r0
+	return x
+}
+
+// at returns where in the file a line goes on with its element e.
+func (x *operand) at(line, e int64) int64 { return x.first + line*x.stride + e }
 
 // lines returns how many lines there are, and the elements of each.
 func (x *operand) lines() (count, length int64) {

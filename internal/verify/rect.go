@@ -12,13 +12,13 @@ func (x *operand) readRect(dst []float64, ld int, r rect, s *scratch) error {
 		l0, l1, e0, e1 = r.c0, r.c1, r.r0, r.r1
 	}
 	_, length := x.lines()
-	if e0 == 0 && e1 == length && 0 < length && length <= int64(len(s.f64)) {
+	if e0 == 0 && e1 == length && length == x.stride && 0 < length && length <= int64(len(s.f64)) {
 		return x.readLines(dst, ld, l0, l1, s)
 	}
 	step := int64(len(s.f64))
 	for l := l0; l < l1; l++ {
 		for e := e0; e < e1; e += step {
-			part, err := x.run(s, l*length+e, min(step, e1-e))
+			part, err := x.run(s, x.at(l, e), min(step, e1-e))
 			if err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ func (x *operand) readLines(dst []float64, ld int, l0, l1 int64, s *scratch) err
 	step := int64(len(s.f64)) / length
 	for l := l0; l < l1; l += step {
 		count := min(step, l1-l)
-		part, err := x.run(s, l*length, count*length)
+		part, err := x.run(s, x.at(l, 0), count*length)
 		if err != nil {
 			return err
 		}

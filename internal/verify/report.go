@@ -32,7 +32,7 @@ type Difference struct {
 	Got, Want float64 // of C, and what it was compared with
 	Error     float64 // |Got − Want|; Inf where that is NaN
 	Bound     float64 // what Error may be; 0 where bits were compared
-	bad       bool
+	Bad       bool    // it failed
 }
 
 // nothing is the worst of no comparisons.
@@ -71,7 +71,7 @@ func compareBits(row, col int64, got, want float64) Difference {
 	if math.Float64bits(got) == math.Float64bits(want) || (got != got && want != want) {
 		return d
 	}
-	d.Error, d.bad = distance(got, want), true
+	d.Error, d.Bad = distance(got, want), true
 	return d
 }
 
@@ -94,8 +94,8 @@ func (d Difference) ratio() float64 {
 // worse reports whether d should replace the worst so far, w. The order is
 // total, so that the worst of all does not depend on who compared what first.
 func (d Difference) worse(w Difference) bool {
-	if w.Row < 0 || d.bad != w.bad {
-		return w.Row < 0 || d.bad
+	if w.Row < 0 || d.Bad != w.Bad {
+		return w.Row < 0 || d.Bad
 	}
 	if r, s := d.ratio(), w.ratio(); r != s {
 		return r > s
@@ -117,7 +117,7 @@ func newTally() tally { return tally{worst: nothing} }
 
 func (t *tally) add(d Difference) {
 	t.count++
-	if d.bad {
+	if d.Bad {
 		t.wrong++
 	}
 	if d.worse(t.worst) {

@@ -18,6 +18,8 @@ type Options struct {
 	Seed uint64
 	// Workers is how many goroutines compute; 0 means GOMAXPROCS.
 	Workers int
+	// Share, unless nil, is the share of the check that is to be done here.
+	Share *Share
 	// Progress is told what is done of a total, in units of the method's own.
 	// Calls do not overlap, and done never falls; total grows if Freivalds has
 	// to compare rows with the definition. It should return at once.
@@ -42,9 +44,16 @@ func Run(ctx context.Context, method Method, p *Problem, o Options) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
+	from, to := o.Share.part(j.m)
+	j.a, j.c, j.c0, j.m = j.a.part(from, to), j.c.part(from, to), j.c0.part(from, to), to-from
 	r, err := check(j, ctx, o)
 	if err != nil {
 		return Report{}, err
+	}
+	for _, d := range []*Difference{&r.Worst, &r.Element} {
+		if d.Row >= 0 {
+			d.Row += from
+		}
 	}
 	r.Method, r.OK, r.Elapsed = method, r.Wrong == 0, time.Since(start)
 	return r, nil

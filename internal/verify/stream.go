@@ -17,6 +17,7 @@ type stream[T elem.Float] struct {
 	workers int
 	t       elem.Type
 	meter   *meter // counts elements
+	share   *Share // nil: all
 	chunk   int64  // elements
 	buffers []buffer[T]
 }
@@ -29,13 +30,14 @@ type buffer[T elem.Float] struct {
 
 // newStream returns a stream for the passes that rounds need.
 func newStream[T elem.Float](ctx context.Context, j *job, o Options, rounds int) *stream[T] {
-	s := &stream[T]{ctx: ctx, workers: o.workers(), t: j.prec.t, buffers: make([]buffer[T], o.workers())}
+	s := &stream[T]{ctx: ctx, workers: o.workers(), t: j.prec.t, share: o.Share, buffers: make([]buffer[T], o.workers())}
 	total := j.m * j.n
 	if j.beta != 0 {
 		total += j.m * j.n
 	}
 	if j.product {
-		total += j.m*j.k + j.k*j.n
+		from, to := o.Share.part(j.k)
+		total += j.m*j.k + (to-from)*j.n
 	}
 	s.meter = newMeter(o, total*int64(rounds))
 	s.chunk = max(1, min(chunkBytes/int64(j.prec.t.Size()), total))
@@ -162,11 +164,11 @@ func (s *stream[T]) walk(x *operand, worker int, first, end int64, use func(line
 			return err
 		}
 		n := s.chunk - s.chunk%length
-		if n == 0 {
+		if n == 0 || length < x.stride {
 			n = min(s.chunk, length-at%length)
 		}
 		n = min(n, end*length-at)
-		if err := readRun(x, b.run[:n], at, b.bytes); err != nil {
+		if err := readRun(x, b.run[:n], x.at(at/length, at%length), b.bytes); err != nil {
 			return err
 		}
 		for o := int64(0); o < n; o += length {

@@ -63,7 +63,7 @@ func checkTile32(t *testing.T, name string, r *rand.Rand, a, b func(*rand.Rand) 
 	reach := reach{minA: ma.least, maxA: ma.most, acc: mc.most}
 	tl.multiply32(reach.harmless(&tl))
 	for i := range want {
-		if compareBits(0, 0, tl.c[i], want[i]).bad {
+		if compareBits(0, 0, tl.c[i], want[i]).Bad {
 			t.Fatalf("%s %dx%dx%d, element %d: %x, want %x", name, tl.rows, tl.cols, tl.depth, i, tl.c[i], want[i])
 		}
 	}

@@ -107,6 +107,10 @@ func pass(from *os.File, devices []*os.File, delay time.Duration) error {
 	}
 }
 
+// early is how much too soon a packet may come: each sleep takes a processor for
+// some microseconds, which is wanted for what the network is for.
+const early = 50 * time.Microsecond
+
 // deliver writes each packet when it is due. One that cannot be is lost, as
 // happens to packets. time.Sleep would take a millisecond at least, and the kernel
 // 50 µs more than it is asked for.
@@ -114,7 +118,7 @@ func deliver(under <-chan packet) {
 	runtime.LockOSThread()
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	for p := range under {
-		if left := time.Until(p.due); left > 0 {
+		if left := time.Until(p.due); left > early {
 			ts := unix.NsecToTimespec(left.Nanoseconds())
 			_ = unix.Nanosleep(&ts, nil)
 		}
