@@ -148,16 +148,25 @@ func newRun(j *Job) *run {
 
 // queued is how many tasks a worker is given at least, if there are as many:
 // one to work on, one to go on with. Short ones follow up to as many as its
-// mailbox holds. Towards the end a worker gets no long task ahead, so that none
-// lies waiting behind another while a worker idles.
-const queued = 2
+// mailbox holds. Towards the end a worker gets no task ahead, and behind a tile of
+// longFlops none ever, so that none lies waiting there while a worker idles: to
+// hear of the next one takes some ten microseconds.
+const (
+	queued    = 2
+	longFlops = 1e9
+)
 
 func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
-	long := len(m.held) > 0 && m.held[len(m.held)-1].Kind == tiling.Multiply
+	tile, long := false, false
+	if last := len(m.held) - 1; last >= 0 {
+		h := &m.held[last]
+		tile = h.Kind == tiling.Multiply
+		long = tile && 2*float64(h.Rect.Rows())*float64(h.Rect.Cols())*float64(r.j.K) >= longFlops
+	}
 	switch {
 	case r.sched.Ready()+len(r.repairs.queue) == 0, m.index == r.here:
 		return t, false, false
-	case len(m.held) >= shmmat.Depth-1, long && len(m.held) >= queued:
+	case len(m.held) >= shmmat.Depth-1, tile && len(m.held) >= queued, long:
 		return t, false, true
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
 		return t, false, true

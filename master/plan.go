@@ -118,7 +118,7 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 		}
 		down, across = tiling.DefaultTiles(pr, shape, mr, nr, workers)
 	}
-	taper := tiling.TaperFor(workers)
+	taper := tiling.TaperFor(workers, shape)
 	if s.TileM > 0 && s.TileN > 0 {
 		taper = tiling.Taper{}
 		down, across = tiling.Tiles(pr.M, s.TileM), tiling.Tiles(pr.N, s.TileN)

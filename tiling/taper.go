@@ -8,8 +8,10 @@ type Taper struct {
 	Flops   float64 // of a part, at least
 }
 
-// TaperFor returns what suits so many workers.
-func TaperFor(workers int) Taper { return Taper{Workers: int64(workers), Side: 480, Flops: 1e8} }
+// TaperFor returns what suits so many workers and tiles of a shape.
+func TaperFor(workers int, s Shape) Taper {
+	return Taper{Workers: int64(workers), Side: s.Part, Flops: 1e8}
+}
 
 const mostParts = 8
 

@@ -28,14 +28,11 @@ func TestWorkersEndTogether(t *testing.T) {
 		p            Params
 		equal, worst float64 // idle share of the time, at equal speeds and at others
 	}{
-		{"two rows of tiles for each of two workers, in memory", Params{Problem: Problem{4096, 4096, 4096}, Down: 4, Across: 1}, 0.005, 0.06},
-		{"sixteen tiles in panels", Params{Problem: Problem{4096, 4096, 4096}, Down: 8, Across: 2}, 0.005, 0.02},
-		{"four workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 8, Across: 2, Taper: TaperFor(4)}, 0.005, 0.05},
-		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1}, 0.005, 0.25},
+		{"two rows of tiles for each of two workers, in memory", Params{Problem: Problem{4096, 4096, 4096}, Down: 4, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.06},
+		{"sixteen tiles in panels", Params{Problem: Problem{4096, 4096, 4096}, Down: 8, Across: 2, Taper: TaperFor(2, OfPanels)}, 0.005, 0.02},
+		{"four workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 8, Across: 2, Taper: TaperFor(4, OfPanels)}, 0.005, 0.05},
+		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.25},
 	} {
-		if c.p.Taper == (Taper{}) {
-			c.p.Taper = TaperFor(2)
-		}
 		c.p.MR, c.p.NR, c.p.Slice = 8, 24, 1
 		pl, err := New(c.p)
 		if err != nil {

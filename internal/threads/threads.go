@@ -78,7 +78,7 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 	p := tiling.Problem{M: int64(x.I1), N: int64(x.J1), K: int64(x.A.Packed.Depth)}
 	mr, nr, n := int64(k.MR), int64(k.NR), int(min(float64(t.n), max(1, p.Flops()/tileFlops)))
 	down, across := tiling.DefaultTiles(p, tiling.OfStored, mr, nr, n)
-	plan, err := tiling.New(tiling.Params{Problem: p, MR: mr, NR: nr, Down: down, Across: across, Taper: tiling.TaperFor(n), Slice: 1})
+	plan, err := tiling.New(tiling.Params{Problem: p, MR: mr, NR: nr, Down: down, Across: across, Taper: tiling.TaperFor(n, tiling.OfStored), Slice: 1})
 	if err != nil || plan.Tasks() == 0 {
 		return err
 	}
