@@ -221,7 +221,7 @@ func openArchive(t *testing.T, dir string, archive []byte, member string) {
 
 // FuzzName looks for names that crash the parser or have layouts that cannot be.
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"a.npz:b", "a:2x3,f4,big,fortran", "a:9999999999x9999999999", "-", ":", "a:x", "a:1x1,"} {
+	for _, s := range []string{"a.npz:b", "a:2x3,f4,big,fortran", "a:9999999999x9999999999", "-", ":", "a:x", "a:1x1,", "\x9d.npZ:", "\x9d.npZ:b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -58,12 +58,12 @@ func parseName(text string) (name, error) {
 
 // cutMember separates the path of an archive from the name of a member.
 func cutMember(text string) (path, member string, ok bool) {
-	i := strings.Index(strings.ToLower(text), npzMark)
-	if i < 0 || i+len(npzMark) == len(text) {
-		return text, "", false
+	for end := len(npzMark); end < len(text); end++ {
+		if strings.EqualFold(text[end-len(npzMark):end], npzMark) {
+			return text[:end-1], text[end:], true
+		}
 	}
-	i += len(npzMark)
-	return text[:i-1], text[i:], true
+	return text, "", false
 }
 
 // cutLayout separates a path from the layout of raw binary.
