@@ -161,7 +161,7 @@ func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 	if last := len(m.held) - 1; last >= 0 {
 		h := &m.held[last]
 		tile = h.Kind == tiling.Multiply
-		long = tile && 2*float64(h.Rect.Rows())*float64(h.Rect.Cols())*float64(r.j.K) >= longFlops
+		long = tile && tiling.Problem{M: h.Rect.Rows(), N: h.Rect.Cols(), K: r.j.K}.Flops() >= longFlops
 	}
 	switch {
 	case r.sched.Ready()+len(r.repairs.queue) == 0, m.index == r.here:

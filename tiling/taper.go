@@ -53,7 +53,7 @@ func (pl *Plan) partsOf(t entry, most uint8) uint8 {
 	if r.Rows() > r.Cols() {
 		units, unit = ceilDiv(r.Rows(), pl.MR), pl.MR
 	}
-	flops := 2 * float64(r.Rows()) * float64(r.Cols()) * float64(pl.K)
+	flops := Problem{r.Rows(), r.Cols(), pl.K}.Flops()
 	for most > 1 && (units < int64(most)*ceilDiv(pl.Taper.Side, unit) || flops < float64(most)*pl.Taper.Flops) {
 		most /= 2
 	}

@@ -280,7 +280,7 @@ func (m *micro) body(label string, keep keeping) {
 	Label(label + "last")
 	MOVQ(argument("dst_base"), m.touch)
 	m.step(0, false, true, keep)
-	if keep != keepNone {
+	if keep != keepNone { // the next block is kept behind this one
 		m.advance(1, keep)
 	}
 }
@@ -328,18 +328,12 @@ func (m *micro) touchRow() {
 	ADDQ(m.ldd, m.touch)
 }
 
-// fetchRow fetches the row of B for step p of a turn: one that streams from L2 arrives late now and
-// then where other processors use the caches too, one that lies in a row-major
-// matrix no hardware fetches.
+// fetchRow fetches the row of B for step p of a turn: one that streams from L2
+// arrives late now and then where other processors use the caches too, one that
+// lies in a row-major matrix no hardware fetches.
 func (m *micro) fetchRow(p int, keep keeping) {
-	if m.panels {
-		for at := 0; at < m.cols*m.size; at += 64 {
-			PREFETCHT0(Mem{Base: m.fetch, Disp: p*m.nr*m.size + at})
-		}
-		return
-	}
 	for at := 0; at < m.cols*m.size; at += 64 {
-		PREFETCHT0(Mem{Base: m.fetch, Disp: at})
+		PREFETCHT0(Mem{Base: m.fetch, Disp: m.rowsAhead(p) + at})
 		if keep == keepB {
 			PREFETCHT0(Mem{Base: m.keep, Disp: keepAhead*m.nr*m.size + at})
 		}
@@ -347,14 +341,25 @@ func (m *micro) fetchRow(p int, keep keeping) {
 	if keep == keepA {
 		PREFETCHT0(Mem{Base: m.keep, Disp: keepAheadA * m.mr * m.size})
 	}
-	ADDQ(m.bRow, m.fetch)
+	if !m.panels {
+		ADDQ(m.bRow, m.fetch)
+	}
+}
+
+// rowsAhead returns how far the p-th row of op(B) is from the one at hand, if it
+// is not at hand itself.
+func (m *micro) rowsAhead(p int) int {
+	if m.panels {
+		return p * m.nr * m.size
+	}
+	return 0
 }
 
 // step adds the outer product of a column of op(A) and a row of op(B): those at
 // hand, or, in micro-panels, the p-th after them.
 func (m *micro) step(p int, first, last bool, keep keeping) {
 	for v, r := range m.row {
-		m.mov()(m.rowOf(p, v), r)
+		m.mov()(Mem{Base: m.b, Disp: m.rowsAhead(p) + v*m.vector}, r)
 		if keep == keepB {
 			m.mov()(r, Mem{Base: m.keep, Disp: v * m.vector})
 		}
@@ -396,16 +401,6 @@ func (m *micro) advance(n int, keep keeping) {
 	case keepB:
 		ADDQ(U32(m.nr*m.size), m.keep)
 	}
-}
-
-// rowOf returns where vector v of a row of op(B) is read, of the p-th from the
-// one at hand.
-func (m *micro) rowOf(p, v int) Mem {
-	at := Mem{Base: m.b, Disp: v * m.vector}
-	if m.panels {
-		at.Disp += p * m.nr * m.size
-	}
-	return at
 }
 
 // elementOf returns where row i of op(A) is read, of the p-th column from the
