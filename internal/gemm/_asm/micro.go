@@ -15,12 +15,24 @@ import (
 // unroll is the number of steps in one turn of the main loops.
 const unroll = 4
 
-// keepAhead is how many steps early the lines are fetched that rows of B are
-// copied to: stores that miss L1 wait for each other.
-const keepAhead = 8
+// leads are how many steps early lines are fetched. A step of AVX-512 takes half
+// the time on processors whose units are as wide as its registers.
+type leads struct {
+	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
+	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it to the hardware
+	src          bool // of the next block but one, into L2
+}
 
-// keepAheadA is the same for columns of A.
-const keepAheadA = 32
+func (s shape) leads() leads {
+	if s.vector == 64 {
+		return leads{keptB: 24, keptA: 96, a: 24, src: true}
+	}
+	return leads{keptB: 8, keptA: 32}
+}
+
+// srcTurn is how many bytes of the next block but one each turn moves on: with
+// the turns of KC steps, those of a block.
+const srcTurn = 16
 
 // keeping is what a loop copies to keep it packed, by the argument's name.
 type keeping string
@@ -35,6 +47,7 @@ const (
 // registers lies on the stack, some of it in the arguments' own places.
 type micro struct {
 	shape
+	lead             leads
 	cols, vecs       int
 	a, aRow, aTriple GPVirtual // op(A) at the current step; its row stride, and three times that
 	aHigh, aStep     GPVirtual // the upper rows; from one step to the next
@@ -60,7 +73,7 @@ func (s shape) microKernel(cols int) {
 		"func(k, blocks, panels int, a []%[1]s, aRow, aStep, aPanel int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
-	m := &micro{shape: s, cols: cols, vecs: cols / s.lanes()}
+	m := &micro{shape: s, lead: s.leads(), cols: cols, vecs: cols / s.lanes()}
 	m.load()
 	Label("panel")
 	m.beginPanel()
@@ -256,6 +269,10 @@ func (m *micro) body(label string, keep keeping) {
 
 	m.loop(label+"far", m.turns, func() { m.turn(false, keep) })
 	Label(label + "near")
+	if m.lead.src {
+		MOVQ(argument("src_base"), m.next)
+		ADDQ(argument("srcStep"), m.next)
+	}
 	MOVQ(argument("b_base"), m.fetch)
 	ADDQ(argument("bStep"), m.fetch)
 	MOVQ(m.near, m.turns)
@@ -285,6 +302,8 @@ func (m *micro) body(label string, keep keeping) {
 	}
 }
 
+func (m *micro) blockBytes() int { return m.mr * m.nr * m.size }
+
 func (m *micro) loop(label string, count GPVirtual, body func()) {
 	Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []Op{Imm(32)}})
 	Label(label)
@@ -300,11 +319,16 @@ func (m *micro) turn(touch bool, keep keeping) {
 	PREFETCHT0(Mem{Base: m.later})
 	PREFETCHT0(Mem{Base: m.later, Disp: 64})
 	ADDQ(argument("laterTurn"), m.later)
+	if m.lead.src && !touch {
+		PREFETCHT1(Mem{Base: m.next, Disp: m.blockBytes()})
+		ADDQ(Imm(srcTurn), m.next)
+	}
 	for p := range unroll {
 		if touch && p == 1 {
 			m.touchRow()
 		}
 		m.fetchRow(p, keep)
+		m.fetchA(p)
 		m.step(p, false, false, keep)
 		if !m.panels {
 			m.advance(1, keep)
@@ -335,14 +359,22 @@ func (m *micro) fetchRow(p int, keep keeping) {
 	for at := 0; at < m.cols*m.size; at += 64 {
 		PREFETCHT0(Mem{Base: m.fetch, Disp: m.rowsAhead(p) + at})
 		if keep == keepB {
-			PREFETCHT0(Mem{Base: m.keep, Disp: keepAhead*m.nr*m.size + at})
+			PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptB*m.nr*m.size + at})
 		}
 	}
 	if keep == keepA {
-		PREFETCHT0(Mem{Base: m.keep, Disp: keepAheadA * m.mr * m.size})
+		PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptA * m.mr * m.size})
 	}
 	if !m.panels {
 		ADDQ(m.bRow, m.fetch)
+	}
+}
+
+// fetchA fetches the p-th line of the columns of a micro-panel of A that a turn
+// will read.
+func (m *micro) fetchA(p int) {
+	if at := p * 64; m.panels && m.lead.a > 0 && at < unroll*m.mr*m.size {
+		PREFETCHT0(Mem{Base: m.a, Disp: m.lead.a*m.mr*m.size + at})
 	}
 }
 
