@@ -6344,21 +6344,22 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-112
+TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
 	VBROADCASTSD X0, Z0
 	VMOVUPD      (DI), Z5
-	VMOVUPD      64(DI), Z6
+	VMOVUPD      (R8), Z6
 	VXORPD       Z7, Z7, Z7
 	VXORPD       Z8, Z8, Z8
 	VXORPD       Z9, Z9, Z9
@@ -6433,7 +6434,7 @@ done:
 	VADDPD  Z11, Z5, Z5
 	VADDPD  Z12, Z6, Z6
 	VMOVUPD Z5, (DI)
-	VMOVUPD Z6, 64(DI)
+	VMOVUPD Z6, (R8)
 	VZEROUPPER
 	RET
 
@@ -6463,25 +6464,144 @@ row:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-112
+TEXT ·weigh64AVX512x16(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
 	VBROADCASTSD X0, Z0
 	VMOVUPD      (DI), Z5
-	VMOVUPD      192(DI), Z8
+	VMOVUPD      (R8), Z7
 	VMOVUPD      64(DI), Z6
-	VMOVUPD      256(DI), Z9
+	VMOVUPD      64(R8), Z8
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z10, Z10, Z10
+	VXORPD       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z7
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z9
+	VFMADD231PD  Z2, Z4, Z11
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z10
+	VFMADD231PD  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z7
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z11, Z7, Z7
+	VMOVUPD Z5, (DI)
+	VMOVUPD Z7, (R8)
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z12, Z8, Z8
+	VMOVUPD Z6, 64(DI)
+	VMOVUPD Z8, 64(R8)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x16(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VMOVUPD 64(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z8
+	VMOVUPD      64(DI), Z6
+	VMOVUPD      64(R8), Z9
 	VMOVUPD      128(DI), Z7
-	VMOVUPD      320(DI), Z10
+	VMOVUPD      128(R8), Z10
 
 row:
 	VBROADCASTSD (BX), Z3
@@ -6504,11 +6624,11 @@ row:
 	DECQ         AX
 	JNZ          row
 	VMOVUPD      Z5, (DI)
-	VMOVUPD      Z8, 192(DI)
+	VMOVUPD      Z8, (R8)
 	VMOVUPD      Z6, 64(DI)
-	VMOVUPD      Z9, 256(DI)
+	VMOVUPD      Z9, 64(R8)
 	VMOVUPD      Z7, 128(DI)
-	VMOVUPD      Z10, 320(DI)
+	VMOVUPD      Z10, 128(R8)
 	VZEROUPPER
 	RET
 
@@ -12975,21 +13095,344 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-112
+// func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x16(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z9, Z9, Z9
+	VXORPS       Z10, Z10, Z10
+	VXORPS       Z11, Z11, Z11
+	VXORPS       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z11
+	VFMADD231PS  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS Z5, (DI)
+	VMOVUPS Z6, (R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x16(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x32(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      64(R8), Z8
+	VXORPS       Z9, Z9, Z9
+	VXORPS       Z11, Z11, Z11
+	VXORPS       Z10, Z10, Z10
+	VXORPS       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z7
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z11
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z10
+	VFMADD231PS  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z7
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z11, Z7, Z7
+	VMOVUPS Z5, (DI)
+	VMOVUPS Z7, (R8)
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS Z6, 64(DI)
+	VMOVUPS Z8, 64(R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x32(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x32(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z8
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      64(R8), Z9
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      128(R8), Z10
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z8
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z9
+	VMOVUPS      128(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z5, (DI)
+	VMOVUPS      Z8, (R8)
+	VMOVUPS      Z6, 64(DI)
+	VMOVUPS      Z9, 64(R8)
+	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z10, 128(R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
 	VBROADCASTSS X0, Y0
 	VMOVUPS      (DI), Y5
-	VMOVUPS      32(DI), Y6
+	VMOVUPS      (R8), Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
@@ -13064,7 +13507,7 @@ done:
 	VADDPS  Y11, Y5, Y5
 	VADDPS  Y12, Y6, Y6
 	VMOVUPS Y5, (DI)
-	VMOVUPS Y6, 32(DI)
+	VMOVUPS Y6, (R8)
 	VZEROUPPER
 	RET
 
@@ -13089,89 +13532,6 @@ row:
 	VMOVUPS Y2, 32(BX)
 	ADDQ    DX, CX
 	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
-	VZEROUPPER
-	RET
-
-// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-112
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z5
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      320(DI), Z10
-
-row:
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z8
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z9
-	VMOVUPS      128(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z7
-	VFMADD231PS  Z2, Z4, Z10
-	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	DECQ         AX
-	JNZ          row
-	VMOVUPS      Z5, (DI)
-	VMOVUPS      Z8, 192(DI)
-	VMOVUPS      Z6, 64(DI)
-	VMOVUPS      Z9, 256(DI)
-	VMOVUPS      Z7, 128(DI)
-	VMOVUPS      Z10, 320(DI)
-	VZEROUPPER
-	RET
-
-// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
-	VBROADCASTSS X0, Z0
-
-row:
-	VMOVUPS (CX), Z1
-	VANDPS  Z1, Z0, Z2
-	VMOVUPS 64(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 128(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VADDPS  (BX), Z1, Z1
-	VADDPS  64(BX), Z2, Z2
-	VMOVUPS Z1, (BX)
-	VMOVUPS Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
 	DECQ    AX
 	JNZ     row
 	VZEROUPPER

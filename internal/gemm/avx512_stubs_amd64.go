@@ -137,15 +137,15 @@ func transpose64AVX512(n int, dst []float64, width int, src []float64, stride in
 //
 //	for p := range n {
 //		for l := range 8 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[8+l] += wAbs[p] * |x[p*step+l]|
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
 // gather64AVX512x8 is
 //
@@ -161,19 +161,47 @@ func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, 
 //go:noescape
 func gather64AVX512x8(n int, x []float64, step int, dst []float64)
 
-// weigh64AVX512x24 is
+// weigh64AVX512x16 is
 //
 //	for p := range n {
-//		for l := range 24 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[24+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 16 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+
+// gather64AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+
+// weigh64AVX512x24 is
+//
+//	for p := range n {
+//		for l := range 24 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
 // gather64AVX512x24 is
 //
@@ -321,47 +349,75 @@ func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //go:noescape
 func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
 
-// weigh32AVX512x8 is
+// weigh32AVX512x16 is
 //
 //	for p := range n {
-//		for l := range 8 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[8+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 16 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x8 is
+// gather32AVX512x16 is
 //
 //	for p := range n {
-//		for l := range 8 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		for l := range 16 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x32 is
+//
+//	for p := range n {
+//		for l := range 32 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x32 is
+//
+//	for p := range n {
+//		for l := range 32 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x32(n int, x []float32, step int, dst []float32)
 
 // weigh32AVX512x48 is
 //
 //	for p := range n {
 //		for l := range 48 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[48+l] += wAbs[p] * |x[p*step+l]|
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
 // gather32AVX512x48 is
 //
@@ -376,6 +432,34 @@ func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32,
 //
 //go:noescape
 func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x8(n int, x []float32, step int, dst []float32)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

@@ -91,7 +91,7 @@ type checker[T elem.Float] struct {
 
 // depthly are sums over the lanes of an operand, one for each depth.
 type depthly[T elem.Float] struct {
-	known  bool // from checksums, before the k-block
+	known  bool // from checksums, or since all lanes were met
 	sum    gathered[T]
 	weight weights[T] // the sums in the element type
 }
@@ -214,7 +214,7 @@ func (f *feed[T]) summed(l0, l1 int) bool {
 }
 
 // columns adds what a sweep's block of B, which is in L2, makes of the sums of
-// columns.
+// columns. With the last block the sums over B are complete.
 func (c *checker[T]) columns(s *sweep[T]) {
 	gather, acc := !c.ofB.known, c.cleared(2*(s.j1-s.j0))
 	band := stripRows
@@ -235,26 +235,26 @@ func (c *checker[T]) columns(s *sweep[T]) {
 			}
 		})
 	}
+	if gather && s.j1 == s.J1-s.J0 {
+		c.ofB.settle(s.strips.b)
+	}
 }
 
-// row is told that a micro-panel of A has met the B block of a sweep: that of the
-// rows of C from i on. In the first sweep of a k-block, where it is still in L1,
-// it is added up, and what it makes of the sums of rows, if the sums over B are
-// known. Columns are done after the first rows, if the sums over A are known:
+// row is told that a micro-panel of A, which is still in L1, has met the B block of a
+// sweep: that of the rows of C from i on. It is added up in the first sweep of a
+// k-block, and what it makes of the sums of rows in the last one, once the sums over
+// B are known. Columns are done after the first rows, if the sums over A are known:
 // later, B's next block is on its way to L2. In the last k-block rows of C have
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
-	if s.j0 == 0 {
-		a := s.microPanel(i)
-		if !c.ofA.known {
-			s.strips.a.across(a, &c.ofA.sum, 0)
-		}
-		if c.ofB.known {
-			c.addRow(s, i, a)
-		}
-	}
-	if i == s.i0 && (c.ofA.known || s.j0 > 0) {
+	a := s.microPanel(i)
+	if !c.ofA.known {
+		s.strips.a.across(a, &c.ofA.sum, 0)
+	} else if i == s.i0 {
 		c.columns(s)
+	}
+	if c.ofB.known && s.j1 == s.J1-s.J0 {
+		c.addRow(s, i, a)
 	}
 	if s.last {
 		if i == s.i0 && s.j0 == 0 {
@@ -267,25 +267,18 @@ func (c *checker[T]) row(s *sweep[T], i int) {
 	}
 }
 
-// endSweep does the columns of a sweep in which the sums over A were completed.
+// endSweep does the columns of a sweep in which the sums over A were completed, and
+// the rows, if that was the only sweep.
 func (c *checker[T]) endSweep(s *sweep[T]) {
-	if c.ofA.known || s.j0 > 0 {
+	if c.ofA.known {
 		return
 	}
-	s.strips.a.settle(&c.ofA.sum)
-	c.ofA.round()
+	c.ofA.settle(s.strips.a)
+	known := c.ofB.known
 	c.columns(s)
-}
-
-// endDepths does the rows when a k-block has ended and the sums over B are
-// complete.
-func (c *checker[T]) endDepths(s *sweep[T]) {
-	if c.ofB.known {
-		return
+	if !known && c.ofB.known {
+		s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
 	}
-	s.strips.b.settle(&c.ofB.sum)
-	c.ofB.round()
-	s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
 }
 
 func (c *checker[T]) addRow(s *sweep[T], i int, a patch[T]) {
@@ -323,6 +316,13 @@ func (s *sweep[T]) eachRow(use func(i int, a patch[T])) {
 func (s *sweep[T]) microPanel(i int) patch[T] {
 	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
 	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
+}
+
+// settle completes the sums.
+func (d *depthly[T]) settle(s *strips[T]) {
+	s.settle(&d.sum)
+	d.round()
+	d.known = true
 }
 
 // round makes weights of the sums.

@@ -48,11 +48,7 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 	if l0 == l1 || p0 == p1 {
 		return
 	}
-	r := routinesOf[T](k)
-	y := summer[T]{along: &r.stripB, across: &r.stripA, width: to.Width}
-	if to.Width != k.MR {
-		y.across = &r.stripB
-	}
+	y := summer[T]{strips: &routinesOf[T](k).stripsB}
 	for l, group := l0, SumLanes(to.Width); l < l1; l += group - l%group {
 		for p := p0; p < p1; p += stripRows {
 			n := min(stripRows, p1-p)
@@ -69,8 +65,7 @@ func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1
 
 // A summer sums the lanes of a source, at most stripRows depths at a time.
 type summer[T elem.Float] struct {
-	along, across *strip[T] // along depths that are contiguous; across lanes that are
-	width         int       // of a micro-panel
+	strips        *strips[T]
 	scratch, more []T
 	gathered[T]
 }
@@ -91,43 +86,32 @@ func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
 		y.lanesApart(pairs, src, lanes)
 		return
 	}
-	if scale == 1 && y.across.width == y.width && lanes%y.width == 0 {
-		y.scratch = grown(y.scratch, n*2*y.across.lanes)
-		clear(y.scratch)
-		for l := 0; l < lanes; l += y.width {
-			y.across.gather(n, src.Data[l:], src.DepthStride, y.scratch)
-		}
-		y.across.fold(y.scratch, pairs)
+	y.reset(y.strips, n)
+	if b := (patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}); scale != 1 {
+		y.scaled(b, scale)
+	} else if y.strips.across(b, &y.gathered, 0) {
+		y.strips.fold(y.parts, pairs)
 		return
 	}
-	y.reset(y.across, n)
-	if scale != 1 {
-		y.scaled(patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}, scale)
-	} else {
-		for l := 0; l < lanes; l += y.width {
-			y.across.across(patch[T]{src.Data[l:], n, min(y.width, lanes-l), src.DepthStride, 1}, &y.gathered, 0)
-		}
-		y.across.settle(&y.gathered)
-	}
+	y.strips.settle(&y.gathered)
 	for p, size := range y.size {
 		pairs[2*p], pairs[2*p+1] = T(y.value[p]), T(size)
 	}
 }
 
-// lanesApart sums lanes whose depths are contiguous, some depths at a time. The
-// last of them may start earlier and be summed again.
+// sumCols is the most depths that lanesApart sums at a time, as wide as the widest
+// strip.
+const sumCols = 48
+
+// lanesApart sums lanes whose depths are contiguous, some depths at a time.
 func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
 	n := len(pairs) / 2
-	cols := n
-	if y.along.width > 0 {
-		cols = min(n, y.along.width)
-	}
-	y.scratch = grown(y.scratch, 2*cols)
-	for p := 0; p < n; p += cols {
-		p := min(p, n-cols)
+	for p := 0; p < n; p += sumCols {
+		cols := min(sumCols, n-p)
+		y.scratch = grown(y.scratch, 2*cols)
 		clear(y.scratch)
-		y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
-		to, sizes := pairs[2*p:2*(p+cols)], y.scratch[cols:][:cols]
+		y.strips.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
+		to, sizes := pairs[2*p:2*(p+cols)], y.scratch[cols:]
 		for q, value := range y.scratch[:cols] {
 			to[2*q], to[2*q+1] = value, sizes[q]
 		}

@@ -7,20 +7,19 @@ import (
 )
 
 // A strip sums rows of width contiguous elements by vector instructions, in the
-// element type and in any order. The zero value stands for none: what has no
-// strip of its width is summed by plain loops.
+// element type and in any order.
 //
-// weigh adds to acc, of 2·width elements, the sums down n rows:
+// weigh adds to value and size, of width elements each, the sums down n rows:
 //
 //	for p := range n {
 //		for l := range width {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[width+l] += wAbs[p] * |x[p*step+l]|
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // and gather adds to dst, of n·2·lanes elements, parts of the sums across each
-// row, one for each lane of a vector: [strip.across] adds them up.
+// row, one for each lane of a vector: [strips.settle] adds them up.
 //
 //	for p := range n {
 //		for l := range width {
@@ -29,9 +28,31 @@ import (
 //		}
 //	}
 type strip[T elem.Float] struct {
-	width, lanes int
-	weigh        func(n int, x []T, step int, w, wAbs, acc []T)
-	gather       func(n int, x []T, step int, dst []T)
+	width  int
+	weigh  func(n int, x []T, step int, w, wAbs, value, size []T)
+	gather func(n int, x []T, step int, dst []T)
+}
+
+// strips are strips of several widths, ascending, that have vectors of as many
+// lanes. What is left of a row is summed by plain loops: all of it, if there is
+// no strip.
+type strips[T elem.Float] struct {
+	lanes int
+	of    []strip[T]
+}
+
+// widest returns the widest strip that is no wider than a patch whose rows are
+// contiguous, or nil.
+func (s *strips[T]) widest(b *patch[T]) *strip[T] {
+	if b.lane != 1 {
+		return nil
+	}
+	for i := len(s.of) - 1; i >= 0; i-- {
+		if s.of[i].width <= b.cols {
+			return &s.of[i]
+		}
+	}
+	return nil
 }
 
 // stripRows is the most rows whose sums are rounded to the element type one
@@ -56,8 +77,11 @@ func (b patch[T]) rows(p0, p1 int) patch[T] {
 	return b
 }
 
-// suits reports whether the strip sums the rows of a patch.
-func (s *strip[T]) suits(b *patch[T]) bool { return s.width == b.cols && b.lane == 1 }
+// from returns the columns of the patch from the l-th on, of which there is one.
+func (b patch[T]) from(l int) patch[T] {
+	b.x, b.cols = b.x[l*b.lane:], b.cols-l
+	return b
+}
 
 // sums are sums of elements, and those of their magnitudes, which bound the
 // rounding errors of the former.
@@ -113,12 +137,16 @@ func newOnes[T elem.Float]() weights[T] {
 
 // down adds to acc, of 2·b.cols elements, the sums down b, each row times its
 // weight: what weigh does, for a patch of any width.
-func (s *strip[T]) down(b patch[T], w weights[T], acc []T) {
-	if s.suits(&b) {
-		s.weigh(b.n, b.x, b.step, w.value, w.size, acc)
-	} else {
-		b.weigh(w, acc)
+func (s *strips[T]) down(b patch[T], w weights[T], acc []T) {
+	value, size := acc[:b.cols], acc[b.cols:]
+	for f := s.widest(&b); f != nil; f = s.widest(&b) {
+		f.weigh(b.n, b.x, b.step, w.value, w.size, value, size)
+		if b.cols == f.width {
+			return
+		}
+		b, value, size = b.from(f.width), value[f.width:], size[f.width:]
 	}
+	b.weigh(w, value, size)
 }
 
 // flush moves what down has added up to sums of float64.
@@ -135,8 +163,7 @@ func flush[T elem.Float](acc []T, to sums) {
 }
 
 // weigh is the weigh of a strip as wide as the patch.
-func (b *patch[T]) weigh(w weights[T], acc []T) {
-	value, size := acc[:b.cols], acc[b.cols:]
+func (b *patch[T]) weigh(w weights[T], value, size []T) {
 	if b.lane != 1 { // rows lie far apart, or columns do
 		for l := range b.cols {
 			for p := range b.n {
@@ -168,19 +195,24 @@ type gathered[T elem.Float] struct {
 }
 
 // reset begins n sums.
-func (g *gathered[T]) reset(s *strip[T], n int) {
+func (g *gathered[T]) reset(s *strips[T], n int) {
 	g.parts = grown(g.parts, n*2*s.lanes)
 	clear(g.parts)
 	g.sums.reset(n)
 }
 
-// across adds the rows of b, from sum i on.
-func (s *strip[T]) across(b patch[T], g *gathered[T], i int) {
-	if s.suits(&b) {
-		s.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
-		return
+// across adds the rows of b, from sum i on. It reports whether all of them went to
+// parts.
+func (s *strips[T]) across(b patch[T], g *gathered[T], i int) bool {
+	for f := s.widest(&b); f != nil; f = s.widest(&b) {
+		f.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
+		if b.cols == f.width {
+			return true
+		}
+		b = b.from(f.width)
 	}
 	b.across(g.sums.from(i))
+	return false
 }
 
 // across adds the rows of b, and loses less than a strip does.
@@ -197,8 +229,8 @@ func (b *patch[T]) across(to sums) {
 }
 
 // settle adds up what gather has left.
-func (s *strip[T]) settle(g *gathered[T]) {
-	if s.width == 0 {
+func (s *strips[T]) settle(g *gathered[T]) {
+	if s.lanes == 0 {
 		return
 	}
 	g.pairs = grown(g.pairs, 2*len(g.value))
@@ -210,7 +242,7 @@ func (s *strip[T]) settle(g *gathered[T]) {
 }
 
 // fold adds up the parts of each row to a pair: its sum, and that of magnitudes.
-func (s *strip[T]) fold(parts, pairs []T) {
+func (s *strips[T]) fold(parts, pairs []T) {
 	for p := 0; p < len(pairs); p += 2 {
 		switch s.lanes {
 		case 4:

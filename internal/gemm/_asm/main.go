@@ -24,8 +24,9 @@ func main() {
 		s.packRows("A", s.mr)
 		s.packRows("B", s.nr)
 		s.packTranspose()
-		s.sums(s.mr)
-		s.sums(s.nr)
+		for _, width := range s.summed() {
+			s.sums(width)
+		}
 		s.peak()
 	}
 	Generate()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -22,31 +23,42 @@ func (s shape) part(width int) (bytes, vecs int) {
 	return bytes, width * s.size / bytes
 }
 
+// summed returns the widths of rows that are summed: those of A's micro-panels, and
+// of what a micro-kernel takes of B's.
+func (s shape) summed() (widths []int) {
+	for cols := s.lanes(); cols <= s.nr; cols += s.lanes() {
+		widths = append(widths, cols)
+	}
+	if _, vecs := s.part(s.mr); vecs > 0 && !slices.Contains(widths, s.mr) {
+		widths = append(widths, s.mr)
+	}
+	return widths
+}
+
 // sums generates the sums of rows of width lanes.
 func (s shape) sums(width int) {
-	if bytes, vecs := s.part(width); vecs > 0 {
-		s.weigh(width, bytes, vecs)
-		s.gather(width, bytes, vecs)
-	}
+	bytes, vecs := s.part(width)
+	s.weigh(width, bytes, vecs)
+	s.gather(width, bytes, vecs)
 }
 
 // weigh generates the weighted sum of rows, and that of magnitudes.
 func (s shape) weigh(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("weigh"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, acc []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, value, size []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tacc[l] += w[p] * x[p*step+l]",
-		fmt.Sprintf("\t\t\tacc[%d+l] += wAbs[p] * |x[p*step+l]|", width),
+		"\t\t\tvalue[l] += w[p] * x[p*step+l]",
+		"\t\t\tsize[l] += wAbs[p] * |x[p*step+l]|",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	sets := max(1, 4/vecs) // of sums, so that none waits for its last addition
 	if vecs > 2 {
 		sets = 1
 	}
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	w, wAbs, acc := base("w"), base("wAbs"), base("acc")
+	w, wAbs, toValue, toSize := base("w"), base("wAbs"), base("value"), base("size")
 	mask, value, size := s.signMask(bytes), register(bytes), register(bytes)
 	weight, weightAbs := register(bytes), register(bytes)
 	var sum, abs [][]VecVirtual
@@ -54,8 +66,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 		sum, abs = append(sum, registers(vecs, bytes)), append(abs, registers(vecs, bytes))
 		for v := range vecs {
 			if set == 0 {
-				s.mov()(Mem{Base: acc, Disp: v * bytes}, sum[0][v])
-				s.mov()(Mem{Base: acc, Disp: width*s.size + v*bytes}, abs[0][v])
+				s.mov()(Mem{Base: toValue, Disp: v * bytes}, sum[0][v])
+				s.mov()(Mem{Base: toSize, Disp: v * bytes}, abs[0][v])
 				continue
 			}
 			s.xor()(sum[set][v], sum[set][v], sum[set][v])
@@ -98,8 +110,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 			s.add()(sum[set][v], sum[0][v], sum[0][v])
 			s.add()(abs[set][v], abs[0][v], abs[0][v])
 		}
-		s.mov()(sum[0][v], Mem{Base: acc, Disp: v * bytes})
-		s.mov()(abs[0][v], Mem{Base: acc, Disp: width*s.size + v*bytes})
+		s.mov()(sum[0][v], Mem{Base: toValue, Disp: v * bytes})
+		s.mov()(abs[0][v], Mem{Base: toSize, Disp: v * bytes})
 	}
 	VZEROUPPER()
 	RET()
