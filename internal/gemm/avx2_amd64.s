@@ -3323,6 +3323,63 @@ row:
 	VZEROUPPER
 	RET
 
+// func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
+// Requires: AVX
+TEXT ·fold64AVX2x4(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPD    (CX), Y0
+	VMOVUPD    64(CX), Y1
+	VMOVUPD    128(CX), Y2
+	VMOVUPD    192(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (DX)
+	VMOVUPD    256(CX), Y0
+	VMOVUPD    320(CX), Y1
+	VMOVUPD    384(CX), Y2
+	VMOVUPD    448(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(DX)
+	ADDQ       $0x40, DX
+	VMOVUPD    32(CX), Y0
+	VMOVUPD    96(CX), Y1
+	VMOVUPD    160(CX), Y2
+	VMOVUPD    224(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (BX)
+	VMOVUPD    288(CX), Y0
+	VMOVUPD    352(CX), Y1
+	VMOVUPD    416(CX), Y2
+	VMOVUPD    480(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(BX)
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
+	VZEROUPPER
+	RET
+
 // func peak64AVX2(n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·peak64AVX2(SB), NOSPLIT, $0-8
@@ -6681,6 +6738,59 @@ row:
 	ADDQ    $0x40, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX2x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    64(CX), Y1
+	VMOVUPS    128(CX), Y2
+	VMOVUPS    192(CX), Y3
+	VMOVUPS    256(CX), Y4
+	VMOVUPS    320(CX), Y5
+	VMOVUPS    384(CX), Y6
+	VMOVUPS    448(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    96(CX), Y1
+	VMOVUPS    160(CX), Y2
+	VMOVUPS    224(CX), Y3
+	VMOVUPS    288(CX), Y4
+	VMOVUPS    352(CX), Y5
+	VMOVUPS    416(CX), Y6
+	VMOVUPS    480(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 

@@ -159,6 +159,21 @@ func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, va
 //go:noescape
 func gather64AVX2x8(n int, x []float64, step int, dst []float64)
 
+// fold64AVX2x4 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 4 {
+//			value[p] += parts[p*8+l]
+//			size[p] += parts[p*8+4+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
+
 // peak64AVX2 does n times 12 independent FMAs of 4 lanes in registers, n at least 1.
 func peak64AVX2(n int)
 
@@ -316,6 +331,21 @@ func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, v
 //
 //go:noescape
 func gather32AVX2x16(n int, x []float32, step int, dst []float32)
+
+// fold32AVX2x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
 
 // peak32AVX2 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak32AVX2(n int)

@@ -6666,6 +6666,79 @@ row:
 	VZEROUPPER
 	RET
 
+// func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
+// Requires: AVX
+TEXT ·fold64AVX512x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPD    (CX), Y0
+	VADDPD     32(CX), Y0, Y0
+	VMOVUPD    128(CX), Y1
+	VADDPD     160(CX), Y1, Y1
+	VMOVUPD    256(CX), Y2
+	VADDPD     288(CX), Y2, Y2
+	VMOVUPD    384(CX), Y3
+	VADDPD     416(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (DX)
+	VMOVUPD    512(CX), Y0
+	VADDPD     544(CX), Y0, Y0
+	VMOVUPD    640(CX), Y1
+	VADDPD     672(CX), Y1, Y1
+	VMOVUPD    768(CX), Y2
+	VADDPD     800(CX), Y2, Y2
+	VMOVUPD    896(CX), Y3
+	VADDPD     928(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(DX)
+	ADDQ       $0x40, DX
+	VMOVUPD    64(CX), Y0
+	VADDPD     96(CX), Y0, Y0
+	VMOVUPD    192(CX), Y1
+	VADDPD     224(CX), Y1, Y1
+	VMOVUPD    320(CX), Y2
+	VADDPD     352(CX), Y2, Y2
+	VMOVUPD    448(CX), Y3
+	VADDPD     480(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (BX)
+	VMOVUPD    576(CX), Y0
+	VADDPD     608(CX), Y0, Y0
+	VMOVUPD    704(CX), Y1
+	VADDPD     736(CX), Y1, Y1
+	VMOVUPD    832(CX), Y2
+	VADDPD     864(CX), Y2, Y2
+	VMOVUPD    960(CX), Y3
+	VADDPD     992(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(BX)
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000400, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
+	VZEROUPPER
+	RET
+
 // func peak64AVX512(n int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·peak64AVX512(SB), NOSPLIT, $0-8
@@ -13534,6 +13607,128 @@ row:
 	ADDQ    $0x40, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX512x16(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VADDPS     32(CX), Y0, Y0
+	VMOVUPS    128(CX), Y1
+	VADDPS     160(CX), Y1, Y1
+	VMOVUPS    256(CX), Y2
+	VADDPS     288(CX), Y2, Y2
+	VMOVUPS    384(CX), Y3
+	VADDPS     416(CX), Y3, Y3
+	VMOVUPS    512(CX), Y4
+	VADDPS     544(CX), Y4, Y4
+	VMOVUPS    640(CX), Y5
+	VADDPS     672(CX), Y5, Y5
+	VMOVUPS    768(CX), Y6
+	VADDPS     800(CX), Y6, Y6
+	VMOVUPS    896(CX), Y7
+	VADDPS     928(CX), Y7, Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    64(CX), Y0
+	VADDPS     96(CX), Y0, Y0
+	VMOVUPS    192(CX), Y1
+	VADDPS     224(CX), Y1, Y1
+	VMOVUPS    320(CX), Y2
+	VADDPS     352(CX), Y2, Y2
+	VMOVUPS    448(CX), Y3
+	VADDPS     480(CX), Y3, Y3
+	VMOVUPS    576(CX), Y4
+	VADDPS     608(CX), Y4, Y4
+	VMOVUPS    704(CX), Y5
+	VADDPS     736(CX), Y5, Y5
+	VMOVUPS    832(CX), Y6
+	VADDPS     864(CX), Y6, Y6
+	VMOVUPS    960(CX), Y7
+	VADDPS     992(CX), Y7, Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000400, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
+	VZEROUPPER
+	RET
+
+// func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX512x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    64(CX), Y1
+	VMOVUPS    128(CX), Y2
+	VMOVUPS    192(CX), Y3
+	VMOVUPS    256(CX), Y4
+	VMOVUPS    320(CX), Y5
+	VMOVUPS    384(CX), Y6
+	VMOVUPS    448(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    96(CX), Y1
+	VMOVUPS    160(CX), Y2
+	VMOVUPS    224(CX), Y3
+	VMOVUPS    288(CX), Y4
+	VMOVUPS    352(CX), Y5
+	VMOVUPS    416(CX), Y6
+	VMOVUPS    480(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 

@@ -217,6 +217,21 @@ func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64,
 //go:noescape
 func gather64AVX512x24(n int, x []float64, step int, dst []float64)
 
+// fold64AVX512x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
+
 // peak64AVX512 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak64AVX512(n int)
 
@@ -460,6 +475,36 @@ func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, 
 //
 //go:noescape
 func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+
+// fold32AVX512x16 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 16 {
+//			value[p] += parts[p*32+l]
+//			size[p] += parts[p*32+16+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
+
+// fold32AVX512x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

@@ -50,7 +50,7 @@ func summedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
 		for i := range source {
 			source[i] = o.Packed.Data[(l+i/depth)/width*width*depth+i%depth*width+(l+i/depth)%width]
 		}
-		PackSums(k, o.Sums, o.Packed, l, to, 0, depth, Source[T]{source, depth, 1}, 1)
+		PackSummed(k, new(Workspace[T]), o.Packed, o.Sums, l, to, 0, depth, Source[T]{source, depth, 1}, 1)
 	}
 	return o
 }

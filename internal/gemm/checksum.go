@@ -11,7 +11,7 @@ import (
 // and each depth, the sum of its lanes and the sum of their magnitudes. With
 // groups of G = [SumLanes](Width) lanes, lane l at depth p counts in
 //
-//	Sums[l/G*2*Depth + 2*p]  and  Sums[l/G*2*Depth + 2*p + 1]
+//	Sums[l/G*2*Depth + p]  and  Sums[(l/G*2+1)*Depth + p]
 //
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
@@ -33,88 +33,63 @@ func SumsLen(lanes, depth, width int) int {
 	return 2 * PanelLen(lanes, depth, SumLanes(width)) / SumLanes(width)
 }
 
-// of returns the pairs of sums of the group of lane l, from depth p on.
-func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/SumLanes(width)*2*depth+2*p:] }
+// of returns the sums of the group of lane l, from depth p on.
+func (s Sums[T]) of(l, width, depth, p int) pairs[T] {
+	s = s[l/SumLanes(width)*2*depth:]
+	return pairs[T]{s[p:depth], s[depth+p : 2*depth]}
+}
 
-// PackSums writes the checksums of what [Pack] writes with the same arguments,
-// from the source. A range that starts inside a group goes on with its sums, so
-// the parts of a group come in order. Disjoint ranges may be summed at the same
-// time if they share no group.
-func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1 int, src Source[T], scale T) {
-	checkPack(k, &to, l0, l1, p0, p1, &src)
-	if len(dst) < SumsLen(to.Lanes, to.Depth, to.Width) {
+// PackSummed is [Pack], and writes the checksums of what it writes, from the source.
+// A range that starts inside a group goes on with its sums, so the parts of a group
+// come in order. Disjoint ranges may be packed at the same time if they share no
+// group.
+func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums Sums[T], l0, l1, p0, p1 int, src Source[T], scale T) {
+	checkPack(k, &dst, l0, l1, p0, p1, &src)
+	if len(sums) < SumsLen(dst.Lanes, dst.Depth, dst.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
-	if l0 == l1 || p0 == p1 {
-		return
+	y := summer[T]{&routinesOf[T](k).stripsB, &ws.packed}
+	lanes, depths := dst.Width, packDepth // in L1 when they are read again
+	if group := SumLanes(dst.Width); src.LaneStride == 1 {
+		lanes, depths = group, packRowsDepth
 	}
-	y := summer[T]{strips: &routinesOf[T](k).stripsB}
-	for l, group := l0, SumLanes(to.Width); l < l1; l += group - l%group {
-		for p := p0; p < p1; p += stripRows {
-			n := min(stripRows, p1-p)
-			part, lanes := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, min(group-l%group, l1-l)
-			pairs := dst.of(l, to.Width, to.Depth, p)[:2*n]
-			if l%group == 0 {
-				y.sum(pairs, part, lanes, scale)
-			} else {
-				y.sumMore(pairs, part, lanes, scale)
-			}
+	for l, end := l0, 0; l < l1; l = end {
+		end = min(l-l%lanes+lanes, l1)
+		for p := p0; p < p1; p += depths {
+			n, part := min(depths, p1-p), Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
+			to := sums.of(l, dst.Width, dst.Depth, p)
+			y.sum(to.part(0, n), l%SumLanes(dst.Width) == 0, part, end-l, scale)
+			Pack(k, dst, l, end, p, p+n, part, scale)
 		}
 	}
 }
 
-// A summer sums the lanes of a source, at most stripRows depths at a time.
+// A summer sums the lanes of a source.
 type summer[T elem.Float] struct {
-	strips        *strips[T]
-	scratch, more []T
-	gathered[T]
+	strips *strips[T]
+	*gathered[T]
 }
 
-// sumMore adds the sums of so many lanes to pairs.
-func (y *summer[T]) sumMore(pairs []T, src Source[T], lanes int, scale T) {
-	y.more = grown(y.more, len(pairs))
-	y.sum(y.more, src, lanes, scale)
-	for i, v := range y.more {
-		pairs[i] += v
+// sum writes the sums of so many lanes, or adds them, unless these are the first.
+func (y *summer[T]) sum(to pairs[T], first bool, src Source[T], lanes int, scale T) {
+	n := len(to.value)
+	if first {
+		to.cleared(n)
 	}
-}
-
-// sum writes the pairs of sums of so many lanes.
-func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
-	n := len(pairs) / 2
 	if scale == 1 && src.LaneStride != 1 {
-		y.lanesApart(pairs, src, lanes)
+		y.strips.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
 		return
 	}
 	y.reset(y.strips, n)
 	if b := (patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}); scale != 1 {
 		y.scaled(b, scale)
-	} else if y.strips.across(b, &y.gathered, 0) {
-		y.strips.fold(y.parts, pairs)
-		return
+	} else {
+		y.strips.across(b, y.gathered, 0)
 	}
-	y.strips.settle(&y.gathered)
-	for p, size := range y.size {
-		pairs[2*p], pairs[2*p+1] = T(y.value[p]), T(size)
-	}
-}
-
-// sumCols is the most depths that lanesApart sums at a time, as wide as the widest
-// strip.
-const sumCols = 48
-
-// lanesApart sums lanes whose depths are contiguous, some depths at a time.
-func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
-	n := len(pairs) / 2
-	for p := 0; p < n; p += sumCols {
-		cols := min(sumCols, n-p)
-		y.scratch = grown(y.scratch, 2*cols)
-		clear(y.scratch)
-		y.strips.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
-		to, sizes := pairs[2*p:2*(p+cols)], y.scratch[cols:]
-		for q, value := range y.scratch[:cols] {
-			to[2*q], to[2*q+1] = value, sizes[q]
-		}
+	y.strips.settle(y.gathered)
+	for p, v := range y.value[:n] {
+		to.value[p] += T(v)
+		to.size[p] += T(y.size[p])
 	}
 }
 
@@ -150,7 +125,7 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 			were := o.Sums.of(l, width, depth, p)
 			for q, size := range are.size {
 				bound := unsure * size
-				if differ(are.value[q], float64(were[2*q]), bound) || differ(size, float64(were[2*q+1]), bound) {
+				if differ(are.value[q], float64(were.value[q]), bound) || differ(size, float64(were.size[q]), bound) {
 					return true
 				}
 			}

@@ -19,6 +19,7 @@ func testStrips[T elem.Float](t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 0))
 	for _, k := range kernels[T](t) {
 		for _, s := range []*strips[T]{&routinesOf[T](k).stripsA, &routinesOf[T](k).stripsB} {
+			testFold(t, r, k, s)
 			for i := range s.of {
 				for n := 1; n < 20; n++ {
 					testStrip(t, r, k, s.lanes, &s.of[i], n, s.of[i].width+r.IntN(5))
@@ -61,4 +62,27 @@ func testStrip[T elem.Float](t *testing.T, r *rand.Rand, k *Kernel, lanes int, s
 	value.check(t, "weigh")
 	size.check(t, "weigh")
 	dst.check(t, "gather")
+}
+
+func testFold[T elem.Float](t *testing.T, r *rand.Rand, k *Kernel, s *strips[T]) {
+	t.Helper()
+	for n := foldRows; n < 5*foldRows && s.lanes > 0; n += foldRows {
+		parts := make([]T, 2*n*s.lanes)
+		for i := range parts {
+			parts[i] = T(r.IntN(201) - 100)
+		}
+		value, size := newGuarded[T](n, 1), newGuarded[T](n, 2)
+		s.fold(n, parts, value.buf, size.buf)
+		for p := range n {
+			var want [2]T
+			for l, v := range parts[2*p*s.lanes:][:2*s.lanes] {
+				want[l/s.lanes] += v
+			}
+			if value.buf[p] != want[0] || size.buf[p] != want[1] {
+				t.Fatalf("%v: row %d of %d: %v and %v, want %v", k, p, n, value.buf[p], size.buf[p], want)
+			}
+		}
+		value.check(t, "fold")
+		size.check(t, "fold")
+	}
 }

@@ -23,6 +23,16 @@ func (s shape) part(width int) (bytes, vecs int) {
 	return bytes, width * s.size / bytes
 }
 
+// parted returns the lanes of the parts of sums that gather makes.
+func (s shape) parted() (lanes []int) {
+	for _, width := range s.summed() {
+		if bytes, _ := s.part(width); !slices.Contains(lanes, bytes/s.size) {
+			lanes = append(lanes, bytes/s.size)
+		}
+	}
+	return lanes
+}
+
 // summed returns the widths of rows that are summed: those of A's micro-panels, and
 // of what a micro-kernel takes of B's.
 func (s shape) summed() (widths []int) {
@@ -150,6 +160,61 @@ func (s shape) gather(width, bytes, vecs int) {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// foldRows is the number of rows that fold adds up at a time.
+const foldRows = 8
+
+// fold generates the sums over the lanes of what gather makes.
+func (s shape) fold(lanes int) {
+	name := fmt.Sprintf("%sx%d", s.name("fold"), lanes)
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, parts, value, size []%s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		"\t\tvalue[p], size[p] = 0, 0",
+		fmt.Sprintf("\t\tfor l := range %d {", lanes),
+		fmt.Sprintf("\t\t\tvalue[p] += parts[p*%d+l]", 2*lanes),
+		fmt.Sprintf("\t\t\tsize[p] += parts[p*%d+%d+l]", 2*lanes, lanes),
+		"\t\t}", "\t}", "", fmt.Sprintf("for n a positive multiple of %d, the sums in any order.", foldRows))
+	n, parts, value, size := Load(Param("n"), GP64()).(GPVirtual), base("parts"), base("value"), base("size")
+	row := 2 * lanes * s.size // bytes
+	Label("rows")
+	for i, to := range []GPVirtual{value, size} {
+		for p := 0; p < foldRows; p += 32 / s.size {
+			s.mov()(s.foldVector(parts, p*row+i*row/2, row, lanes), Mem{Base: to, Disp: p * s.size})
+		}
+		ADDQ(Imm(uint64(foldRows*s.size)), to)
+	}
+	ADDQ(U32(foldRows*row), parts)
+	SUBQ(Imm(foldRows), n)
+	JNZ(LabelRef("rows"))
+	VZEROUPPER()
+	RET()
+}
+
+// foldVector returns the sums of as many rows as a vector of 32 bytes has lanes.
+func (s shape) foldVector(parts GPVirtual, at, row, lanes int) VecVirtual {
+	sums := make([]VecVirtual, 32/s.size)
+	for p := range sums {
+		sums[p] = YMM()
+		from := Mem{Base: parts, Disp: at + p*row}
+		s.mov()(from, sums[p])
+		if lanes*s.size == 64 {
+			s.add()(from.Offset(32), sums[p], sums[p])
+		}
+	}
+	for len(sums) > 2 {
+		for i := range len(sums) / 2 {
+			s.addPairs(sums[2*i+1], sums[2*i], sums[i])
+		}
+		sums = sums[:len(sums)/2]
+	}
+	low := YMM()
+	VPERM2F128(Imm(0x20), sums[1], sums[0], low)
+	VPERM2F128(Imm(0x31), sums[1], sums[0], sums[0])
+	s.add()(low, sums[0], sums[0])
+	return sums[0]
 }
 
 // signMask returns a register with all bits but the signs.
