@@ -3017,6 +3017,40 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+// Requires: AVX, AVX2
+TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x03, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
+	VBROADCASTSD X0, Y0
+
+depth:
+	VMOVUPD (DX), Y3
+	VMOVUPD Y3, (CX)
+	VANDPD  Y3, Y0, Y4
+	VADDPD  (SI), Y3, Y1
+	VADDPD  32(SI), Y4, Y2
+	VMOVUPD 32(DX), Y3
+	VMOVUPD Y3, 32(CX)
+	VANDPD  Y3, Y0, Y4
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD Y1, (SI)
+	VMOVUPD Y2, 32(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x40, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX
 TEXT ·transpose64AVX2(SB), NOSPLIT, $0-80
@@ -6430,6 +6464,40 @@ depth:
 	VMOVUPS Y1, 32(CX)
 	ADDQ    BX, DX
 	ADDQ    $0x00000040, CX
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
+// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
+// Requires: AVX, AVX2
+TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
+	VBROADCASTSS X0, Y0
+
+depth:
+	VMOVUPS (DX), Y3
+	VMOVUPS Y3, (CX)
+	VANDPS  Y3, Y0, Y4
+	VADDPS  (SI), Y3, Y1
+	VADDPS  32(SI), Y4, Y2
+	VMOVUPS 32(DX), Y3
+	VMOVUPS Y3, 32(CX)
+	VANDPS  Y3, Y0, Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x40, SI
 	DECQ    AX
 	JNZ     depth
 	VZEROUPPER

@@ -90,6 +90,21 @@ func packRowsA64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //go:noescape
 func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale float64)
 
+// sumRowsB64AVX2 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*8+l] = src[p*stride+l]
+//			parts[p*8+l%4] += src[p*stride+l]
+//			parts[p*8+4+l%4] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+
 // transpose64AVX2 is
 //
 //	for p := range n {
@@ -262,6 +277,21 @@ func packRowsA32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //
 //go:noescape
 func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale float32)
+
+// sumRowsB32AVX2 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*16+l] = src[p*stride+l]
+//			parts[p*16+l%8] += src[p*stride+l]
+//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
 
 // transpose32AVX2 is
 //

@@ -6258,6 +6258,45 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sumRowsB64AVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x03, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
+	VBROADCASTSD X0, Z0
+
+depth:
+	VMOVUPD (DX), Z3
+	VMOVUPD Z3, (CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  (SI), Z3, Z1
+	VADDPD  64(SI), Z4, Z2
+	VMOVUPD 64(DX), Z3
+	VMOVUPD Z3, 64(CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 128(DX), Z3
+	VMOVUPD Z3, 128(CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD Z1, (SI)
+	VMOVUPD Z2, 64(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x80, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX, AVX512F
 TEXT ·transpose64AVX512(SB), NOSPLIT, $0-80
@@ -13029,6 +13068,45 @@ depth:
 	VMOVUPS Z1, 128(CX)
 	ADDQ    BX, DX
 	ADDQ    $0x000000c0, CX
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
+// func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sumRowsB32AVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
+	VBROADCASTSS X0, Z0
+
+depth:
+	VMOVUPS (DX), Z3
+	VMOVUPS Z3, (CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  (SI), Z3, Z1
+	VADDPS  64(SI), Z4, Z2
+	VMOVUPS 64(DX), Z3
+	VMOVUPS Z3, 64(CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(DX), Z3
+	VMOVUPS Z3, 128(CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS Z1, (SI)
+	VMOVUPS Z2, 64(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x80, SI
 	DECQ    AX
 	JNZ     depth
 	VZEROUPPER

@@ -120,6 +120,21 @@ func packRowsA64AVX512(n int, dst []float64, src []float64, stride int, scale fl
 //go:noescape
 func packRowsB64AVX512(n int, dst []float64, src []float64, stride int, scale float64)
 
+// sumRowsB64AVX512 is
+//
+//	for p := range n {
+//		for l := range 24 {
+//			dst[p*24+l] = src[p*stride+l]
+//			parts[p*16+l%8] += src[p*stride+l]
+//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+
 // transpose64AVX512 is
 //
 //	for p := range n {
@@ -350,6 +365,21 @@ func packRowsA32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //
 //go:noescape
 func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale float32)
+
+// sumRowsB32AVX512 is
+//
+//	for p := range n {
+//		for l := range 48 {
+//			dst[p*48+l] = src[p*stride+l]
+//			parts[p*32+l%16] += src[p*stride+l]
+//			parts[p*32+16+l%16] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
 
 // transpose32AVX512 is
 //

@@ -93,7 +93,7 @@ type checker[T elem.Float] struct {
 type depthly[T elem.Float] struct {
 	known  bool // from checksums, or since all lanes were met
 	sum    gathered[T]
-	weight pairs[T]   // the sums in the element type
+	weight pairs[T] // the sums in the element type
 }
 
 // begin prepares for a block of rows of a tile.

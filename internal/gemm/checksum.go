@@ -48,17 +48,31 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	if len(sums) < SumsLen(dst.Lanes, dst.Depth, dst.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
-	y := summer[T]{&routinesOf[T](k).stripsB, &ws.packed}
+	r := routinesOf[T](k)
+	y := summer[T]{&r.stripsB, &ws.packed}
+	group := SumLanes(dst.Width)
 	lanes, depths := dst.Width, packDepth // in L1 when they are read again
-	if group := SumLanes(dst.Width); src.LaneStride == 1 {
+	if src.LaneStride == 1 {
 		lanes, depths = group, packRowsDepth
 	}
+	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
 	for l, end := l0, 0; l < l1; l = end {
 		end = min(l-l%lanes+lanes, l1)
 		for p := p0; p < p1; p += depths {
 			n, part := min(depths, p1-p), Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			to := sums.of(l, dst.Width, dst.Depth, p)
-			y.sum(to.part(0, n), l%SumLanes(dst.Width) == 0, part, end-l, scale)
+			to := sums.of(l, dst.Width, dst.Depth, p).part(0, n)
+			if l%group == 0 {
+				to.cleared(n)
+			}
+			if together && (end-l)%dst.Width == 0 {
+				y.resetParts(y.strips, n)
+				for q := l; q < end; q += dst.Width {
+					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, y.parts)
+				}
+				to.add(y.strips.folded(y.gathered))
+				continue
+			}
+			y.sum(to, part, end-l, scale)
 			Pack(k, dst, l, end, p, p+n, part, scale)
 		}
 	}
@@ -70,12 +84,9 @@ type summer[T elem.Float] struct {
 	*gathered[T]
 }
 
-// sum writes the sums of so many lanes, or adds them, unless these are the first.
-func (y *summer[T]) sum(to pairs[T], first bool, src Source[T], lanes int, scale T) {
+// sum adds the sums of so many lanes.
+func (y *summer[T]) sum(to pairs[T], src Source[T], lanes int, scale T) {
 	n := len(to.value)
-	if first {
-		to.cleared(n)
-	}
 	if scale == 1 && src.LaneStride != 1 {
 		y.strips.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
 		return

@@ -28,7 +28,7 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float64]{
 				tails: []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
 				packer: packer[float64]{
-					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2,
+					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2, sumRowsB: sumRowsB64AVX2,
 					group: 4, step: 8, transpose: transpose64AVX2,
 				},
 				stripsB: strips[float64]{4, []strip[float64]{
@@ -43,7 +43,7 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float32]{
 				tails: []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
 				packer: packer[float32]{
-					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2,
+					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2, sumRowsB: sumRowsB32AVX2,
 					group: 4, step: 8, transpose: transpose32AVX2,
 				},
 				stripsB: strips[float32]{8, []strip[float32]{
@@ -58,7 +58,7 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float64]{
 				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
 				packer: packer[float64]{
-					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512,
+					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
 					group: 8, step: 8, transpose: transpose64AVX512,
 				},
 				stripsA: strips[float64]{8, []strip[float64]{{8, weigh64AVX512x8, gather64AVX512x8}}, fold64AVX512x8},
@@ -75,7 +75,7 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float32]{
 				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
 				packer: packer[float32]{
-					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512,
+					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
 					group: 8, step: 16, transpose: transpose32AVX512,
 				},
 				stripsA: strips[float32]{8, []strip[float32]{{8, weigh32AVX512x8, gather32AVX512x8}}, fold32AVX512x8},

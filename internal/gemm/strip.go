@@ -132,6 +132,16 @@ func (x pairs[T]) from(i int) pairs[T] { return pairs[T]{x.value[i:], x.size[i:]
 // part returns n pairs from the i-th on.
 func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
 
+// add adds others, or the first of them.
+func (x pairs[T]) add(y pairs[T]) {
+	for i, v := range y.value[:len(x.value)] {
+		x.value[i] += v
+	}
+	for i, v := range y.size[:len(x.size)] {
+		x.size[i] += v
+	}
+}
+
 // cleared returns x with n pairs, which are zero.
 func (x pairs[T]) cleared(n int) pairs[T] {
 	x.value, x.size = grown(x.value, n), grown(x.size, n)
@@ -211,16 +221,21 @@ func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
 // element type: no more than a quarter as many elements of a row may be added
 // one after the other as the row has.
 type gathered[T elem.Float] struct {
-	parts  []T // of rows rounded up to foldRows
-	folded pairs[T]
-	sums       // what is added up
+	parts []T      // of rows rounded up to foldRows
+	whole pairs[T] // sums that folded returns
+	sums           // what is added up
 }
 
 // reset begins n sums.
 func (g *gathered[T]) reset(s *strips[T], n int) {
+	g.resetParts(s, n)
+	g.sums.reset(n)
+}
+
+// resetParts begins n sums of parts alone.
+func (g *gathered[T]) resetParts(s *strips[T], n int) {
 	g.parts = grown(g.parts, (n+foldRows-1)/foldRows*foldRows*2*s.lanes)
 	clear(g.parts)
-	g.sums.reset(n)
 }
 
 // across adds the rows of b, from sum i on.
@@ -253,10 +268,16 @@ func (s *strips[T]) settle(g *gathered[T]) {
 	if s.lanes == 0 {
 		return
 	}
+	flush(s.folded(g).part(0, len(g.value)), g.sums)
+}
+
+// folded adds up the parts of sums, and clears them.
+func (s *strips[T]) folded(g *gathered[T]) pairs[T] {
 	n := len(g.parts) / (2 * s.lanes)
-	if g.folded = g.folded.cleared(n); n > 0 {
-		s.fold(n, g.parts, g.folded.value, g.folded.size)
+	g.whole = pairs[T]{grown(g.whole.value, n), grown(g.whole.size, n)}
+	if n > 0 {
+		s.fold(n, g.parts, g.whole.value, g.whole.size)
 	}
-	flush(g.folded.part(0, len(g.value)), g.sums)
 	clear(g.parts)
+	return g.whole
 }

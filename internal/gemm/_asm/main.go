@@ -23,6 +23,7 @@ func main() {
 		}
 		s.packRows("A", s.mr)
 		s.packRows("B", s.nr)
+		s.sumRows(s.nr)
 		s.packTranspose()
 		for _, width := range s.summed() {
 			s.sums(width)
