@@ -169,18 +169,17 @@ func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	}
 }
 
-// groupsAtOnce is the groups whose checksums are added up before the next depths:
-// at a depth that is a power of two they share the ways of a set of L1.
-const groupsAtOnce = 8
-
-// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
-// groups at a time.
+// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
-	group, depth, acc := SumLanes(f.width), f.Packed.Depth, c.cleared(2*kc)
-	for l := l0; l < l1; l += groupsAtOnce * group {
-		sums, groups := f.Sums[l/group*2*depth+pc:], min((l1-l+group-1)/group, groupsAtOnce)
-		x.strips.b.down(patch[T]{sums, groups, kc, 2 * depth, 1}, ones[T](), acc.part(0, kc))
-		x.strips.b.down(patch[T]{sums[depth:], groups, kc, 2 * depth, 1}, ones[T](), acc.part(kc, kc))
+	group, acc := SumLanes(f.width), c.cleared(2*kc)
+	for l := l0; l < l1; l += stripRows * group {
+		groups := min((l1-l+group-1)/group, stripRows)
+		for p, n := 0, 0; p < kc; p += n {
+			n = sumsFrom(pc+p, kc-p)
+			from := f.Sums.at(&f.Packed, l, pc+p)
+			x.strips.b.down(patch[T]{from, groups, n, 2 * sumDepths, 1}, ones[T](), acc.part(p, n))
+			x.strips.b.down(patch[T]{from[sumDepths:], groups, n, 2 * sumDepths, 1}, ones[T](), acc.part(kc+p, n))
+		}
 	}
 	to.sum.sums.reset(kc)
 	for p := range kc {

@@ -9,13 +9,18 @@ import (
 
 // Sums are the checksums of an operand's panels: for each group of micro-panels,
 // and each depth, the sum of its lanes and the sum of their magnitudes. With
-// groups of G = [SumLanes](Width) lanes, lane l at depth p counts in
+// groups of G = [SumLanes](Width) lanes, N of them, and D = sumDepths, lane l at
+// depth p counts in
 //
-//	Sums[l/G*2*Depth + p]  and  Sums[(l/G*2+1)*Depth + p]
+//	Sums[((p/D*N + l/G)*2)*D + p%D]  and  Sums[((p/D*N + l/G)*2 + 1)*D + p%D]
 //
+// so that those of a k-block lie together, and those of a depth are written together.
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
 type Sums[T elem.Float] []T
+
+// sumDepths is the depths whose checksums lie side by side.
+const sumDepths = 64
 
 // mostSumLanes is the most lanes that share a checksum, unless one micro-panel is
 // wider. With more, checks would read less, and tiles, which are whole groups,
@@ -30,14 +35,24 @@ func SumLanes(width int) int {
 
 // SumsLen returns the number of checksums that the panels of an operand have.
 func SumsLen(lanes, depth, width int) int {
-	return 2 * PanelLen(lanes, depth, SumLanes(width)) / SumLanes(width)
+	rounded := (depth + sumDepths - 1) / sumDepths * sumDepths
+	return 2 * PanelLen(lanes, rounded, SumLanes(width)) / SumLanes(width)
 }
 
-// of returns the sums of the group of lane l, from depth p on.
-func (s Sums[T]) of(l, width, depth, p int) pairs[T] {
-	s = s[l/SumLanes(width)*2*depth:]
-	return pairs[T]{s[p:depth], s[depth+p : 2*depth]}
+// at returns the checksums from the group of lane l of x and depth p on.
+func (s Sums[T]) at(x *Panels[T], l, p int) Sums[T] {
+	group := SumLanes(x.Width)
+	return s[(p/sumDepths*((x.Lanes+group-1)/group)+l/group)*2*sumDepths+p%sumDepths:]
 }
+
+// of returns the sums of n depths from there on.
+func (s Sums[T]) of(x *Panels[T], l, p, n int) pairs[T] {
+	s = s.at(x, l, p)
+	return pairs[T]{s[:n], s[sumDepths:][:n]}
+}
+
+// sumsFrom returns how many of n depths from p on have their checksums side by side.
+func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
 
 // PackSummed is [Pack], and writes the checksums of what it writes, from the source.
 // A range that starts inside a group goes on with its sums, so the parts of a group
@@ -51,16 +66,17 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	r := routinesOf[T](k)
 	y := summer[T]{&r.stripsB, &ws.packed}
 	group := SumLanes(dst.Width)
-	lanes, depths := dst.Width, packDepth // in L1 when they are read again
+	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
 	if src.LaneStride == 1 {
 		lanes, depths = group, packRowsDepth
 	}
 	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
 	for l, end := l0, 0; l < l1; l = end {
 		end = min(l-l%lanes+lanes, l1)
-		for p := p0; p < p1; p += depths {
-			n, part := min(depths, p1-p), Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			to := sums.of(l, dst.Width, dst.Depth, p).part(0, n)
+		for p, n := p0, 0; p < p1; p += n {
+			n = sumsFrom(p, min(depths, p1-p))
+			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
+			to := sums.of(&dst, l, p, n)
 			if l%group == 0 {
 				to.cleared(n)
 			}
@@ -121,19 +137,19 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 	if o.Sums == nil {
 		return false
 	}
-	width, depth := o.Packed.Width, o.Packed.Depth
+	width := o.Packed.Width
 	group := SumLanes(width)
 	unsure := precisionOf[T]().gamma(float64(group)+2) + gamma64(float64(group)+2)
 	var are sums
 	for l := l0 / group * group; l < l1; l += group {
-		for p := 0; p < depth; p += stripRows {
-			n := min(stripRows, depth-p)
+		for p := 0; p < o.Packed.Depth; p += sumDepths {
+			n := sumsFrom(p, o.Packed.Depth-p)
 			are.reset(n)
 			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
 				b := patch[T]{o.Packed.panel(q, p), n, width, width, 1}
 				b.across(are)
 			}
-			were := o.Sums.of(l, width, depth, p)
+			were := o.Sums.of(&o.Packed, l, p, n)
 			for q, size := range are.size {
 				bound := unsure * size
 				if differ(are.value[q], float64(were.value[q]), bound) || differ(size, float64(were.size[q]), bound) {
