@@ -6705,6 +6705,150 @@ row:
 	VZEROUPPER
 	RET
 
+// func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x64(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z13
+	VMOVUPD      64(DI), Z6
+	VMOVUPD      64(R8), Z14
+	VMOVUPD      128(DI), Z7
+	VMOVUPD      128(R8), Z15
+	VMOVUPD      192(DI), Z8
+	VMOVUPD      192(R8), Z16
+	VMOVUPD      256(DI), Z9
+	VMOVUPD      256(R8), Z17
+	VMOVUPD      320(DI), Z10
+	VMOVUPD      320(R8), Z18
+	VMOVUPD      384(DI), Z11
+	VMOVUPD      384(R8), Z19
+	VMOVUPD      448(DI), Z12
+	VMOVUPD      448(R8), Z20
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z13
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z14
+	VMOVUPD      128(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z7
+	VFMADD231PD  Z2, Z4, Z15
+	VMOVUPD      192(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z8
+	VFMADD231PD  Z2, Z4, Z16
+	VMOVUPD      256(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z9
+	VFMADD231PD  Z2, Z4, Z17
+	VMOVUPD      320(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z10
+	VFMADD231PD  Z2, Z4, Z18
+	VMOVUPD      384(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z11
+	VFMADD231PD  Z2, Z4, Z19
+	VMOVUPD      448(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z4, Z20
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPD      Z5, (DI)
+	VMOVUPD      Z13, (R8)
+	VMOVUPD      Z6, 64(DI)
+	VMOVUPD      Z14, 64(R8)
+	VMOVUPD      Z7, 128(DI)
+	VMOVUPD      Z15, 128(R8)
+	VMOVUPD      Z8, 192(DI)
+	VMOVUPD      Z16, 192(R8)
+	VMOVUPD      Z9, 256(DI)
+	VMOVUPD      Z17, 256(R8)
+	VMOVUPD      Z10, 320(DI)
+	VMOVUPD      Z18, 320(R8)
+	VMOVUPD      Z11, 384(DI)
+	VMOVUPD      Z19, 384(R8)
+	VMOVUPD      Z12, 448(DI)
+	VMOVUPD      Z20, 448(R8)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x64(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VMOVUPD 64(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 128(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 192(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 256(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 320(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 384(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 448(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
 // Requires: AVX
 TEXT ·fold64AVX512x8(SB), NOSPLIT, $0-80
@@ -13683,6 +13827,150 @@ row:
 	VMOVUPS Y2, 32(BX)
 	ADDQ    DX, CX
 	ADDQ    $0x40, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x128(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z13
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      64(R8), Z14
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      128(R8), Z15
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      192(R8), Z16
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      256(R8), Z17
+	VMOVUPS      320(DI), Z10
+	VMOVUPS      320(R8), Z18
+	VMOVUPS      384(DI), Z11
+	VMOVUPS      384(R8), Z19
+	VMOVUPS      448(DI), Z12
+	VMOVUPS      448(R8), Z20
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z13
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z14
+	VMOVUPS      128(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z15
+	VMOVUPS      192(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z8
+	VFMADD231PS  Z2, Z4, Z16
+	VMOVUPS      256(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z17
+	VMOVUPS      320(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z10
+	VFMADD231PS  Z2, Z4, Z18
+	VMOVUPS      384(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z11
+	VFMADD231PS  Z2, Z4, Z19
+	VMOVUPS      448(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z4, Z20
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z5, (DI)
+	VMOVUPS      Z13, (R8)
+	VMOVUPS      Z6, 64(DI)
+	VMOVUPS      Z14, 64(R8)
+	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z15, 128(R8)
+	VMOVUPS      Z8, 192(DI)
+	VMOVUPS      Z16, 192(R8)
+	VMOVUPS      Z9, 256(DI)
+	VMOVUPS      Z17, 256(R8)
+	VMOVUPS      Z10, 320(DI)
+	VMOVUPS      Z18, 320(R8)
+	VMOVUPS      Z11, 384(DI)
+	VMOVUPS      Z19, 384(R8)
+	VMOVUPS      Z12, 448(DI)
+	VMOVUPS      Z20, 448(R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x128(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x128(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 256(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 320(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 384(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 448(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
 	DECQ    AX
 	JNZ     row
 	VZEROUPPER

@@ -232,6 +232,34 @@ func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64,
 //go:noescape
 func gather64AVX512x24(n int, x []float64, step int, dst []float64)
 
+// weigh64AVX512x64 is
+//
+//	for p := range n {
+//		for l := range 64 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+
+// gather64AVX512x64 is
+//
+//	for p := range n {
+//		for l := range 64 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+
 // fold64AVX512x8 is
 //
 //	for p := range n {
@@ -505,6 +533,34 @@ func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, 
 //
 //go:noescape
 func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x128 is
+//
+//	for p := range n {
+//		for l := range 128 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x128 is
+//
+//	for p := range n {
+//		for l := range 128 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x128(n int, x []float32, step int, dst []float32)
 
 // fold32AVX512x16 is
 //

@@ -171,19 +171,18 @@ func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 
 // addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
-	group, acc := SumLanes(f.width), c.cleared(2*kc)
-	for l := l0; l < l1; l += stripRows * group {
-		groups := min((l1-l+group-1)/group, stripRows)
-		for p, n := 0, 0; p < kc; p += n {
-			n = sumsFrom(pc+p, kc-p)
-			from := f.Sums.at(&f.Packed, l, pc+p)
-			x.strips.b.down(patch[T]{from, groups, n, 2 * sumDepths, 1}, ones[T](), acc.part(p, n))
-			x.strips.b.down(patch[T]{from[sumDepths:], groups, n, 2 * sumDepths, 1}, ones[T](), acc.part(kc+p, n))
-		}
-	}
+	group := SumLanes(f.width)
 	to.sum.sums.reset(kc)
-	for p := range kc {
-		to.sum.add(p, float64(acc.value[p]), float64(acc.value[kc+p]))
+	for p, n := pc, 0; p < pc+kc; p += n {
+		n = sumsFrom(p, pc+kc-p)
+		acc := c.cleared(2 * sumDepths)
+		for l := l0; l < l1; l += stripRows * group {
+			sums, groups := f.Sums.at(&f.Packed, l, p/sumDepths*sumDepths), min((l1-l+group-1)/group, stripRows)
+			x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
+		}
+		for q, size := range acc.value[sumDepths+p%sumDepths:][:n] {
+			to.sum.add(p-pc+q, float64(acc.value[p%sumDepths+q]), float64(size))
+		}
 	}
 	to.round()
 }

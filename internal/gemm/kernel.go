@@ -29,7 +29,7 @@ type Kernel struct {
 type routines[T elem.Float] struct {
 	tails  []tail[T] // micro-kernels by columns, ascending; the last has NR
 	packer packer[T]
-	// stripsA sum rows of MR elements, stripsB as many as a tail has.
+	// stripsA sum rows of MR elements, stripsB as many as a tail has, or more.
 	stripsA, stripsB strips[T]
 	flops            float64     // of one iteration of peak
 	peakSteps        func(n int) // n iterations of independent FMAs in registers

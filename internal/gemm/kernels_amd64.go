@@ -64,7 +64,7 @@ func assemblyKernels() []Kernel {
 				stripsA: strips[float64]{8, []strip[float64]{{8, weigh64AVX512x8, gather64AVX512x8}}, fold64AVX512x8},
 				stripsB: strips[float64]{8, []strip[float64]{
 					{8, weigh64AVX512x8, gather64AVX512x8}, {16, weigh64AVX512x16, gather64AVX512x16},
-					{24, weigh64AVX512x24, gather64AVX512x24},
+					{24, weigh64AVX512x24, gather64AVX512x24}, {64, weigh64AVX512x64, gather64AVX512x64},
 				}, fold64AVX512x8},
 				flops: 2 * 12 * 8, peakSteps: peak64AVX512,
 			},
@@ -81,7 +81,7 @@ func assemblyKernels() []Kernel {
 				stripsA: strips[float32]{8, []strip[float32]{{8, weigh32AVX512x8, gather32AVX512x8}}, fold32AVX512x8},
 				stripsB: strips[float32]{16, []strip[float32]{
 					{16, weigh32AVX512x16, gather32AVX512x16}, {32, weigh32AVX512x32, gather32AVX512x32},
-					{48, weigh32AVX512x48, gather32AVX512x48},
+					{48, weigh32AVX512x48, gather32AVX512x48}, {128, weigh32AVX512x128, gather32AVX512x128},
 				}, fold32AVX512x16},
 				flops: 2 * 12 * 16, peakSteps: peak32AVX512,
 			},

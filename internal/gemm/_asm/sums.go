@@ -33,14 +33,17 @@ func (s shape) parted() (lanes []int) {
 	return lanes
 }
 
-// summed returns the widths of rows that are summed: those of A's micro-panels, and
-// of what a micro-kernel takes of B's.
+// summed returns the widths of rows that are summed: those of A's micro-panels, of
+// what a micro-kernel takes of B's, and, if there are registers for it, a wide one.
 func (s shape) summed() (widths []int) {
 	for cols := s.lanes(); cols <= s.nr; cols += s.lanes() {
 		widths = append(widths, cols)
 	}
 	if _, vecs := s.part(s.mr); vecs > 0 && !slices.Contains(widths, s.mr) {
 		widths = append(widths, s.mr)
+	}
+	if s.vector == 64 {
+		widths = append(widths, 8*s.lanes())
 	}
 	return widths
 }
