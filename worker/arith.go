@@ -62,10 +62,7 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums sh
 	}
 	err = a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
 		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
-		if checks != nil {
-			gemm.PackSums(a.Kernel, checks, dst, l0, l1, p0, p1, src, scale)
-		}
-		gemm.Pack(a.Kernel, dst, l0, l1, p0, p1, src, scale)
+		a.Pack(dst, checks, l0, l1, p0, p1, src, scale)
 		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
 		return nil
 	})

@@ -3017,6 +3017,40 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+// Requires: AVX, AVX2
+TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x03, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
+	VBROADCASTSD X0, Y0
+
+depth:
+	VMOVUPD (DX), Y3
+	VMOVUPD Y3, (CX)
+	VANDPD  Y3, Y0, Y4
+	VADDPD  (SI), Y3, Y1
+	VADDPD  32(SI), Y4, Y2
+	VMOVUPD 32(DX), Y3
+	VMOVUPD Y3, 32(CX)
+	VANDPD  Y3, Y0, Y4
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD Y1, (SI)
+	VMOVUPD Y2, 32(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x40, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX
 TEXT ·transpose64AVX2(SB), NOSPLIT, $0-80
@@ -3085,23 +3119,144 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// func weigh64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-112
+TEXT ·weigh64AVX2x4(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
 	VBROADCASTSD X0, Y0
 	VMOVUPD      (DI), Y5
-	VMOVUPD      64(DI), Y7
+	VMOVUPD      (R8), Y6
+	VXORPD       Y7, Y7, Y7
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y10, Y10, Y10
+	VXORPD       Y11, Y11, Y11
+	VXORPD       Y12, Y12, Y12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VMOVUPD      (CX), Y1
+	VANDPD       Y1, Y0, Y2
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VMOVUPD      (CX), Y1
+	VANDPD       Y1, Y0, Y2
+	VFMADD231PD  Y1, Y3, Y7
+	VFMADD231PD  Y2, Y4, Y8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VMOVUPD      (CX), Y1
+	VANDPD       Y1, Y0, Y2
+	VFMADD231PD  Y1, Y3, Y9
+	VFMADD231PD  Y2, Y4, Y10
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VMOVUPD      (CX), Y1
+	VANDPD       Y1, Y0, Y2
+	VFMADD231PD  Y1, Y3, Y11
+	VFMADD231PD  Y2, Y4, Y12
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VMOVUPD      (CX), Y1
+	VANDPD       Y1, Y0, Y2
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPD  Y7, Y5, Y5
+	VADDPD  Y8, Y6, Y6
+	VADDPD  Y9, Y5, Y5
+	VADDPD  Y10, Y6, Y6
+	VADDPD  Y11, Y5, Y5
+	VADDPD  Y12, Y6, Y6
+	VMOVUPD Y5, (DI)
+	VMOVUPD Y6, (R8)
+	VZEROUPPER
+	RET
+
+// func gather64AVX2x4(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX2
+TEXT ·gather64AVX2x4(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Y0
+
+row:
+	VMOVUPD (CX), Y1
+	VANDPD  Y1, Y0, Y2
+	VADDPD  (BX), Y1, Y1
+	VADDPD  32(BX), Y2, Y2
+	VMOVUPD Y1, (BX)
+	VMOVUPD Y2, 32(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x40, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
+	VBROADCASTSD X0, Y0
+	VMOVUPD      (DI), Y5
+	VMOVUPD      (R8), Y7
 	VMOVUPD      32(DI), Y6
-	VMOVUPD      96(DI), Y8
+	VMOVUPD      32(R8), Y8
 	VXORPD       Y9, Y9, Y9
 	VXORPD       Y11, Y11, Y11
 	VXORPD       Y10, Y10, Y10
@@ -3164,11 +3319,11 @@ done:
 	VADDPD  Y9, Y5, Y5
 	VADDPD  Y11, Y7, Y7
 	VMOVUPD Y5, (DI)
-	VMOVUPD Y7, 64(DI)
+	VMOVUPD Y7, (R8)
 	VADDPD  Y10, Y6, Y6
 	VADDPD  Y12, Y8, Y8
 	VMOVUPD Y6, 32(DI)
-	VMOVUPD Y8, 96(DI)
+	VMOVUPD Y8, 32(R8)
 	VZEROUPPER
 	RET
 
@@ -3199,6 +3354,63 @@ row:
 	ADDQ    $0x40, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
+// Requires: AVX
+TEXT ·fold64AVX2x4(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPD    (CX), Y0
+	VMOVUPD    64(CX), Y1
+	VMOVUPD    128(CX), Y2
+	VMOVUPD    192(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (DX)
+	VMOVUPD    256(CX), Y0
+	VMOVUPD    320(CX), Y1
+	VMOVUPD    384(CX), Y2
+	VMOVUPD    448(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(DX)
+	ADDQ       $0x40, DX
+	VMOVUPD    32(CX), Y0
+	VMOVUPD    96(CX), Y1
+	VMOVUPD    160(CX), Y2
+	VMOVUPD    224(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (BX)
+	VMOVUPD    288(CX), Y0
+	VMOVUPD    352(CX), Y1
+	VMOVUPD    416(CX), Y2
+	VMOVUPD    480(CX), Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(BX)
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 
@@ -6257,6 +6469,40 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
+// Requires: AVX, AVX2
+TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
+	VBROADCASTSS X0, Y0
+
+depth:
+	VMOVUPS (DX), Y3
+	VMOVUPS Y3, (CX)
+	VANDPS  Y3, Y0, Y4
+	VADDPS  (SI), Y3, Y1
+	VADDPS  32(SI), Y4, Y2
+	VMOVUPS 32(DX), Y3
+	VMOVUPS Y3, 32(CX)
+	VANDPS  Y3, Y0, Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x40, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int, scale float32)
 // Requires: AVX
 TEXT ·transpose32AVX2(SB), NOSPLIT, $0-76
@@ -6325,23 +6571,144 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+// func weigh32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-112
+TEXT ·weigh32AVX2x8(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
 	VBROADCASTSS X0, Y0
 	VMOVUPS      (DI), Y5
-	VMOVUPS      64(DI), Y7
+	VMOVUPS      (R8), Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VXORPS       Y12, Y12, Y12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y7
+	VFMADD231PS  Y2, Y4, Y8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y9
+	VFMADD231PS  Y2, Y4, Y10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y11
+	VFMADD231PS  Y2, Y4, Y12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      (CX), Y1
+	VANDPS       Y1, Y0, Y2
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y5, Y5
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, (R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX2x8(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX2
+TEXT ·gather32AVX2x8(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Y0
+
+row:
+	VMOVUPS (CX), Y1
+	VANDPS  Y1, Y0, Y2
+	VADDPS  (BX), Y1, Y1
+	VADDPS  32(BX), Y2, Y2
+	VMOVUPS Y1, (BX)
+	VMOVUPS Y2, 32(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x40, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (DI), Y5
+	VMOVUPS      (R8), Y7
 	VMOVUPS      32(DI), Y6
-	VMOVUPS      96(DI), Y8
+	VMOVUPS      32(R8), Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y11, Y11, Y11
 	VXORPS       Y10, Y10, Y10
@@ -6404,11 +6771,11 @@ done:
 	VADDPS  Y9, Y5, Y5
 	VADDPS  Y11, Y7, Y7
 	VMOVUPS Y5, (DI)
-	VMOVUPS Y7, 64(DI)
+	VMOVUPS Y7, (R8)
 	VADDPS  Y10, Y6, Y6
 	VADDPS  Y12, Y8, Y8
 	VMOVUPS Y6, 32(DI)
-	VMOVUPS Y8, 96(DI)
+	VMOVUPS Y8, 32(R8)
 	VZEROUPPER
 	RET
 
@@ -6439,6 +6806,59 @@ row:
 	ADDQ    $0x40, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX2x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    64(CX), Y1
+	VMOVUPS    128(CX), Y2
+	VMOVUPS    192(CX), Y3
+	VMOVUPS    256(CX), Y4
+	VMOVUPS    320(CX), Y5
+	VMOVUPS    384(CX), Y6
+	VMOVUPS    448(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    96(CX), Y1
+	VMOVUPS    160(CX), Y2
+	VMOVUPS    224(CX), Y3
+	VMOVUPS    288(CX), Y4
+	VMOVUPS    352(CX), Y5
+	VMOVUPS    416(CX), Y6
+	VMOVUPS    480(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 

@@ -90,6 +90,21 @@ func packRowsA64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //go:noescape
 func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale float64)
 
+// sumRowsB64AVX2 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*8+l] = src[p*stride+l]
+//			parts[p*8+l%4] += src[p*stride+l]
+//			parts[p*8+4+l%4] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+
 // transpose64AVX2 is
 //
 //	for p := range n {
@@ -103,19 +118,47 @@ func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //go:noescape
 func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int, scale float64)
 
-// weigh64AVX2x8 is
+// weigh64AVX2x4 is
 //
 //	for p := range n {
-//		for l := range 8 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[8+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 4 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+func weigh64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+
+// gather64AVX2x4 is
+//
+//	for p := range n {
+//		for l := range 4 {
+//			dst[p*8+l%4] += x[p*step+l]
+//			dst[p*8+4+l%4] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather64AVX2x4(n int, x []float64, step int, dst []float64)
+
+// weigh64AVX2x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
 // gather64AVX2x8 is
 //
@@ -130,6 +173,21 @@ func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, ac
 //
 //go:noescape
 func gather64AVX2x8(n int, x []float64, step int, dst []float64)
+
+// fold64AVX2x4 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 4 {
+//			value[p] += parts[p*8+l]
+//			size[p] += parts[p*8+4+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
 
 // peak64AVX2 does n times 12 independent FMAs of 4 lanes in registers, n at least 1.
 func peak64AVX2(n int)
@@ -220,6 +278,21 @@ func packRowsA32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //go:noescape
 func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale float32)
 
+// sumRowsB32AVX2 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*16+l] = src[p*stride+l]
+//			parts[p*16+l%8] += src[p*stride+l]
+//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
+
 // transpose32AVX2 is
 //
 //	for p := range n {
@@ -233,19 +306,47 @@ func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //go:noescape
 func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int, scale float32)
 
-// weigh32AVX2x16 is
+// weigh32AVX2x8 is
 //
 //	for p := range n {
-//		for l := range 16 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[16+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 8 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+func weigh32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX2x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX2x8(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX2x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
 // gather32AVX2x16 is
 //
@@ -260,6 +361,21 @@ func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, a
 //
 //go:noescape
 func gather32AVX2x16(n int, x []float32, step int, dst []float32)
+
+// fold32AVX2x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
 
 // peak32AVX2 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak32AVX2(n int)

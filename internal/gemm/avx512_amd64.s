@@ -6330,6 +6330,45 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sumRowsB64AVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x03, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
+	VBROADCASTSD X0, Z0
+
+depth:
+	VMOVUPD (DX), Z3
+	VMOVUPD Z3, (CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  (SI), Z3, Z1
+	VADDPD  64(SI), Z4, Z2
+	VMOVUPD 64(DX), Z3
+	VMOVUPD Z3, 64(CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 128(DX), Z3
+	VMOVUPD Z3, 128(CX)
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD Z1, (SI)
+	VMOVUPD Z2, 64(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x80, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX, AVX512F
 TEXT ·transpose64AVX512(SB), NOSPLIT, $0-80
@@ -6416,21 +6455,22 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-112
+TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
 	VBROADCASTSD X0, Z0
 	VMOVUPD      (DI), Z5
-	VMOVUPD      64(DI), Z6
+	VMOVUPD      (R8), Z6
 	VXORPD       Z7, Z7, Z7
 	VXORPD       Z8, Z8, Z8
 	VXORPD       Z9, Z9, Z9
@@ -6505,7 +6545,7 @@ done:
 	VADDPD  Z11, Z5, Z5
 	VADDPD  Z12, Z6, Z6
 	VMOVUPD Z5, (DI)
-	VMOVUPD Z6, 64(DI)
+	VMOVUPD Z6, (R8)
 	VZEROUPPER
 	RET
 
@@ -6535,25 +6575,144 @@ row:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+// func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-112
+TEXT ·weigh64AVX512x16(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
 	VBROADCASTSD X0, Z0
 	VMOVUPD      (DI), Z5
-	VMOVUPD      192(DI), Z8
+	VMOVUPD      (R8), Z7
 	VMOVUPD      64(DI), Z6
-	VMOVUPD      256(DI), Z9
+	VMOVUPD      64(R8), Z8
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z10, Z10, Z10
+	VXORPD       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z7
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z9
+	VFMADD231PD  Z2, Z4, Z11
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z10
+	VFMADD231PD  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z7
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z11, Z7, Z7
+	VMOVUPD Z5, (DI)
+	VMOVUPD Z7, (R8)
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z12, Z8, Z8
+	VMOVUPD Z6, 64(DI)
+	VMOVUPD Z8, 64(R8)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x16(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VMOVUPD 64(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z8
+	VMOVUPD      64(DI), Z6
+	VMOVUPD      64(R8), Z9
 	VMOVUPD      128(DI), Z7
-	VMOVUPD      320(DI), Z10
+	VMOVUPD      128(R8), Z10
 
 row:
 	VBROADCASTSD (BX), Z3
@@ -6576,11 +6735,11 @@ row:
 	DECQ         AX
 	JNZ          row
 	VMOVUPD      Z5, (DI)
-	VMOVUPD      Z8, 192(DI)
+	VMOVUPD      Z8, (R8)
 	VMOVUPD      Z6, 64(DI)
-	VMOVUPD      Z9, 256(DI)
+	VMOVUPD      Z9, 64(R8)
 	VMOVUPD      Z7, 128(DI)
-	VMOVUPD      Z10, 320(DI)
+	VMOVUPD      Z10, 128(R8)
 	VZEROUPPER
 	RET
 
@@ -6615,6 +6774,223 @@ row:
 	ADDQ    $0x80, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x64(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVQ         $0x7fffffffffffffff, R9
+	VMOVQ        R9, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z13
+	VMOVUPD      64(DI), Z6
+	VMOVUPD      64(R8), Z14
+	VMOVUPD      128(DI), Z7
+	VMOVUPD      128(R8), Z15
+	VMOVUPD      192(DI), Z8
+	VMOVUPD      192(R8), Z16
+	VMOVUPD      256(DI), Z9
+	VMOVUPD      256(R8), Z17
+	VMOVUPD      320(DI), Z10
+	VMOVUPD      320(R8), Z18
+	VMOVUPD      384(DI), Z11
+	VMOVUPD      384(R8), Z19
+	VMOVUPD      448(DI), Z12
+	VMOVUPD      448(R8), Z20
+
+row:
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VMOVUPD      (CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z4, Z13
+	VMOVUPD      64(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z4, Z14
+	VMOVUPD      128(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z7
+	VFMADD231PD  Z2, Z4, Z15
+	VMOVUPD      192(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z8
+	VFMADD231PD  Z2, Z4, Z16
+	VMOVUPD      256(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z9
+	VFMADD231PD  Z2, Z4, Z17
+	VMOVUPD      320(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z10
+	VFMADD231PD  Z2, Z4, Z18
+	VMOVUPD      384(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z11
+	VFMADD231PD  Z2, Z4, Z19
+	VMOVUPD      448(CX), Z1
+	VANDPD       Z1, Z0, Z2
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z4, Z20
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPD      Z5, (DI)
+	VMOVUPD      Z13, (R8)
+	VMOVUPD      Z6, 64(DI)
+	VMOVUPD      Z14, 64(R8)
+	VMOVUPD      Z7, 128(DI)
+	VMOVUPD      Z15, 128(R8)
+	VMOVUPD      Z8, 192(DI)
+	VMOVUPD      Z16, 192(R8)
+	VMOVUPD      Z9, 256(DI)
+	VMOVUPD      Z17, 256(R8)
+	VMOVUPD      Z10, 320(DI)
+	VMOVUPD      Z18, 320(R8)
+	VMOVUPD      Z11, 384(DI)
+	VMOVUPD      Z19, 384(R8)
+	VMOVUPD      Z12, 448(DI)
+	VMOVUPD      Z20, 448(R8)
+	VZEROUPPER
+	RET
+
+// func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather64AVX512x64(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VBROADCASTSD X0, Z0
+
+row:
+	VMOVUPD (CX), Z1
+	VANDPD  Z1, Z0, Z2
+	VMOVUPD 64(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 128(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 192(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 256(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 320(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 384(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD 448(CX), Z3
+	VANDPD  Z3, Z0, Z4
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  (BX), Z1, Z1
+	VADDPD  64(BX), Z2, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
+// Requires: AVX
+TEXT ·fold64AVX512x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPD    (CX), Y0
+	VADDPD     32(CX), Y0, Y0
+	VMOVUPD    128(CX), Y1
+	VADDPD     160(CX), Y1, Y1
+	VMOVUPD    256(CX), Y2
+	VADDPD     288(CX), Y2, Y2
+	VMOVUPD    384(CX), Y3
+	VADDPD     416(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (DX)
+	VMOVUPD    512(CX), Y0
+	VADDPD     544(CX), Y0, Y0
+	VMOVUPD    640(CX), Y1
+	VADDPD     672(CX), Y1, Y1
+	VMOVUPD    768(CX), Y2
+	VADDPD     800(CX), Y2, Y2
+	VMOVUPD    896(CX), Y3
+	VADDPD     928(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(DX)
+	ADDQ       $0x40, DX
+	VMOVUPD    64(CX), Y0
+	VADDPD     96(CX), Y0, Y0
+	VMOVUPD    192(CX), Y1
+	VADDPD     224(CX), Y1, Y1
+	VMOVUPD    320(CX), Y2
+	VADDPD     352(CX), Y2, Y2
+	VMOVUPD    448(CX), Y3
+	VADDPD     480(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, (BX)
+	VMOVUPD    576(CX), Y0
+	VADDPD     608(CX), Y0, Y0
+	VMOVUPD    704(CX), Y1
+	VADDPD     736(CX), Y1, Y1
+	VMOVUPD    832(CX), Y2
+	VADDPD     864(CX), Y2, Y2
+	VMOVUPD    960(CX), Y3
+	VADDPD     992(CX), Y3, Y3
+	VHADDPD    Y1, Y0, Y0
+	VHADDPD    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    Y0, 32(BX)
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000400, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 
@@ -12973,6 +13349,45 @@ depth:
 	VZEROUPPER
 	RET
 
+// func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sumRowsB32AVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         parts_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
+	VBROADCASTSS X0, Z0
+
+depth:
+	VMOVUPS (DX), Z3
+	VMOVUPS Z3, (CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  (SI), Z3, Z1
+	VADDPS  64(SI), Z4, Z2
+	VMOVUPS 64(DX), Z3
+	VMOVUPS Z3, 64(CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(DX), Z3
+	VMOVUPS Z3, 128(CX)
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS Z1, (SI)
+	VMOVUPS Z2, 64(SI)
+	ADDQ    BX, DX
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x80, SI
+	DECQ    AX
+	JNZ     depth
+	VZEROUPPER
+	RET
+
 // func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·transpose32AVX512(SB), NOSPLIT, $0-76
@@ -13107,21 +13522,344 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-112
+// func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x16(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z9, Z9, Z9
+	VXORPS       Z10, Z10, Z10
+	VXORPS       Z11, Z11, Z11
+	VXORPS       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z11
+	VFMADD231PS  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z6
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS Z5, (DI)
+	VMOVUPS Z6, (R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x16(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x32(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      64(R8), Z8
+	VXORPS       Z9, Z9, Z9
+	VXORPS       Z11, Z11, Z11
+	VXORPS       Z10, Z10, Z10
+	VXORPS       Z12, Z12, Z12
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z7
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z11
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z10
+	VFMADD231PS  Z2, Z4, Z12
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z7
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z8
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z11, Z7, Z7
+	VMOVUPS Z5, (DI)
+	VMOVUPS Z7, (R8)
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS Z6, 64(DI)
+	VMOVUPS Z8, 64(R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x32(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x32(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z8
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      64(R8), Z9
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      128(R8), Z10
+
+row:
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z4, Z8
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z4, Z9
+	VMOVUPS      128(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z7
+	VFMADD231PS  Z2, Z4, Z10
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z5, (DI)
+	VMOVUPS      Z8, (R8)
+	VMOVUPS      Z6, 64(DI)
+	VMOVUPS      Z9, 64(R8)
+	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z10, 128(R8)
+	VZEROUPPER
+	RET
+
+// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst_base+40(FP), BX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VBROADCASTSS X0, Z0
+
+row:
+	VMOVUPS (CX), Z1
+	VANDPS  Z1, Z0, Z2
+	VMOVUPS 64(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 128(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (BX), Z1, Z1
+	VADDPS  64(BX), Z2, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x80, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-136
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
 	VBROADCASTSS X0, Y0
 	VMOVUPS      (DI), Y5
-	VMOVUPS      32(DI), Y6
+	VMOVUPS      (R8), Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
@@ -13196,7 +13934,7 @@ done:
 	VADDPS  Y11, Y5, Y5
 	VADDPS  Y12, Y6, Y6
 	VMOVUPS Y5, (DI)
-	VMOVUPS Y6, 32(DI)
+	VMOVUPS Y6, (R8)
 	VZEROUPPER
 	RET
 
@@ -13226,25 +13964,36 @@ row:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+// func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-112
+TEXT ·weigh32AVX512x128(SB), NOSPLIT, $0-136
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         acc_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVQ         value_base+88(FP), DI
+	MOVQ         size_base+112(FP), R8
+	MOVL         $0x7fffffff, R9
+	VMOVD        R9, X0
 	VBROADCASTSS X0, Z0
 	VMOVUPS      (DI), Z5
-	VMOVUPS      192(DI), Z8
+	VMOVUPS      (R8), Z13
 	VMOVUPS      64(DI), Z6
-	VMOVUPS      256(DI), Z9
+	VMOVUPS      64(R8), Z14
 	VMOVUPS      128(DI), Z7
+	VMOVUPS      128(R8), Z15
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      192(R8), Z16
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      256(R8), Z17
 	VMOVUPS      320(DI), Z10
+	VMOVUPS      320(R8), Z18
+	VMOVUPS      384(DI), Z11
+	VMOVUPS      384(R8), Z19
+	VMOVUPS      448(DI), Z12
+	VMOVUPS      448(R8), Z20
 
 row:
 	VBROADCASTSS (BX), Z3
@@ -13252,32 +14001,62 @@ row:
 	VMOVUPS      (CX), Z1
 	VANDPS       Z1, Z0, Z2
 	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z8
+	VFMADD231PS  Z2, Z4, Z13
 	VMOVUPS      64(CX), Z1
 	VANDPS       Z1, Z0, Z2
 	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z14
 	VMOVUPS      128(CX), Z1
 	VANDPS       Z1, Z0, Z2
 	VFMADD231PS  Z1, Z3, Z7
-	VFMADD231PS  Z2, Z4, Z10
+	VFMADD231PS  Z2, Z4, Z15
+	VMOVUPS      192(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z8
+	VFMADD231PS  Z2, Z4, Z16
+	VMOVUPS      256(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z9
+	VFMADD231PS  Z2, Z4, Z17
+	VMOVUPS      320(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z10
+	VFMADD231PS  Z2, Z4, Z18
+	VMOVUPS      384(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z11
+	VFMADD231PS  Z2, Z4, Z19
+	VMOVUPS      448(CX), Z1
+	VANDPS       Z1, Z0, Z2
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z4, Z20
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 	VMOVUPS      Z5, (DI)
-	VMOVUPS      Z8, 192(DI)
+	VMOVUPS      Z13, (R8)
 	VMOVUPS      Z6, 64(DI)
-	VMOVUPS      Z9, 256(DI)
+	VMOVUPS      Z14, 64(R8)
 	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z15, 128(R8)
+	VMOVUPS      Z8, 192(DI)
+	VMOVUPS      Z16, 192(R8)
+	VMOVUPS      Z9, 256(DI)
+	VMOVUPS      Z17, 256(R8)
 	VMOVUPS      Z10, 320(DI)
+	VMOVUPS      Z18, 320(R8)
+	VMOVUPS      Z11, 384(DI)
+	VMOVUPS      Z19, 384(R8)
+	VMOVUPS      Z12, 448(DI)
+	VMOVUPS      Z20, 448(R8)
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+// func gather32AVX512x128(n int, x []float32, step int, dst []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
+TEXT ·gather32AVX512x128(SB), NOSPLIT, $0-64
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
@@ -13298,6 +14077,26 @@ row:
 	VANDPS  Z3, Z0, Z4
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 256(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 320(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 384(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 448(CX), Z3
+	VANDPS  Z3, Z0, Z4
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
 	VADDPS  (BX), Z1, Z1
 	VADDPS  64(BX), Z2, Z2
 	VMOVUPS Z1, (BX)
@@ -13306,6 +14105,128 @@ row:
 	ADDQ    $0x80, BX
 	DECQ    AX
 	JNZ     row
+	VZEROUPPER
+	RET
+
+// func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX512x16(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VADDPS     32(CX), Y0, Y0
+	VMOVUPS    128(CX), Y1
+	VADDPS     160(CX), Y1, Y1
+	VMOVUPS    256(CX), Y2
+	VADDPS     288(CX), Y2, Y2
+	VMOVUPS    384(CX), Y3
+	VADDPS     416(CX), Y3, Y3
+	VMOVUPS    512(CX), Y4
+	VADDPS     544(CX), Y4, Y4
+	VMOVUPS    640(CX), Y5
+	VADDPS     672(CX), Y5, Y5
+	VMOVUPS    768(CX), Y6
+	VADDPS     800(CX), Y6, Y6
+	VMOVUPS    896(CX), Y7
+	VADDPS     928(CX), Y7, Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    64(CX), Y0
+	VADDPS     96(CX), Y0, Y0
+	VMOVUPS    192(CX), Y1
+	VADDPS     224(CX), Y1, Y1
+	VMOVUPS    320(CX), Y2
+	VADDPS     352(CX), Y2, Y2
+	VMOVUPS    448(CX), Y3
+	VADDPS     480(CX), Y3, Y3
+	VMOVUPS    576(CX), Y4
+	VADDPS     608(CX), Y4, Y4
+	VMOVUPS    704(CX), Y5
+	VADDPS     736(CX), Y5, Y5
+	VMOVUPS    832(CX), Y6
+	VADDPS     864(CX), Y6, Y6
+	VMOVUPS    960(CX), Y7
+	VADDPS     992(CX), Y7, Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000400, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
+	VZEROUPPER
+	RET
+
+// func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
+// Requires: AVX
+TEXT ·fold32AVX512x8(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), AX
+	MOVQ parts_base+8(FP), CX
+	MOVQ value_base+32(FP), DX
+	MOVQ size_base+56(FP), BX
+
+rows:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    64(CX), Y1
+	VMOVUPS    128(CX), Y2
+	VMOVUPS    192(CX), Y3
+	VMOVUPS    256(CX), Y4
+	VMOVUPS    320(CX), Y5
+	VMOVUPS    384(CX), Y6
+	VMOVUPS    448(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	ADDQ       $0x20, DX
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    96(CX), Y1
+	VMOVUPS    160(CX), Y2
+	VMOVUPS    224(CX), Y3
+	VMOVUPS    288(CX), Y4
+	VMOVUPS    352(CX), Y5
+	VMOVUPS    416(CX), Y6
+	VMOVUPS    480(CX), Y7
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VHADDPS    Y5, Y4, Y2
+	VHADDPS    Y7, Y6, Y3
+	VHADDPS    Y1, Y0, Y0
+	VHADDPS    Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       $0x20, BX
+	ADDQ       $0x00000200, CX
+	SUBQ       $0x08, AX
+	JNZ        rows
 	VZEROUPPER
 	RET
 

@@ -120,6 +120,21 @@ func packRowsA64AVX512(n int, dst []float64, src []float64, stride int, scale fl
 //go:noescape
 func packRowsB64AVX512(n int, dst []float64, src []float64, stride int, scale float64)
 
+// sumRowsB64AVX512 is
+//
+//	for p := range n {
+//		for l := range 24 {
+//			dst[p*24+l] = src[p*stride+l]
+//			parts[p*16+l%8] += src[p*stride+l]
+//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+
 // transpose64AVX512 is
 //
 //	for p := range n {
@@ -137,15 +152,15 @@ func transpose64AVX512(n int, dst []float64, width int, src []float64, stride in
 //
 //	for p := range n {
 //		for l := range 8 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[8+l] += wAbs[p] * |x[p*step+l]|
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
 // gather64AVX512x8 is
 //
@@ -161,19 +176,47 @@ func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, 
 //go:noescape
 func gather64AVX512x8(n int, x []float64, step int, dst []float64)
 
-// weigh64AVX512x24 is
+// weigh64AVX512x16 is
 //
 //	for p := range n {
-//		for l := range 24 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[24+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 16 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, acc []float64)
+func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+
+// gather64AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+
+// weigh64AVX512x24 is
+//
+//	for p := range n {
+//		for l := range 24 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
 // gather64AVX512x24 is
 //
@@ -188,6 +231,49 @@ func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64,
 //
 //go:noescape
 func gather64AVX512x24(n int, x []float64, step int, dst []float64)
+
+// weigh64AVX512x64 is
+//
+//	for p := range n {
+//		for l := range 64 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+
+// gather64AVX512x64 is
+//
+//	for p := range n {
+//		for l := range 64 {
+//			dst[p*16+l%8] += x[p*step+l]
+//			dst[p*16+8+l%8] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+
+// fold64AVX512x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
 
 // peak64AVX512 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak64AVX512(n int)
@@ -308,6 +394,21 @@ func packRowsA32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //go:noescape
 func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale float32)
 
+// sumRowsB32AVX512 is
+//
+//	for p := range n {
+//		for l := range 48 {
+//			dst[p*48+l] = src[p*stride+l]
+//			parts[p*32+l%16] += src[p*stride+l]
+//			parts[p*32+16+l%16] += |src[p*stride+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
+
 // transpose32AVX512 is
 //
 //	for p := range n {
@@ -321,19 +422,103 @@ func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //go:noescape
 func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
 
-// weigh32AVX512x8 is
+// weigh32AVX512x16 is
 //
 //	for p := range n {
-//		for l := range 8 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[8+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 16 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x32 is
+//
+//	for p := range n {
+//		for l := range 32 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x32 is
+//
+//	for p := range n {
+//		for l := range 32 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x32(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x48 is
+//
+//	for p := range n {
+//		for l := range 48 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+
+// gather32AVX512x48 is
+//
+//	for p := range n {
+//		for l := range 48 {
+//			dst[p*32+l%16] += x[p*step+l]
+//			dst[p*32+16+l%16] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+
+// weigh32AVX512x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
 // gather32AVX512x8 is
 //
@@ -349,24 +534,24 @@ func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, 
 //go:noescape
 func gather32AVX512x8(n int, x []float32, step int, dst []float32)
 
-// weigh32AVX512x48 is
+// weigh32AVX512x128 is
 //
 //	for p := range n {
-//		for l := range 48 {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[48+l] += wAbs[p] * |x[p*step+l]|
+//		for l := range 128 {
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, acc []float32)
+func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x48 is
+// gather32AVX512x128 is
 //
 //	for p := range n {
-//		for l := range 48 {
+//		for l := range 128 {
 //			dst[p*32+l%16] += x[p*step+l]
 //			dst[p*32+16+l%16] += |x[p*step+l]|
 //		}
@@ -375,7 +560,37 @@ func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32,
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+func gather32AVX512x128(n int, x []float32, step int, dst []float32)
+
+// fold32AVX512x16 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 16 {
+//			value[p] += parts[p*32+l]
+//			size[p] += parts[p*32+16+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
+
+// fold32AVX512x8 is
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range 8 {
+//			value[p] += parts[p*16+l]
+//			size[p] += parts[p*16+8+l]
+//		}
+//	}
+//
+// for n a positive multiple of 8, the sums in any order.
+//
+//go:noescape
+func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

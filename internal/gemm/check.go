@@ -81,7 +81,7 @@ func sameBits[T elem.Float](x, y []T) bool {
 type checker[T elem.Float] struct {
 	rows, cols sums       // of C, as they must be, for the block of rows at work
 	ofA, ofB   depthly[T] // sums over the lanes of A and B, for the k-block at work
-	acc        []T        // scratch of strips
+	acc        pairs[T]   // scratch of strips
 	c0, c      margins[T] // of C₀ and of C, as they are
 	again      []T
 
@@ -91,9 +91,9 @@ type checker[T elem.Float] struct {
 
 // depthly are sums over the lanes of an operand, one for each depth.
 type depthly[T elem.Float] struct {
-	known  bool // from checksums, before the k-block
+	known  bool // from checksums, or since all lanes were met
 	sum    gathered[T]
-	weight weights[T] // the sums in the element type
+	weight pairs[T] // the sums in the element type
 }
 
 // begin prepares for a block of rows of a tile.
@@ -122,40 +122,33 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 type margins[T elem.Float] struct {
 	rows gathered[T]
 	cols sums
-	acc  []T // of columns, up to bandRows of each: what down has added up, NR columns after the other
+	acc  pairs[T] // of columns, up to bandRows of each: what down has added up
 }
 
 // reset begins the sums of m rows and n columns.
 func (g *margins[T]) reset(x *macro[T], m, n int) {
 	g.rows.reset(x.strips.b, m)
 	g.cols.reset(n)
-	g.acc = grown(g.acc, 2*n)
-	clear(g.acc)
+	g.acc = g.acc.cleared(n)
 }
 
 // add adds up a patch, MR rows from row i on, or those that are left, and columns
-// from column j on, a multiple of NR.
+// from column j on.
 func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
-	last := i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows
-	for q := 0; q < b.cols; q += x.nr {
-		part := b
-		part.x, part.cols = b.x[q:], min(x.nr, b.cols-q)
-		acc := g.acc[2*(j+q):][:2*part.cols]
-		x.strips.b.down(part, ones[T](), acc)
-		x.strips.b.across(part, &g.rows, i)
-		if last {
-			flush(acc, g.cols.from(j+q))
-		}
+	acc := g.acc.part(j, b.cols)
+	x.strips.b.down(b, ones[T](), acc)
+	x.strips.b.across(b, &g.rows, i)
+	if i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows {
+		flush(acc, g.cols.from(j))
 	}
 }
 
 // settle completes the sums.
 func (g *margins[T]) settle(x *macro[T]) { x.strips.b.settle(&g.rows) }
 
-// cleared returns scratch of n elements, zeroed.
-func (c *checker[T]) cleared(n int) []T {
-	c.acc = grown(c.acc, n)
-	clear(c.acc)
+// cleared returns scratch of n pairs, zeroed.
+func (c *checker[T]) cleared(n int) pairs[T] {
+	c.acc = c.acc.cleared(n)
 	return c.acc
 }
 
@@ -176,31 +169,19 @@ func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	}
 }
 
-// groupsAtOnce is the groups whose checksums are added up before the next depths:
-// at a depth that is a power of two they share the ways of a set of L1.
-const groupsAtOnce = 8
-
-// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc, some
-// groups at a time, each a row of pairs.
+// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc.
 func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
-	s, width, acc := x.strips.b, x.nr, c.cleared(4*kc)
-	to.sum.sums.reset(kc)
 	group := SumLanes(f.width)
-	row, groups := 2*f.Packed.Depth, (l1-l0+group-1)/group
-	for q := 0; q < groups; q += groupsAtOnce {
-		pairs := f.Sums.of(l0+q*group, f.width, f.Packed.Depth, pc)
-		for p := 0; p < 2*kc; p += width {
-			cols := min(width, 2*kc-p)
-			s.down(patch[T]{pairs[p:], min(groupsAtOnce, groups-q), cols, row, 1}, ones[T](), acc[2*p:2*(p+cols)])
+	to.sum.sums.reset(kc)
+	for p, n := pc, 0; p < pc+kc; p += n {
+		n = sumsFrom(p, pc+kc-p)
+		acc := c.cleared(2 * sumDepths)
+		for l := l0; l < l1; l += stripRows * group {
+			sums, groups := f.Sums.at(&f.Packed, l, p/sumDepths*sumDepths), min((l1-l+group-1)/group, stripRows)
+			x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
 		}
-	}
-	for p := 0; p < 2*kc; p += width {
-		for l, v := range acc[2*p:][:min(width, 2*kc-p)] {
-			if at := (p + l) / 2; (p+l)%2 == 0 {
-				to.sum.value[at] = float64(v)
-			} else {
-				to.sum.size[at] = float64(v)
-			}
+		for q, size := range acc.value[sumDepths+p%sumDepths:][:n] {
+			to.sum.add(p-pc+q, float64(acc.value[p%sumDepths+q]), float64(size))
 		}
 	}
 	to.round()
@@ -214,9 +195,9 @@ func (f *feed[T]) summed(l0, l1 int) bool {
 }
 
 // columns adds what a sweep's block of B, which is in L2, makes of the sums of
-// columns.
+// columns. With the last block the sums over B are complete.
 func (c *checker[T]) columns(s *sweep[T]) {
-	gather, acc := !c.ofB.known, c.cleared(2*(s.j1-s.j0))
+	gather, acc := !c.ofB.known, c.cleared(s.j1-s.j0)
 	band := stripRows
 	if gather {
 		band = bandRows
@@ -225,7 +206,7 @@ func (c *checker[T]) columns(s *sweep[T]) {
 		end := min(p+band, s.kc)
 		s.eachColumn(func(j int, b patch[T]) {
 			b = b.rows(p, end)
-			at := acc[2*(j-s.j0):][:2*b.cols]
+			at := acc.part(j-s.j0, b.cols)
 			s.strips.b.down(b, c.ofA.weight.from(p), at)
 			if gather {
 				s.strips.b.across(b, &c.ofB.sum, p)
@@ -235,26 +216,26 @@ func (c *checker[T]) columns(s *sweep[T]) {
 			}
 		})
 	}
+	if gather && s.j1 == s.J1-s.J0 {
+		c.ofB.settle(s.strips.b)
+	}
 }
 
-// row is told that a micro-panel of A has met the B block of a sweep: that of the
-// rows of C from i on. In the first sweep of a k-block, where it is still in L1,
-// it is added up, and what it makes of the sums of rows, if the sums over B are
-// known. Columns are done after the first rows, if the sums over A are known:
+// row is told that a micro-panel of A, which is still in L1, has met the B block of a
+// sweep: that of the rows of C from i on. It is added up in the first sweep of a
+// k-block, and what it makes of the sums of rows in the last one, once the sums over
+// B are known. Columns are done after the first rows, if the sums over A are known:
 // later, B's next block is on its way to L2. In the last k-block rows of C have
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
-	if s.j0 == 0 {
-		a := s.microPanel(i)
-		if !c.ofA.known {
-			s.strips.a.across(a, &c.ofA.sum, 0)
-		}
-		if c.ofB.known {
-			c.addRow(s, i, a)
-		}
-	}
-	if i == s.i0 && (c.ofA.known || s.j0 > 0) {
+	a := s.microPanel(i)
+	if !c.ofA.known {
+		s.strips.a.across(a, &c.ofA.sum, 0)
+	} else if i == s.i0 {
 		c.columns(s)
+	}
+	if c.ofB.known && s.j1 == s.J1-s.J0 {
+		c.addRow(s, i, a)
 	}
 	if s.last {
 		if i == s.i0 && s.j0 == 0 {
@@ -267,29 +248,22 @@ func (c *checker[T]) row(s *sweep[T], i int) {
 	}
 }
 
-// endSweep does the columns of a sweep in which the sums over A were completed.
+// endSweep does the columns of a sweep in which the sums over A were completed, and
+// the rows, if that was the only sweep.
 func (c *checker[T]) endSweep(s *sweep[T]) {
-	if c.ofA.known || s.j0 > 0 {
+	if c.ofA.known {
 		return
 	}
-	s.strips.a.settle(&c.ofA.sum)
-	c.ofA.round()
+	c.ofA.settle(s.strips.a)
+	known := c.ofB.known
 	c.columns(s)
-}
-
-// endDepths does the rows when a k-block has ended and the sums over B are
-// complete.
-func (c *checker[T]) endDepths(s *sweep[T]) {
-	if c.ofB.known {
-		return
+	if !known && c.ofB.known {
+		s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
 	}
-	s.strips.b.settle(&c.ofB.sum)
-	c.ofB.round()
-	s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
 }
 
 func (c *checker[T]) addRow(s *sweep[T], i int, a patch[T]) {
-	acc := c.cleared(2 * a.cols)
+	acc := c.cleared(a.cols)
 	for p := 0; p < s.kc; p += stripRows {
 		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.weight.from(p), acc)
 		flush(acc, c.rows.from(i-s.i0))
@@ -323,6 +297,13 @@ func (s *sweep[T]) eachRow(use func(i int, a patch[T])) {
 func (s *sweep[T]) microPanel(i int) patch[T] {
 	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
 	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
+}
+
+// settle completes the sums.
+func (d *depthly[T]) settle(s *strips[T]) {
+	s.settle(&d.sum)
+	d.round()
+	d.known = true
 }
 
 // round makes weights of the sums.

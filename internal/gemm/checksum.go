@@ -9,13 +9,18 @@ import (
 
 // Sums are the checksums of an operand's panels: for each group of micro-panels,
 // and each depth, the sum of its lanes and the sum of their magnitudes. With
-// groups of G = [SumLanes](Width) lanes, lane l at depth p counts in
+// groups of G = [SumLanes](Width) lanes, N of them, and D = sumDepths, lane l at
+// depth p counts in
 //
-//	Sums[l/G*2*Depth + 2*p]  and  Sums[l/G*2*Depth + 2*p + 1]
+//	Sums[((p/D*N + l/G)*2)*D + p%D]  and  Sums[((p/D*N + l/G)*2 + 1)*D + p%D]
 //
+// so that those of a k-block lie together, and those of a depth are written together.
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
 type Sums[T elem.Float] []T
+
+// sumDepths is the depths whose checksums lie side by side.
+const sumDepths = 64
 
 // mostSumLanes is the most lanes that share a checksum, unless one micro-panel is
 // wider. With more, checks would read less, and tiles, which are whole groups,
@@ -30,107 +35,88 @@ func SumLanes(width int) int {
 
 // SumsLen returns the number of checksums that the panels of an operand have.
 func SumsLen(lanes, depth, width int) int {
-	return 2 * PanelLen(lanes, depth, SumLanes(width)) / SumLanes(width)
+	rounded := (depth + sumDepths - 1) / sumDepths * sumDepths
+	return 2 * PanelLen(lanes, rounded, SumLanes(width)) / SumLanes(width)
 }
 
-// of returns the pairs of sums of the group of lane l, from depth p on.
-func (s Sums[T]) of(l, width, depth, p int) Sums[T] { return s[l/SumLanes(width)*2*depth+2*p:] }
+// at returns the checksums from the group of lane l of x and depth p on.
+func (s Sums[T]) at(x *Panels[T], l, p int) Sums[T] {
+	group := SumLanes(x.Width)
+	return s[(p/sumDepths*((x.Lanes+group-1)/group)+l/group)*2*sumDepths+p%sumDepths:]
+}
 
-// PackSums writes the checksums of what [Pack] writes with the same arguments,
-// from the source. A range that starts inside a group goes on with its sums, so
-// the parts of a group come in order. Disjoint ranges may be summed at the same
-// time if they share no group.
-func PackSums[T elem.Float](k *Kernel, dst Sums[T], to Panels[T], l0, l1, p0, p1 int, src Source[T], scale T) {
-	checkPack(k, &to, l0, l1, p0, p1, &src)
-	if len(dst) < SumsLen(to.Lanes, to.Depth, to.Width) {
+// of returns the sums of n depths from there on.
+func (s Sums[T]) of(x *Panels[T], l, p, n int) pairs[T] {
+	s = s.at(x, l, p)
+	return pairs[T]{s[:n], s[sumDepths:][:n]}
+}
+
+// sumsFrom returns how many of n depths from p on have their checksums side by side.
+func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
+
+// PackSummed is [Pack], and writes the checksums of what it writes, from the source.
+// A range that starts inside a group goes on with its sums, so the parts of a group
+// come in order. Disjoint ranges may be packed at the same time if they share no
+// group.
+func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums Sums[T], l0, l1, p0, p1 int, src Source[T], scale T) {
+	checkPack(k, &dst, l0, l1, p0, p1, &src)
+	if len(sums) < SumsLen(dst.Lanes, dst.Depth, dst.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
-	if l0 == l1 || p0 == p1 {
-		return
-	}
 	r := routinesOf[T](k)
-	y := summer[T]{along: &r.stripB, across: &r.stripA, width: to.Width}
-	if to.Width != k.MR {
-		y.across = &r.stripB
+	y := summer[T]{&r.stripsB, &ws.packed}
+	group := SumLanes(dst.Width)
+	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
+	if src.LaneStride == 1 {
+		lanes, depths = group, packRowsDepth
 	}
-	for l, group := l0, SumLanes(to.Width); l < l1; l += group - l%group {
-		for p := p0; p < p1; p += stripRows {
-			n := min(stripRows, p1-p)
-			part, lanes := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, min(group-l%group, l1-l)
-			pairs := dst.of(l, to.Width, to.Depth, p)[:2*n]
+	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
+	for l, end := l0, 0; l < l1; l = end {
+		end = min(l-l%lanes+lanes, l1)
+		for p, n := p0, 0; p < p1; p += n {
+			n = sumsFrom(p, min(depths, p1-p))
+			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
+			to := sums.of(&dst, l, p, n)
 			if l%group == 0 {
-				y.sum(pairs, part, lanes, scale)
-			} else {
-				y.sumMore(pairs, part, lanes, scale)
+				to.cleared(n)
 			}
+			if together && (end-l)%dst.Width == 0 {
+				y.resetParts(y.strips, n)
+				for q := l; q < end; q += dst.Width {
+					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, y.parts)
+				}
+				to.add(y.strips.folded(y.gathered))
+				continue
+			}
+			y.sum(to, part, end-l, scale)
+			Pack(k, dst, l, end, p, p+n, part, scale)
 		}
 	}
 }
 
-// A summer sums the lanes of a source, at most stripRows depths at a time.
+// A summer sums the lanes of a source.
 type summer[T elem.Float] struct {
-	along, across *strip[T] // along depths that are contiguous; across lanes that are
-	width         int       // of a micro-panel
-	scratch, more []T
-	gathered[T]
+	strips *strips[T]
+	*gathered[T]
 }
 
-// sumMore adds the sums of so many lanes to pairs.
-func (y *summer[T]) sumMore(pairs []T, src Source[T], lanes int, scale T) {
-	y.more = grown(y.more, len(pairs))
-	y.sum(y.more, src, lanes, scale)
-	for i, v := range y.more {
-		pairs[i] += v
-	}
-}
-
-// sum writes the pairs of sums of so many lanes.
-func (y *summer[T]) sum(pairs []T, src Source[T], lanes int, scale T) {
-	n := len(pairs) / 2
+// sum adds the sums of so many lanes.
+func (y *summer[T]) sum(to pairs[T], src Source[T], lanes int, scale T) {
+	n := len(to.value)
 	if scale == 1 && src.LaneStride != 1 {
-		y.lanesApart(pairs, src, lanes)
+		y.strips.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
 		return
 	}
-	if scale == 1 && y.across.width == y.width && lanes%y.width == 0 {
-		y.scratch = grown(y.scratch, n*2*y.across.lanes)
-		clear(y.scratch)
-		for l := 0; l < lanes; l += y.width {
-			y.across.gather(n, src.Data[l:], src.DepthStride, y.scratch)
-		}
-		y.across.fold(y.scratch, pairs)
-		return
-	}
-	y.reset(y.across, n)
-	if scale != 1 {
-		y.scaled(patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}, scale)
+	y.reset(y.strips, n)
+	if b := (patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}); scale != 1 {
+		y.scaled(b, scale)
 	} else {
-		for l := 0; l < lanes; l += y.width {
-			y.across.across(patch[T]{src.Data[l:], n, min(y.width, lanes-l), src.DepthStride, 1}, &y.gathered, 0)
-		}
-		y.across.settle(&y.gathered)
+		y.strips.across(b, y.gathered, 0)
 	}
-	for p, size := range y.size {
-		pairs[2*p], pairs[2*p+1] = T(y.value[p]), T(size)
-	}
-}
-
-// lanesApart sums lanes whose depths are contiguous, some depths at a time. The
-// last of them may start earlier and be summed again.
-func (y *summer[T]) lanesApart(pairs []T, src Source[T], lanes int) {
-	n := len(pairs) / 2
-	cols := n
-	if y.along.width > 0 {
-		cols = min(n, y.along.width)
-	}
-	y.scratch = grown(y.scratch, 2*cols)
-	for p := 0; p < n; p += cols {
-		p := min(p, n-cols)
-		clear(y.scratch)
-		y.along.down(patch[T]{src.Data[p:], lanes, cols, src.LaneStride, 1}, ones[T](), y.scratch)
-		to, sizes := pairs[2*p:2*(p+cols)], y.scratch[cols:][:cols]
-		for q, value := range y.scratch[:cols] {
-			to[2*q], to[2*q+1] = value, sizes[q]
-		}
+	y.strips.settle(y.gathered)
+	for p, v := range y.value[:n] {
+		to.value[p] += T(v)
+		to.size[p] += T(y.size[p])
 	}
 }
 
@@ -151,22 +137,22 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 	if o.Sums == nil {
 		return false
 	}
-	width, depth := o.Packed.Width, o.Packed.Depth
+	width := o.Packed.Width
 	group := SumLanes(width)
 	unsure := precisionOf[T]().gamma(float64(group)+2) + gamma64(float64(group)+2)
 	var are sums
 	for l := l0 / group * group; l < l1; l += group {
-		for p := 0; p < depth; p += stripRows {
-			n := min(stripRows, depth-p)
+		for p := 0; p < o.Packed.Depth; p += sumDepths {
+			n := sumsFrom(p, o.Packed.Depth-p)
 			are.reset(n)
 			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
 				b := patch[T]{o.Packed.panel(q, p), n, width, width, 1}
 				b.across(are)
 			}
-			were := o.Sums.of(l, width, depth, p)
+			were := o.Sums.of(&o.Packed, l, p, n)
 			for q, size := range are.size {
 				bound := unsure * size
-				if differ(are.value[q], float64(were[2*q]), bound) || differ(size, float64(were[2*q+1]), bound) {
+				if differ(are.value[q], float64(were.value[q]), bound) || differ(size, float64(were.size[q]), bound) {
 					return true
 				}
 			}

@@ -29,10 +29,10 @@ type Kernel struct {
 type routines[T elem.Float] struct {
 	tails  []tail[T] // micro-kernels by columns, ascending; the last has NR
 	packer packer[T]
-	// stripA and stripB sum rows of MR and NR elements.
-	stripA, stripB strip[T]
-	flops          float64     // of one iteration of peak
-	peakSteps      func(n int) // n iterations of independent FMAs in registers
+	// stripsA sum rows of MR elements, stripsB as many as a tail has, or more.
+	stripsA, stripsB strips[T]
+	flops            float64     // of one iteration of peak
+	peakSteps        func(n int) // n iterations of independent FMAs in registers
 }
 
 // A microKernel accumulates MR×cols blocks of C over k ≥ 1 steps: those beside

@@ -28,11 +28,13 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float64]{
 				tails: []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
 				packer: packer[float64]{
-					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2,
+					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2, sumRowsB: sumRowsB64AVX2,
 					group: 4, step: 8, transpose: transpose64AVX2,
 				},
-				stripB: strip[float64]{8, 4, weigh64AVX2x8, gather64AVX2x8},
-				flops:  2 * 12 * 4, peakSteps: peak64AVX2,
+				stripsB: strips[float64]{4, []strip[float64]{
+					{4, weigh64AVX2x4, gather64AVX2x4}, {8, weigh64AVX2x8, gather64AVX2x8},
+				}, fold64AVX2x4},
+				flops: 2 * 12 * 4, peakSteps: peak64AVX2,
 			},
 		},
 		{
@@ -41,11 +43,13 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float32]{
 				tails: []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
 				packer: packer[float32]{
-					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2,
+					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2, sumRowsB: sumRowsB32AVX2,
 					group: 4, step: 8, transpose: transpose32AVX2,
 				},
-				stripB: strip[float32]{16, 8, weigh32AVX2x16, gather32AVX2x16},
-				flops:  2 * 12 * 8, peakSteps: peak32AVX2,
+				stripsB: strips[float32]{8, []strip[float32]{
+					{8, weigh32AVX2x8, gather32AVX2x8}, {16, weigh32AVX2x16, gather32AVX2x16},
+				}, fold32AVX2x8},
+				flops: 2 * 12 * 8, peakSteps: peak32AVX2,
 			},
 		},
 		{
@@ -54,12 +58,15 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float64]{
 				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
 				packer: packer[float64]{
-					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512,
+					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
 					group: 8, step: 8, transpose: transpose64AVX512,
 				},
-				stripA: strip[float64]{8, 8, weigh64AVX512x8, gather64AVX512x8},
-				stripB: strip[float64]{24, 8, weigh64AVX512x24, gather64AVX512x24},
-				flops:  2 * 12 * 8, peakSteps: peak64AVX512,
+				stripsA: strips[float64]{8, []strip[float64]{{8, weigh64AVX512x8, gather64AVX512x8}}, fold64AVX512x8},
+				stripsB: strips[float64]{8, []strip[float64]{
+					{8, weigh64AVX512x8, gather64AVX512x8}, {16, weigh64AVX512x16, gather64AVX512x16},
+					{24, weigh64AVX512x24, gather64AVX512x24}, {64, weigh64AVX512x64, gather64AVX512x64},
+				}, fold64AVX512x8},
+				flops: 2 * 12 * 8, peakSteps: peak64AVX512,
 			},
 		},
 		{
@@ -68,12 +75,15 @@ func assemblyKernels() []Kernel {
 			routines: &routines[float32]{
 				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
 				packer: packer[float32]{
-					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512,
+					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
 					group: 8, step: 16, transpose: transpose32AVX512,
 				},
-				stripA: strip[float32]{8, 8, weigh32AVX512x8, gather32AVX512x8},
-				stripB: strip[float32]{48, 16, weigh32AVX512x48, gather32AVX512x48},
-				flops:  2 * 12 * 16, peakSteps: peak32AVX512,
+				stripsA: strips[float32]{8, []strip[float32]{{8, weigh32AVX512x8, gather32AVX512x8}}, fold32AVX512x8},
+				stripsB: strips[float32]{16, []strip[float32]{
+					{16, weigh32AVX512x16, gather32AVX512x16}, {32, weigh32AVX512x32, gather32AVX512x32},
+					{48, weigh32AVX512x48, gather32AVX512x48}, {128, weigh32AVX512x128, gather32AVX512x128},
+				}, fold32AVX512x16},
+				flops: 2 * 12 * 16, peakSteps: peak32AVX512,
 			},
 		},
 	}

@@ -25,7 +25,7 @@ type macro[T elem.Float] struct {
 	directA, directB bool        // read where they are stored, always
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
 	check            *checker[T] // nil for none
-	strips           struct{ a, b *strip[T] }
+	strips           struct{ a, b *strips[T] }
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
@@ -43,8 +43,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 		kc: blockSize(b.KC, depth, 4),
 	}
 	r := routinesOf[T](k)
-	x.strips.a, x.strips.b = &r.stripA, &r.stripB
-	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
+	x.strips.a, x.strips.b = &r.stripsA, &r.stripsB
+	if x.directA = c == nil && n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
 	near := x.kc*t.B.Stored.DepthStride*k.Type.Size() <= nearBytes
@@ -89,7 +89,7 @@ func (k *Kernel) most(b Blocking, packed, checked bool) Blocking {
 }
 
 // When operands are read where they are stored, without packing: A, if it
-// meets so few micro-panels of B that packing would not pay; B, if the rows of
+// meets so few micro-panels of B that packing would not pay, unless it is summed; B, if the rows of
 // a block lie so near to each other that they stay in L2, or are used once.
 const (
 	fewPanels = 16
@@ -155,9 +155,6 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			}
 			if x.Step != nil {
 				x.Step()
-			}
-			if x.check != nil && s.j1 == n {
-				x.check.endDepths(&s)
 			}
 		}
 	}

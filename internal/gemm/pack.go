@@ -32,7 +32,8 @@ const (
 //		}
 //	}
 //
-// and transpose does so for group lanes that lie stride apart, n a multiple of
+// sumRowsB, where there is one, does so for NR lanes and a scale of 1, and sums each
+// row as the gather of a [strip] does. transpose does so for group lanes that lie stride apart, n a multiple of
 // step:
 //
 //	for p := range n {
@@ -42,6 +43,7 @@ const (
 //	}
 type packer[T elem.Float] struct {
 	rowsA, rowsB func(n int, dst, src []T, stride int, scale T)
+	sumRowsB     func(n int, dst, src []T, stride int, parts []T)
 	group, step  int
 	transpose    func(n int, dst []T, width int, src []T, stride int, scale T)
 }

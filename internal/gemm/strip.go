@@ -7,20 +7,19 @@ import (
 )
 
 // A strip sums rows of width contiguous elements by vector instructions, in the
-// element type and in any order. The zero value stands for none: what has no
-// strip of its width is summed by plain loops.
+// element type and in any order.
 //
-// weigh adds to acc, of 2·width elements, the sums down n rows:
+// weigh adds to value and size, of width elements each, the sums down n rows:
 //
 //	for p := range n {
 //		for l := range width {
-//			acc[l] += w[p] * x[p*step+l]
-//			acc[width+l] += wAbs[p] * |x[p*step+l]|
+//			value[l] += w[p] * x[p*step+l]
+//			size[l] += wAbs[p] * |x[p*step+l]|
 //		}
 //	}
 //
 // and gather adds to dst, of n·2·lanes elements, parts of the sums across each
-// row, one for each lane of a vector: [strip.across] adds them up.
+// row, one for each lane of a vector: [strips.settle] adds them up.
 //
 //	for p := range n {
 //		for l := range width {
@@ -29,9 +28,42 @@ import (
 //		}
 //	}
 type strip[T elem.Float] struct {
-	width, lanes int
-	weigh        func(n int, x []T, step int, w, wAbs, acc []T)
-	gather       func(n int, x []T, step int, dst []T)
+	width  int
+	weigh  func(n int, x []T, step int, w, wAbs, value, size []T)
+	gather func(n int, x []T, step int, dst []T)
+}
+
+// strips are strips of several widths, ascending, that have vectors of as many
+// lanes. What is left of a row is summed by plain loops: all of it, if there is
+// no strip. fold adds up what gather makes of n rows, a positive multiple of foldRows:
+//
+//	for p := range n {
+//		value[p], size[p] = 0, 0
+//		for l := range lanes {
+//			value[p] += parts[p*2*lanes+l]
+//			size[p] += parts[p*2*lanes+lanes+l]
+//		}
+//	}
+type strips[T elem.Float] struct {
+	lanes int
+	of    []strip[T]
+	fold  func(n int, parts, value, size []T)
+}
+
+const foldRows = 8
+
+// widest returns the widest strip that is no wider than a patch whose rows are
+// contiguous, or nil.
+func (s *strips[T]) widest(b *patch[T]) *strip[T] {
+	if b.lane != 1 {
+		return nil
+	}
+	for i := len(s.of) - 1; i >= 0; i-- {
+		if s.of[i].width <= b.cols {
+			return &s.of[i]
+		}
+	}
+	return nil
 }
 
 // stripRows is the most rows whose sums are rounded to the element type one
@@ -56,8 +88,11 @@ func (b patch[T]) rows(p0, p1 int) patch[T] {
 	return b
 }
 
-// suits reports whether the strip sums the rows of a patch.
-func (s *strip[T]) suits(b *patch[T]) bool { return s.width == b.cols && b.lane == 1 }
+// from returns the columns of the patch from the l-th on, of which there is one.
+func (b patch[T]) from(l int) patch[T] {
+	b.x, b.cols = b.x[l*b.lane:], b.cols-l
+	return b
+}
 
 // sums are sums of elements, and those of their magnitudes, which bound the
 // rounding errors of the former.
@@ -87,56 +122,80 @@ func (s *sums) add(i int, value, size float64) {
 	s.size[i] += size
 }
 
-// weights are what the rows of a patch are multiplied by, and their magnitudes.
-type weights[T elem.Float] struct{ value, size []T }
+// pairs are numbers and magnitudes in the element type: sums, or weights that the rows
+// of a patch are multiplied by.
+type pairs[T elem.Float] struct{ value, size []T }
 
-// from returns the weights from the p-th on.
-func (w weights[T]) from(p int) weights[T] { return weights[T]{w.value[p:], w.size[p:]} }
+// from returns the pairs from the i-th on.
+func (x pairs[T]) from(i int) pairs[T] { return pairs[T]{x.value[i:], x.size[i:]} }
+
+// part returns n pairs from the i-th on.
+func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
+
+// add adds others, or the first of them.
+func (x pairs[T]) add(y pairs[T]) {
+	for i, v := range y.value[:len(x.value)] {
+		x.value[i] += v
+	}
+	for i, v := range y.size[:len(x.size)] {
+		x.size[i] += v
+	}
+}
+
+// cleared returns x with n pairs, which are zero.
+func (x pairs[T]) cleared(n int) pairs[T] {
+	x.value, x.size = grown(x.value, n), grown(x.size, n)
+	clear(x.value)
+	clear(x.size)
+	return x
+}
 
 // ones are weights of 1 for as many rows as are summed at once.
-func ones[T elem.Float]() weights[T] {
-	if w, ok := any(&ones64).(*weights[T]); ok {
+func ones[T elem.Float]() pairs[T] {
+	if w, ok := any(&ones64).(*pairs[T]); ok {
 		return *w
 	}
-	return *any(&ones32).(*weights[T])
+	return *any(&ones32).(*pairs[T])
 }
 
 var ones64, ones32 = newOnes[float64](), newOnes[float32]()
 
-func newOnes[T elem.Float]() weights[T] {
+func newOnes[T elem.Float]() pairs[T] {
 	w := make([]T, stripRows)
 	for i := range w {
 		w[i] = 1
 	}
-	return weights[T]{w, w}
+	return pairs[T]{w, w}
 }
 
-// down adds to acc, of 2·b.cols elements, the sums down b, each row times its
-// weight: what weigh does, for a patch of any width.
-func (s *strip[T]) down(b patch[T], w weights[T], acc []T) {
-	if s.suits(&b) {
-		s.weigh(b.n, b.x, b.step, w.value, w.size, acc)
-	} else {
-		b.weigh(w, acc)
+// down adds the sums down b, each row times its weight, to b.cols sums: what weigh does, for a patch of any width.
+func (s *strips[T]) down(b patch[T], w, to pairs[T]) {
+	for f := s.widest(&b); f != nil; f = s.widest(&b) {
+		f.weigh(b.n, b.x, b.step, w.value, w.size, to.value, to.size)
+		if b.cols == f.width {
+			return
+		}
+		b, to = b.from(f.width), to.from(f.width)
 	}
+	b.weigh(w, to)
 }
 
 // flush moves what down has added up to sums of float64.
-func flush[T elem.Float](acc []T, to sums) {
-	cols := len(acc) / 2
-	values, sizes := to.value[:cols], to.size[:cols]
-	for l, v := range acc[:cols] {
+func flush[T elem.Float](acc pairs[T], to sums) {
+	values, sizes := to.value[:len(acc.value)], to.size[:len(acc.size)]
+	for l, v := range acc.value {
 		values[l] += float64(v)
 	}
-	for l, v := range acc[cols:][:cols] {
+	for l, v := range acc.size {
 		sizes[l] += float64(v)
 	}
-	clear(acc)
+	clear(acc.value)
+	clear(acc.size)
 }
 
 // weigh is the weigh of a strip as wide as the patch.
-func (b *patch[T]) weigh(w weights[T], acc []T) {
-	value, size := acc[:b.cols], acc[b.cols:]
+func (b *patch[T]) weigh(w, to pairs[T]) {
+	value, size := to.value[:b.cols], to.size[:b.cols]
 	if b.lane != 1 { // rows lie far apart, or columns do
 		for l := range b.cols {
 			for p := range b.n {
@@ -162,23 +221,31 @@ func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
 // element type: no more than a quarter as many elements of a row may be added
 // one after the other as the row has.
 type gathered[T elem.Float] struct {
-	parts []T
-	pairs []T // scratch of settle
-	sums      // what is added up
+	parts []T      // of rows rounded up to foldRows
+	whole pairs[T] // sums that folded returns
+	sums           // what is added up
 }
 
 // reset begins n sums.
-func (g *gathered[T]) reset(s *strip[T], n int) {
-	g.parts = grown(g.parts, n*2*s.lanes)
-	clear(g.parts)
+func (g *gathered[T]) reset(s *strips[T], n int) {
+	g.resetParts(s, n)
 	g.sums.reset(n)
 }
 
+// resetParts begins n sums of parts alone.
+func (g *gathered[T]) resetParts(s *strips[T], n int) {
+	g.parts = grown(g.parts, (n+foldRows-1)/foldRows*foldRows*2*s.lanes)
+	clear(g.parts)
+}
+
 // across adds the rows of b, from sum i on.
-func (s *strip[T]) across(b patch[T], g *gathered[T], i int) {
-	if s.suits(&b) {
-		s.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
-		return
+func (s *strips[T]) across(b patch[T], g *gathered[T], i int) {
+	for f := s.widest(&b); f != nil; f = s.widest(&b) {
+		f.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
+		if b.cols == f.width {
+			return
+		}
+		b = b.from(f.width)
 	}
 	b.across(g.sums.from(i))
 }
@@ -197,37 +264,20 @@ func (b *patch[T]) across(to sums) {
 }
 
 // settle adds up what gather has left.
-func (s *strip[T]) settle(g *gathered[T]) {
-	if s.width == 0 {
+func (s *strips[T]) settle(g *gathered[T]) {
+	if s.lanes == 0 {
 		return
 	}
-	g.pairs = grown(g.pairs, 2*len(g.value))
-	s.fold(g.parts, g.pairs)
-	for p := range g.value {
-		g.add(p, float64(g.pairs[2*p]), float64(g.pairs[2*p+1]))
+	flush(s.folded(g).part(0, len(g.value)), g.sums)
+}
+
+// folded adds up the parts of sums, and clears them.
+func (s *strips[T]) folded(g *gathered[T]) pairs[T] {
+	n := len(g.parts) / (2 * s.lanes)
+	g.whole = pairs[T]{grown(g.whole.value, n), grown(g.whole.size, n)}
+	if n > 0 {
+		s.fold(n, g.parts, g.whole.value, g.whole.size)
 	}
 	clear(g.parts)
-}
-
-// fold adds up the parts of each row to a pair: its sum, and that of magnitudes.
-func (s *strip[T]) fold(parts, pairs []T) {
-	for p := 0; p < len(pairs); p += 2 {
-		switch s.lanes {
-		case 4:
-			x := (*[8]T)(parts[4*p:])
-			pairs[p], pairs[p+1] = (x[0]+x[1])+(x[2]+x[3]), (x[4]+x[5])+(x[6]+x[7])
-		case 8:
-			x := (*[16]T)(parts[8*p:])
-			pairs[p], pairs[p+1] = sum8((*[8]T)(x[:8])), sum8((*[8]T)(x[8:]))
-		case 16:
-			x := (*[32]T)(parts[16*p:])
-			pairs[p] = sum8((*[8]T)(x[:8])) + sum8((*[8]T)(x[8:16]))
-			pairs[p+1] = sum8((*[8]T)(x[16:24])) + sum8((*[8]T)(x[24:]))
-		}
-	}
-}
-
-// sum8 does not let additions wait for each other.
-func sum8[T elem.Float](x *[8]T) T {
-	return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
+	return g.whole
 }

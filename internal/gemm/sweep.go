@@ -78,11 +78,6 @@ func (s *sweep[T]) together() int {
 			s.blocks(n, cols, &c, i, s.mr, j)
 			j += n * cols
 		}
-		if s.check != nil {
-			for r := range c.panels {
-				s.check.row(s, i+r*s.mr)
-			}
-		}
 		i += c.panels * s.mr
 	}
 	return i

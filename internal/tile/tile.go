@@ -128,6 +128,15 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	return nil
 }
 
+// Pack packs a part of an operand, and makes its checksums, unless sums is nil.
+func (e *Engine[T]) Pack(dst gemm.Panels[T], sums gemm.Sums[T], l0, l1, p0, p1 int, src gemm.Source[T], scale T) {
+	if sums == nil {
+		gemm.Pack(e.Kernel, dst, l0, l1, p0, p1, src, scale)
+	} else {
+		gemm.PackSummed(e.Kernel, &e.ws, dst, sums, l0, l1, p0, p1, src, scale)
+	}
+}
+
 // A WrongError is returned for a tile that failed its check: its processor
 // computed it wrongly, or memory changed. A and B tell whose panels do not agree
 // with their checksums.

@@ -23,9 +23,14 @@ func main() {
 		}
 		s.packRows("A", s.mr)
 		s.packRows("B", s.nr)
+		s.sumRows(s.nr)
 		s.packTranspose()
-		s.sums(s.mr)
-		s.sums(s.nr)
+		for _, width := range s.summed() {
+			s.sums(width)
+		}
+		for _, lanes := range s.parted() {
+			s.fold(lanes)
+		}
 		s.peak()
 	}
 	Generate()

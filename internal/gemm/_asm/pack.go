@@ -32,6 +32,50 @@ func (s shape) packRows(operand string, width int) {
 	RET()
 }
 
+// sumRows generates the copy of contiguous lanes into micro-panels of width lanes, of
+// which it adds the vectors of each row, and their magnitudes, to parts, as gather
+// does.
+func (s shape) sumRows(width int) {
+	bytes, vecs := s.part(width)
+	lanes := bytes / s.size
+	name := s.name("sumRowsB")
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, parts []%[1]s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		fmt.Sprintf("\t\tfor l := range %d {", width),
+		fmt.Sprintf("\t\t\tdst[p*%d+l] = src[p*stride+l]", width),
+		fmt.Sprintf("\t\t\tparts[p*%d+l%%%d] += src[p*stride+l]", 2*lanes, lanes),
+		fmt.Sprintf("\t\t\tparts[p*%d+%d+l%%%d] += |src[p*stride+l]|", 2*lanes, lanes, lanes),
+		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
+	n := Load(Param("n"), GP64()).(GPVirtual)
+	dst, src, stride, parts := base("dst"), base("src"), s.bytes("stride"), base("parts")
+	mask, sum, abs := s.signMask(bytes), register(bytes), register(bytes)
+	value, size := register(bytes), register(bytes)
+	Label("depth")
+	for v := range vecs {
+		s.mov()(Mem{Base: src, Disp: v * bytes}, value)
+		s.mov()(value, Mem{Base: dst, Disp: v * bytes})
+		s.and()(value, mask, size)
+		if v == 0 {
+			s.add()(Mem{Base: parts}, value, sum)
+			s.add()(Mem{Base: parts, Disp: bytes}, size, abs)
+		} else {
+			s.add()(value, sum, sum)
+			s.add()(size, abs, abs)
+		}
+	}
+	s.mov()(sum, Mem{Base: parts})
+	s.mov()(abs, Mem{Base: parts, Disp: bytes})
+	ADDQ(stride, src)
+	ADDQ(U32(width*s.size), dst)
+	ADDQ(Imm(uint64(2*bytes)), parts)
+	DECQ(n)
+	JNZ(LabelRef("depth"))
+	VZEROUPPER()
+	RET()
+}
+
 // copyRow scales one row of width elements, in the widest vectors that fit.
 func (s shape) copyRow(dst, src GPVirtual, width int, scale VecVirtual) {
 	for at, bytes := 0, width*s.size; at < bytes; {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -22,31 +23,55 @@ func (s shape) part(width int) (bytes, vecs int) {
 	return bytes, width * s.size / bytes
 }
 
+// parted returns the lanes of the parts of sums that gather makes.
+func (s shape) parted() (lanes []int) {
+	for _, width := range s.summed() {
+		if bytes, _ := s.part(width); !slices.Contains(lanes, bytes/s.size) {
+			lanes = append(lanes, bytes/s.size)
+		}
+	}
+	return lanes
+}
+
+// summed returns the widths of rows that are summed: those of A's micro-panels, of
+// what a micro-kernel takes of B's, and, if there are registers for it, a wide one.
+func (s shape) summed() (widths []int) {
+	for cols := s.lanes(); cols <= s.nr; cols += s.lanes() {
+		widths = append(widths, cols)
+	}
+	if _, vecs := s.part(s.mr); vecs > 0 && !slices.Contains(widths, s.mr) {
+		widths = append(widths, s.mr)
+	}
+	if s.vector == 64 {
+		widths = append(widths, 8*s.lanes())
+	}
+	return widths
+}
+
 // sums generates the sums of rows of width lanes.
 func (s shape) sums(width int) {
-	if bytes, vecs := s.part(width); vecs > 0 {
-		s.weigh(width, bytes, vecs)
-		s.gather(width, bytes, vecs)
-	}
+	bytes, vecs := s.part(width)
+	s.weigh(width, bytes, vecs)
+	s.gather(width, bytes, vecs)
 }
 
 // weigh generates the weighted sum of rows, and that of magnitudes.
 func (s shape) weigh(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("weigh"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, acc []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, value, size []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tacc[l] += w[p] * x[p*step+l]",
-		fmt.Sprintf("\t\t\tacc[%d+l] += wAbs[p] * |x[p*step+l]|", width),
+		"\t\t\tvalue[l] += w[p] * x[p*step+l]",
+		"\t\t\tsize[l] += wAbs[p] * |x[p*step+l]|",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	sets := max(1, 4/vecs) // of sums, so that none waits for its last addition
 	if vecs > 2 {
 		sets = 1
 	}
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	w, wAbs, acc := base("w"), base("wAbs"), base("acc")
+	w, wAbs, toValue, toSize := base("w"), base("wAbs"), base("value"), base("size")
 	mask, value, size := s.signMask(bytes), register(bytes), register(bytes)
 	weight, weightAbs := register(bytes), register(bytes)
 	var sum, abs [][]VecVirtual
@@ -54,8 +79,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 		sum, abs = append(sum, registers(vecs, bytes)), append(abs, registers(vecs, bytes))
 		for v := range vecs {
 			if set == 0 {
-				s.mov()(Mem{Base: acc, Disp: v * bytes}, sum[0][v])
-				s.mov()(Mem{Base: acc, Disp: width*s.size + v*bytes}, abs[0][v])
+				s.mov()(Mem{Base: toValue, Disp: v * bytes}, sum[0][v])
+				s.mov()(Mem{Base: toSize, Disp: v * bytes}, abs[0][v])
 				continue
 			}
 			s.xor()(sum[set][v], sum[set][v], sum[set][v])
@@ -98,8 +123,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 			s.add()(sum[set][v], sum[0][v], sum[0][v])
 			s.add()(abs[set][v], abs[0][v], abs[0][v])
 		}
-		s.mov()(sum[0][v], Mem{Base: acc, Disp: v * bytes})
-		s.mov()(abs[0][v], Mem{Base: acc, Disp: width*s.size + v*bytes})
+		s.mov()(sum[0][v], Mem{Base: toValue, Disp: v * bytes})
+		s.mov()(abs[0][v], Mem{Base: toSize, Disp: v * bytes})
 	}
 	VZEROUPPER()
 	RET()
@@ -138,6 +163,61 @@ func (s shape) gather(width, bytes, vecs int) {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// foldRows is the number of rows that fold adds up at a time.
+const foldRows = 8
+
+// fold generates the sums over the lanes of what gather makes.
+func (s shape) fold(lanes int) {
+	name := fmt.Sprintf("%sx%d", s.name("fold"), lanes)
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, parts, value, size []%s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		"\t\tvalue[p], size[p] = 0, 0",
+		fmt.Sprintf("\t\tfor l := range %d {", lanes),
+		fmt.Sprintf("\t\t\tvalue[p] += parts[p*%d+l]", 2*lanes),
+		fmt.Sprintf("\t\t\tsize[p] += parts[p*%d+%d+l]", 2*lanes, lanes),
+		"\t\t}", "\t}", "", fmt.Sprintf("for n a positive multiple of %d, the sums in any order.", foldRows))
+	n, parts, value, size := Load(Param("n"), GP64()).(GPVirtual), base("parts"), base("value"), base("size")
+	row := 2 * lanes * s.size // bytes
+	Label("rows")
+	for i, to := range []GPVirtual{value, size} {
+		for p := 0; p < foldRows; p += 32 / s.size {
+			s.mov()(s.foldVector(parts, p*row+i*row/2, row, lanes), Mem{Base: to, Disp: p * s.size})
+		}
+		ADDQ(Imm(uint64(foldRows*s.size)), to)
+	}
+	ADDQ(U32(foldRows*row), parts)
+	SUBQ(Imm(foldRows), n)
+	JNZ(LabelRef("rows"))
+	VZEROUPPER()
+	RET()
+}
+
+// foldVector returns the sums of as many rows as a vector of 32 bytes has lanes.
+func (s shape) foldVector(parts GPVirtual, at, row, lanes int) VecVirtual {
+	sums := make([]VecVirtual, 32/s.size)
+	for p := range sums {
+		sums[p] = YMM()
+		from := Mem{Base: parts, Disp: at + p*row}
+		s.mov()(from, sums[p])
+		if lanes*s.size == 64 {
+			s.add()(from.Offset(32), sums[p], sums[p])
+		}
+	}
+	for len(sums) > 2 {
+		for i := range len(sums) / 2 {
+			s.addPairs(sums[2*i+1], sums[2*i], sums[i])
+		}
+		sums = sums[:len(sums)/2]
+	}
+	low := YMM()
+	VPERM2F128(Imm(0x20), sums[1], sums[0], low)
+	VPERM2F128(Imm(0x31), sums[1], sums[0], sums[0])
+	s.add()(low, sums[0], sums[0])
+	return sums[0]
 }
 
 // signMask returns a register with all bits but the signs.
