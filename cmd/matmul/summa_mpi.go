@@ -188,9 +188,9 @@ func (p *part) doBand(ctx context.Context) error {
 		return err
 	}
 	for t := range steps {
-		var product *stepRun
+		var product *errand
 		if p.failed == nil { // else the others are told so before the next step
-			product = p.start(ctx, t)
+			product = send(func() error { return p.multiply(ctx, t) })
 		}
 		coming = nil
 		if t+1 < steps {
