@@ -183,17 +183,17 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	}
 	w := max(p.width(step), 0)
 	s := p.spec
-	s.A.Matrix = packed(s.A.Matrix, r.Rows(), w, s.Type, p.a[step%2])
-	s.B.Matrix = packed(s.B.Matrix, w, r.Cols(), s.Type, p.b[step%2])
-	s.A.File, s.B.File, s.C0 = nil, nil, master.Operand{}
+	s.A = p.operand(s.A.Matrix, r.Rows(), w, p.a[step%2], p.panelsA)
+	s.B = p.operand(s.B.Matrix, w, r.Cols(), p.b[step%2], p.panelsB)
+	s.C0 = master.Operand{}
 	s.Kept, s.MaxScratch = nil, mostScratch
 	if step > 0 {
 		s.Beta = 1
 	}
 	if s.Beta != 0 {
-		s.C0.Matrix = packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[(step+1)%2])
+		s.C0.Matrix = gapless(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[(step+1)%2])
 	}
-	s.Out = master.Output{Kept: packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[step%2])}
+	s.Out = master.Output{Kept: gapless(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[step%2])}
 	_, plan, err := p.crew.plan(p.tuned, s)
 	if err != nil {
 		return err
@@ -210,9 +210,20 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	return err
 }
 
-// packed returns the matrix of rows × cols that lies in a buffer without gaps, in
+// operand returns what a step multiplies, like like but in a buffer. As an operand in
+// a file it is packed once for all tiles, and not by each tile, where the buffer lies
+// in one.
+func (p *part) operand(like shmmat.Matrix, rows, cols int64, from, panels buffer) master.Operand {
+	o := master.Operand{Matrix: gapless(like, rows, cols, p.spec.Type, from)}
+	if file, at := p.pool.KeptFile(from.number); file != nil {
+		o.File, o.InFile, o.Offset, o.Segment = file, true, at, panels.number
+	}
+	return o
+}
+
+// gapless returns the matrix of rows × cols that lies in a buffer without gaps, in
 // the order of like.
-func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.Matrix {
+func gapless(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.Matrix {
 	m := shmmat.Matrix{Rows: rows, Cols: cols, Order: like.Order, Type: t, Segment: b.number}
 	m.LD = max(m.Minors(), 1)
 	return m

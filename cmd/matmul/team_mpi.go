@@ -19,6 +19,7 @@ type team struct {
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
 	watch *watch
+	local bool // all ranks are processes of one machine
 	// underway is how long messages may take that others have begun to send.
 	underway time.Duration
 }
