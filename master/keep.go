@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"os"
 
 	"matmul/internal/tile"
 	"matmul/shmmat"
@@ -42,6 +43,16 @@ func (p *Pool) Keep(ctx context.Context, n int64) (number uint32, mem []byte, er
 	msg := shmmat.Message{Verb: shmmat.Keep, Number: p.segments, Handle: h, Segment: k.seg}
 	p.announce(announcement{msg, present(file)})
 	return p.segments, k.view.Bytes(shmmat.Kept)[:n], nil
+}
+
+// KeptFile returns the file that a kept matrix lies in, and where it begins there, in
+// bytes; nil if it lies in none. Workers can pack it from there as any other.
+func (p *Pool) KeptFile(number uint32) (f *os.File, offset int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seg := p.kept[number].seg
+	_, f = seg.Handle()
+	return f, seg.Layout.At[shmmat.Kept].Off
 }
 
 // Drop gives back what Keep set aside, here and in every worker. An error says

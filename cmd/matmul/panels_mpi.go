@@ -5,47 +5,100 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"matmul/internal/elem"
 	"matmul/internal/matfile"
+	"matmul/internal/mpi"
+	"matmul/internal/summa"
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
 )
 
-// A piece is what a rank has itself of an operand in a step, as its file stores it.
+// A piece is a part of an operand, as its file stores it.
 type piece struct {
 	role   shmmat.Role
 	file   *matfile.File
 	matrix shmmat.Matrix // the operand
 	rect   tiling.Rect   // of the operand
-	to     buffer        // where the rank keeps it
+	to     buffer        // where the rank keeps it,
+	at     int64         // from which element on
 }
 
-// pieces returns what a rank has in a step: its part of the panels, if it is one
-// of those who pass them on, and in the first step its block of C0.
-func (p *part) pieces(rank, step int) (ps []piece) {
+// A panel is a rank's panel of A or of B in a step, of which each rank of a row or a
+// column of the grid reads a share.
+type panel struct {
+	piece
+	among *mpi.Comm // those ranks
+	size  int       // their number
+	rank  int       // of the one whose panel this is, among them
+}
+
+// panels returns the panels of a rank in a step.
+func (p *part) panels(rank, step int) [2]panel {
 	r := p.block(rank)
-	add := func(role shmmat.Role, f *matfile.File, m shmmat.Matrix, r tiling.Rect, to buffer) {
-		if r.Rows() > 0 && r.Cols() > 0 {
-			ps = append(ps, piece{role, f, m, r, to})
-		}
-	}
-	if step == 0 && p.spec.Beta != 0 {
-		add(shmmat.FileC0, p.in.c0, p.spec.C0.Matrix, r, p.initial())
-	}
 	k0 := int64(step) * p.plan.Width
 	k1 := k0 + max(p.width(step), 0)
 	row, col := p.plan.Place(rank)
-	a, b := p.owners(step)
-	if col == a {
-		add(shmmat.FileA, p.in.a, p.spec.A.Matrix, tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k1}, p.a[step%2])
+	return [2]panel{
+		{piece{role: shmmat.FileA, file: p.in.a, matrix: p.spec.A.Matrix, to: p.a[step%2],
+			rect: tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k1}}, p.row, p.plan.Q, col},
+		{piece{role: shmmat.FileB, file: p.in.b, matrix: p.spec.B.Matrix, to: p.b[step%2],
+			rect: tiling.Rect{R0: k0, R1: k1, C0: r.C0, C1: r.C1}}, p.col, p.plan.P, row},
 	}
-	if row == b {
-		add(shmmat.FileB, p.in.b, p.spec.B.Matrix, tiling.Rect{R0: k0, R1: k1, C0: r.C0, C1: r.C1}, p.b[step%2])
+}
+
+// vectors returns the rows or columns that a piece is stored in, and the elements of
+// each.
+func (c piece) vectors() (n, length int64) {
+	if c.matrix.Order == shmmat.ColMajor {
+		return c.rect.Cols(), c.rect.Rows()
 	}
-	return ps
+	return c.rect.Rows(), c.rect.Cols()
+}
+
+// share returns what the i-th of the ranks that share a panel reads of it: whole
+// vectors, so that it lies in one place there.
+func (c panel) share(i int) piece {
+	s := c.piece
+	n, length := c.vectors()
+	begin, end := summa.Split(n, c.size, i)
+	s.at = begin * length
+	if c.matrix.Order == shmmat.ColMajor {
+		s.rect.C0, s.rect.C1 = c.rect.C0+begin, c.rect.C0+end
+	} else {
+		s.rect.R0, s.rect.R1 = c.rect.R0+begin, c.rect.R0+end
+	}
+	return s
+}
+
+// gather begins to bring all shares of a panel to all who need them; it returns nil
+// if there is nothing to bring.
+func (c panel) gather(t elem.Type) (*mpi.Request, error) {
+	n, length := c.vectors()
+	if c.size == 1 || n*length == 0 {
+		return nil, nil
+	}
+	counts := make([]int, c.size)
+	for i := range counts {
+		begin, end := summa.Split(n, c.size, i)
+		counts[i] = int(end - begin)
+	}
+	return c.among.Allgather(c.mem(t), length*int64(t.Size()), counts)
+}
+
+// pieces returns what a rank reads in a step: its shares of the panels, and in the
+// first step its block of C0.
+func (p *part) pieces(rank, step int) (ps []piece) {
+	if step == 0 && p.spec.Beta != 0 {
+		ps = append(ps, piece{role: shmmat.FileC0, file: p.in.c0, matrix: p.spec.C0.Matrix, rect: p.block(rank), to: p.initial()})
+	}
+	for _, c := range p.panels(rank, step) {
+		ps = append(ps, c.share(c.rank))
+	}
+	return slices.DeleteFunc(ps, func(c piece) bool { return c.rect.Rows() == 0 || c.rect.Cols() == 0 })
 }
 
 // initial returns where a block of C0 goes as it is stored: where C before the
@@ -59,7 +112,8 @@ func (p *part) initial() buffer {
 
 // mem returns the memory of a piece at the rank that has it.
 func (c piece) mem(t elem.Type) []byte {
-	return c.to.mem[:c.rect.Rows()*c.rect.Cols()*int64(t.Size())]
+	size := int64(t.Size())
+	return c.to.mem[c.at*size:][:c.rect.Rows()*c.rect.Cols()*size]
 }
 
 // read reads elements of a piece, in the order in which they are stored and

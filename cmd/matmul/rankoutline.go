@@ -25,7 +25,7 @@ type rankFlags struct {
 func (f *rankFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.ranks, "ranks", 0, "with --dry-run: machines like this one that would do the product together, under MPI")
-	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks (default: "+summa.Usual.String()+")")
+	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks (default: "+summa.Usual.String()+", and under MPI on one machine "+summa.Local.String()+")")
 	fl.BoolVar(&f.scatter, "scatter", false, "under MPI, rank 0 alone reads and writes files: it sends the others what they need, and is sent C")
 }
 

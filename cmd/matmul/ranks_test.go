@@ -96,7 +96,7 @@ func TestRanksGiveTheBitsOfOneMachine(t *testing.T) {
 			runCommand(t, dir, append(args, "-o", "one.npy")...)
 			want := sum(t, filepath.Join(dir, "one.npy"))
 			for _, n := range rankCounts() {
-				r := startRanks(t, dir, n, append(args, "-o", "c.npy")...)
+				r := startRanks(t, dir, n, append(args, "-o", "c.npy", "--network", "0s,100MB")...) // for several steps
 				if code := r.wait(); code != exitDone {
 					t.Fatalf("%d ranks: status %d: %s", n, code, r.stderr.String())
 				}

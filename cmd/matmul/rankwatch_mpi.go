@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -178,5 +179,6 @@ func (t *team) neighbours(ctx context.Context) error {
 		}
 	}
 	t.watch.add(t.world.Rank, all)
+	t.local = !slices.ContainsFunc(all, func(p process) bool { return p.Machine != all[0].Machine })
 	return nil
 }

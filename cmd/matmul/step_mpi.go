@@ -18,31 +18,28 @@ import (
 type coming struct {
 	ctx      context.Context
 	step     int
-	reading  chan error     // of pieces; nil when they have been read
+	reading  *errand        // to read pieces; nil when they have been read
 	read     chan parcel    // of pieces of other ranks, with --scatter
 	parcels  []parcel       // that are being sent
 	pieces   []*mpi.Request // of this rank, with --scatter
 	broken   error          // of beginning to receive them
-	posted   bool           // the broadcasts have begun
+	posted   bool           // the panels' shares are on their way
 	requests []*mpi.Request
 }
 
 // begin begins to bring the panels of a step: first, the pieces of them that this
 // rank has itself.
 func (p *part) begin(ctx context.Context, step int) *coming {
-	c := &coming{ctx: ctx, step: step, reading: make(chan error, 1)}
+	c := &coming{ctx: ctx, step: step}
 	failed := p.failed
 	switch {
 	case p.scatter && p.world.Rank == 0:
 		c.read = make(chan parcel)
-		go func() { c.reading <- p.ship(ctx, step, c.read, failed) }()
+		c.reading = send(func() error { return p.ship(ctx, step, c.read, failed) })
 	case p.scatter:
 		c.pieces, c.broken = p.receive(step)
-		c.reading <- nil
-	case failed != nil:
-		c.reading <- nil
-	default:
-		go func() { c.reading <- p.read(ctx, step) }()
+	case failed == nil:
+		c.reading = send(func() error { return p.read(ctx, step) })
 	}
 	return c
 }
@@ -58,9 +55,10 @@ func (p *part) advance(c *coming) (bool, error) {
 		select {
 		case parcel := <-c.read:
 			next = &parcel
-		case err := <-c.reading:
-			p.failed, c.reading = cmp.Or(p.failed, err, context.Cause(c.ctx)), nil
 		default:
+		}
+		if c.reading != nil && c.reading.wait(0) {
+			p.failed, c.reading = cmp.Or(p.failed, c.reading.err), nil
 		}
 		if err := p.send(c, next); err != nil || c.reading != nil || len(c.parcels) > 0 {
 			return false, err
@@ -80,60 +78,48 @@ func (p *part) advance(c *coming) (bool, error) {
 
 // post begins the transfers of a step.
 func (p *part) post(c *coming) error {
-	a, b := p.owners(c.step)
-	mine := p.block(p.world.Rank)
-	width := p.width(c.step) * int64(p.spec.Type.Size())
-	for _, m := range []struct {
-		comm  *mpi.Comm
-		root  int
-		lanes int64
-		buf   buffer
-	}{{p.row, a, mine.Rows(), p.a[c.step%2]}, {p.col, b, mine.Cols(), p.b[c.step%2]}} {
-		if m.comm.Size == 1 || m.lanes*width == 0 {
-			continue // no rank of this row or column has any of it
-		}
-		r, err := m.comm.Bcast(m.buf.mem[:m.lanes*width], m.root)
+	for _, panel := range p.panels(p.world.Rank, c.step) {
+		r, err := panel.gather(p.spec.Type)
 		if err != nil {
 			return err
 		}
-		c.requests = append(c.requests, r)
+		if r != nil {
+			c.requests = append(c.requests, r)
+		}
 	}
+	p.failed = cmp.Or(p.failed, context.Cause(c.ctx))
 	*p.vote = p.ballot(p.failed)
 	r, err := p.world.Max(p.vote)
 	c.requests = append(c.requests, r)
 	return err
 }
 
-// owners returns the column of the grid whose ranks have the panels of A of a
-// step, and the row whose ranks have those of B.
-func (p *part) owners(step int) (col, row int) { return step % p.plan.Q, step % p.plan.P }
-
 // width returns the columns of k of a step.
 func (p *part) width(step int) int64 {
 	return min(p.plan.Width, p.k-int64(step)*p.plan.Width)
 }
 
-// A stepRun is the product of a step that is being done.
-type stepRun struct {
+// An errand is what another goroutine does meanwhile.
+type errand struct {
 	over chan struct{} // closed when it is
 	err  error
 }
 
-// start begins to multiply the panels of a step.
-func (p *part) start(ctx context.Context, step int) *stepRun {
-	r := &stepRun{over: make(chan struct{})}
+// send begins an errand.
+func send(do func() error) *errand {
+	e := &errand{over: make(chan struct{})}
 	go func() {
-		r.err = p.multiply(ctx, step)
-		close(r.over)
+		e.err = do()
+		close(e.over)
 	}()
-	return r
+	return e
 }
 
-// wait waits until the product is over or so much time has passed, and reports
+// wait waits until the errand is over or so much time has passed, and reports
 // whether it is over.
-func (r *stepRun) wait(d time.Duration) bool {
+func (e *errand) wait(d time.Duration) bool {
 	select {
-	case <-r.over:
+	case <-e.over:
 		return true
 	default:
 	}
@@ -143,7 +129,7 @@ func (r *stepRun) wait(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-r.over:
+	case <-e.over:
 		return true
 	case <-timer.C:
 		return false
@@ -152,7 +138,7 @@ func (r *stepRun) wait(d time.Duration) bool {
 
 // arrive waits for the panels that are coming, if any are, and for the product
 // of the step before, if one is being done. The error is that of any rank.
-func (p *part) arrive(ctx context.Context, c *coming, product *stepRun) error {
+func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
 	arrived, idle := c == nil, time.Now()
 	err := p.until(ctx, func() (_ bool, err error) {
 		if product != nil && product.wait(0) {
@@ -164,10 +150,13 @@ func (p *part) arrive(ctx context.Context, c *coming, product *stepRun) error {
 		return arrived && product == nil, err
 	}, func() {
 		switch {
-		case product == nil:
-			pause(idle)
 		case arrived:
 			product.wait(mostPause)
+		case product == nil && c.reading != nil && c.read == nil: // nothing is under way
+			c.reading.wait(mostPause)
+			idle = time.Now()
+		case product == nil:
+			pause(idle, eager+p.underway)
 		default:
 			sys.Nap(busyPause)
 		}
@@ -194,17 +183,17 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	}
 	w := max(p.width(step), 0)
 	s := p.spec
-	s.A.Matrix = packed(s.A.Matrix, r.Rows(), w, s.Type, p.a[step%2])
-	s.B.Matrix = packed(s.B.Matrix, w, r.Cols(), s.Type, p.b[step%2])
-	s.A.File, s.B.File, s.C0 = nil, nil, master.Operand{}
+	s.A = p.operand(s.A.Matrix, r.Rows(), w, p.a[step%2], p.panelsA)
+	s.B = p.operand(s.B.Matrix, w, r.Cols(), p.b[step%2], p.panelsB)
+	s.C0 = master.Operand{}
 	s.Kept, s.MaxScratch = nil, mostScratch
 	if step > 0 {
 		s.Beta = 1
 	}
 	if s.Beta != 0 {
-		s.C0.Matrix = packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[(step+1)%2])
+		s.C0.Matrix = gapless(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[(step+1)%2])
 	}
-	s.Out = master.Output{Kept: packed(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[step%2])}
+	s.Out = master.Output{Kept: gapless(shmmat.Matrix{}, r.Rows(), r.Cols(), s.Type, p.c[step%2])}
 	_, plan, err := p.crew.plan(p.tuned, s)
 	if err != nil {
 		return err
@@ -221,9 +210,20 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	return err
 }
 
-// packed returns the matrix of rows × cols that lies in a buffer without gaps, in
+// operand returns what a step multiplies, like like but in a buffer. As an operand in
+// a file it is packed once for all tiles, and not by each tile, where the buffer lies
+// in one.
+func (p *part) operand(like shmmat.Matrix, rows, cols int64, from, panels buffer) master.Operand {
+	o := master.Operand{Matrix: gapless(like, rows, cols, p.spec.Type, from)}
+	if file, at := p.pool.KeptFile(from.number); file != nil {
+		o.File, o.InFile, o.Offset, o.Segment = file, true, at, panels.number
+	}
+	return o
+}
+
+// gapless returns the matrix of rows × cols that lies in a buffer without gaps, in
 // the order of like.
-func packed(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.Matrix {
+func gapless(like shmmat.Matrix, rows, cols int64, t elem.Type, b buffer) shmmat.Matrix {
 	m := shmmat.Matrix{Rows: rows, Cols: cols, Order: like.Order, Type: t, Segment: b.number}
 	m.LD = max(m.Minors(), 1)
 	return m

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"matmul/internal/gemm"
 	"matmul/internal/mpi"
 	"matmul/internal/summa"
 	"matmul/tiling"
@@ -24,9 +25,11 @@ type part struct {
 	k        int64     // of the product; 0 if α is
 
 	// Panels of two steps, one of which is multiplied while the other is on its
-	// way; and the block of C before and after a step, by turns.
-	a, b [2]buffer
-	c    [2]buffer
+	// way; the former as workers want them; and the block of C before and after a
+	// step, by turns.
+	a, b             [2]buffer
+	panelsA, panelsB buffer
+	c                [2]buffer
 
 	chunks chan []byte // with --scatter, memory of rank 0 for what others send or are sent
 	file   *mpi.File   // that C is written to; nil with --scatter
@@ -104,6 +107,9 @@ func (t *team) missing(ctx context.Context, p *product) (rows []tiling.Rect, err
 // Collective.
 func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	net, err := p.rankFlags.net()
+	if p.local && p.network == "" {
+		net = summa.Local
+	}
 	if err := p.agree(ctx, err); err != nil {
 		return err
 	}
@@ -137,7 +143,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
 	}
-	p.underway = time.Duration(2 * p.plan.Transfer / float64(p.plan.Bands*tiling.Tiles(p.k, p.plan.Width)) * float64(time.Second))
+	p.underway = time.Duration(2 * p.plan.Transfer / float64(p.plan.Bands*p.plan.Steps()) * float64(time.Second))
 	row, col := p.plan.Place(p.world.Rank)
 	if p.row, err = p.world.Split(row); p.reached(err) != nil {
 		return err
@@ -151,19 +157,28 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 // height returns the rows of a band.
 func (p *part) height() int64 { return max(1, p.plan.Height()) }
 
-// allocate sets the buffers aside, for the largest block.
+// allocate sets the buffers aside, for the largest block: two of a kind, unless one
+// step does it all.
 func (p *part) allocate(ctx context.Context) error {
-	size := int64(p.spec.Type.Size())
 	r := p.plan.Block(0, 0, p.plan.Height(), p.spec.B.Cols) // the first is the largest
-	for _, b := range []struct {
-		to *[2]buffer
-		n  int64
-	}{{&p.a, r.Rows() * p.plan.Width}, {&p.b, r.Cols() * p.plan.Width}, {&p.c, r.Rows() * r.Cols()}} {
-		for i := range b.to {
-			var err error
-			if b.to[i].number, b.to[i].mem, err = p.pool.Keep(ctx, max(8, b.n*size)); err != nil {
-				return err
-			}
+	m, n, w, k := int(r.Rows()), int(r.Cols()), int(p.plan.Width), p.tuned.kernel
+	panelsA, panelsB := gemm.PanelLen(m, w, k.MR), gemm.PanelLen(n, w, k.NR)
+	if p.abft {
+		panelsA += gemm.SumsLen(m, w, k.MR)
+		panelsB += gemm.SumsLen(n, w, k.NR)
+	}
+	steps := min(p.plan.Steps(), 2)
+	blocks := steps
+	if p.spec.Beta != 0 {
+		blocks = 2
+	}
+	err := cmp.Or(p.keep(ctx, panelsA, &p.panelsA), p.keep(ctx, panelsB, &p.panelsB))
+	for i := range p.c {
+		if int64(i) < steps {
+			err = cmp.Or(err, p.keep(ctx, m*w, &p.a[i]), p.keep(ctx, n*w, &p.b[i]))
+		}
+		if int64(i) < blocks {
+			err = cmp.Or(err, p.keep(ctx, m*n, &p.c[i]))
 		}
 	}
 	if p.scatter && p.world.Rank == 0 {
@@ -172,7 +187,13 @@ func (p *part) allocate(ctx context.Context) error {
 			p.chunks <- mpi.Alloc(chunkSize)
 		}
 	}
-	return nil
+	return err
+}
+
+// keep makes a buffer of so many elements.
+func (p *part) keep(ctx context.Context, elements int, to *buffer) (err error) {
+	to.number, to.mem, err = p.pool.Keep(ctx, max(8, int64(elements)*int64(p.spec.Type.Size())))
+	return err
 }
 
 // block returns what a rank owns of the band that is being done.
@@ -182,15 +203,15 @@ func (p *part) block(rank int) tiling.Rect {
 
 // doBand computes a band of C and writes it. Collective.
 func (p *part) doBand(ctx context.Context) error {
-	steps := int(tiling.Tiles(p.k, p.plan.Width))
+	steps := int(p.plan.Steps())
 	coming := p.begin(ctx, 0)
 	if err := p.arrive(ctx, coming, nil); err != nil {
 		return err
 	}
 	for t := range steps {
-		var product *stepRun
+		var product *errand
 		if p.failed == nil { // else the others are told so before the next step
-			product = p.start(ctx, t)
+			product = send(func() error { return p.multiply(ctx, t) })
 		}
 		coming = nil
 		if t+1 < steps {
@@ -214,8 +235,8 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 	}
 	computed := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
 	bytes := int64(0)
-	for _, b := range [][2]buffer{p.a, p.b, p.c} {
-		bytes += int64(len(b[0].mem) + len(b[1].mem))
+	for _, b := range []buffer{p.a[0], p.a[1], p.b[0], p.b[1], p.c[0], p.c[1], p.panelsA, p.panelsB} {
+		bytes += int64(len(b.mem))
 	}
 	p.ran = took
 	took -= p.stored

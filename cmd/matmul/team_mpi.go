@@ -19,6 +19,7 @@ type team struct {
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
 	watch *watch
+	local bool // all ranks are processes of one machine
 	// underway is how long messages may take that others have begun to send.
 	underway time.Duration
 }
@@ -48,7 +49,7 @@ func (t *team) leave() {
 }
 
 const (
-	eager = 200 * time.Microsecond // of looking for messages without a pause
+	eager = 200 * time.Microsecond // of looking for a message without a pause
 	// A pause between looks is a part of the time waited so far, within bounds.
 	leastPause = 20 * time.Microsecond
 	mostPause  = time.Millisecond
@@ -60,7 +61,7 @@ const (
 // wait drives the requests until all are done.
 func (t *team) wait(ctx context.Context, rs ...*mpi.Request) error {
 	begin := time.Now()
-	return t.until(ctx, func() (bool, error) { return allDone(rs) }, func() { pause(begin) })
+	return t.until(ctx, func() (bool, error) { return allDone(rs) }, func() { pause(begin, eager) })
 }
 
 // allDone drives requests and reports whether all are done.
@@ -74,9 +75,9 @@ func allDone(rs []*mpi.Request) (bool, error) {
 }
 
 // pause passes the time to the next look of one who has nothing else to do since
-// begin.
-func pause(begin time.Time) {
-	if waited := time.Since(begin); waited < eager {
+// begin: at first as little as it can.
+func pause(begin time.Time, first time.Duration) {
+	if waited := time.Since(begin); waited < first {
 		sys.Yield()
 	} else {
 		sys.Nap(min(max(waited/16, leastPause), mostPause))

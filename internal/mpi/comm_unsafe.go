@@ -84,6 +84,40 @@ static int transfer(int what, void *buf, size_t n, int peer, MPI_Comm c, MPI_Req
 	return err;
 }
 
+// A gathering is what a gathering of all pieces at all ranks needs until it has ended.
+typedef struct {
+	MPI_Datatype vector;
+	int *counts, *at; // of vectors, for each rank
+} gathering;
+
+static void end_gathering(gathering *g) {
+	MPI_Type_free(&g->vector);
+	free(g->counts);
+	free(g);
+}
+
+// new_gathering makes room for so many ranks, and the type of a vector of n bytes.
+static gathering *new_gathering(int ranks, size_t n, int *err) {
+	MPI_Datatype t;
+	int count, derived;
+	*err = bytes_type(n, &t, &count, &derived);
+	if (*err)
+		return NULL;
+	gathering *g = malloc(sizeof *g);
+	g->counts = malloc(2 * ranks * sizeof *g->counts);
+	g->at = g->counts + ranks;
+	*err = MPI_Type_contiguous(count, t, &g->vector);
+	if (!*err)
+		*err = MPI_Type_commit(&g->vector);
+	if (derived)
+		MPI_Type_free(&t);
+	return g;
+}
+
+static int allgather(void *buf, gathering *g, MPI_Comm c, MPI_Request *r) {
+	return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buf, g->counts, g->at, g->vector, c, r);
+}
+
 static int max_int64(long long *v, MPI_Comm c, MPI_Request *r) {
 	return MPI_Iallreduce(MPI_IN_PLACE, v, 1, MPI_LONG_LONG, MPI_MAX, c, r);
 }
@@ -194,6 +228,7 @@ func (c *Comm) Free() error { return check("MPI_Comm_free", C.MPI_Comm_free(&c.h
 type Request struct {
 	call   string
 	handle C.MPI_Request
+	needs  *C.gathering // nil for none
 }
 
 // Done reports whether the transfer has ended, and drives it. It must not be
@@ -203,12 +238,34 @@ func (r *Request) Done() (bool, error) {
 	if err := check(r.call, C.test(&r.handle, &done)); err != nil {
 		return false, err
 	}
+	if done != 0 && r.needs != nil {
+		C.end_gathering(r.needs)
+		r.needs = nil
+	}
 	return done != 0, nil
 }
 
 // Bcast begins to copy the buffer of root to all other ranks'. Collective.
 func (c *Comm) Bcast(buf []byte, root int) (*Request, error) {
 	return c.transfer("MPI_Ibcast", C.BCAST, buf, root)
+}
+
+// Allgather begins to bring pieces of buf to all ranks. It consists of vectors of
+// so many bytes; the i-th rank has the i-th piece, of counts[i] of them, and
+// receives the others. Collective.
+func (c *Comm) Allgather(buf []byte, vector int64, counts []int) (*Request, error) {
+	r := &Request{call: "MPI_Iallgatherv"}
+	var code C.int
+	g := C.new_gathering(C.int(c.Size), C.size_t(vector), &code)
+	if err := check("MPI_Type_commit", code); err != nil {
+		return nil, err
+	}
+	for i, at := 0, 0; i < c.Size; i++ {
+		unsafe.Slice(g.counts, c.Size)[i], unsafe.Slice(g.at, c.Size)[i] = C.int(counts[i]), C.int(at)
+		at += counts[i]
+	}
+	r.needs = g
+	return r, check(r.call, C.allgather(unsafe.Pointer(unsafe.SliceData(buf)), g, c.handle, &r.handle))
 }
 
 // Send begins to send a message, which the rank to receives by Receive.

@@ -92,7 +92,7 @@ func rank(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(lengths(), largest(w), copies(w), rings(w), gathered(w), written(w, path)); err != nil {
+	if err := errors.Join(lengths(), largest(w), copies(w), pieces(w), rings(w), gathered(w), written(w, path)); err != nil {
 		return fmt.Errorf("rank %d of %d: %w", w.Rank, w.Size, err)
 	}
 	return Finalize()
@@ -161,6 +161,35 @@ func copies(w *Comm) error {
 		}
 	}
 	return half.Free()
+}
+
+// pieces brings pieces of different lengths, of which one is empty, to all ranks.
+func pieces(w *Comm) error {
+	const vector = 1000
+	counts, total := make([]int, w.Size), 0
+	for i := range counts {
+		counts[i] = i
+		total += i
+	}
+	buf, at := Alloc(total*vector), 0
+	for i, n := range counts {
+		if i == w.Rank {
+			for j := range n * vector {
+				buf[at+j] = byte(at + j)
+			}
+		}
+		at += n * vector
+	}
+	r, err := w.Allgather(buf, vector, counts)
+	if err == nil {
+		err = wait(r)
+	}
+	for i, b := range buf {
+		if err == nil && b != byte(i) {
+			err = fmt.Errorf("byte %d of all pieces is %d", i, b)
+		}
+	}
+	return err
 }
 
 // rings sends to the next rank and receives from the one before.
