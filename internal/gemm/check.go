@@ -339,7 +339,7 @@ func (c *checker[T]) judge(is, must *sums, b sumBound) {
 // CheckScratch returns the bytes that [Checked] takes, at most, besides what
 // [Scratch] says.
 func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
-	b = k.most(b, false, true)
+	b = k.most(b, depth, false, true)
 	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
 	gathered := 2*16*size + 2*size + 16      // parts of a sum, their pairs, the sum

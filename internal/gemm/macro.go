@@ -33,10 +33,10 @@ type macro[T elem.Float] struct {
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T], c *checker[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
 	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
-	b = k.most(b, packedA && packedB, c != nil)
+	b = k.most(b, depth, packedA && packedB, c != nil)
 	x := &ws.macro
 	*x = macro[T]{
-		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: k.NC / k.NR, ws: ws, check: c,
+		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: max(1, b.NC/k.NR), ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		mc: min(blockSize(b.MC, m, k.rowUnit(t.A.Sums != nil)), (m-1)/k.MR*k.MR+k.MR),
 		nc: blockSize(b.NC, n, k.NR),
@@ -71,7 +71,10 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 
 // most returns the largest blocks that b asks for; zero is the kernel's own
 // size. packed says that both operands lie in panels, checked that tiles are checked.
-func (k *Kernel) most(b Blocking, packed, checked bool) Blocking {
+// Where the depth is a small part of KC a block of B has more columns, up to the
+// same size: each row of C, which is then most of what is moved, lies in pages of
+// its own.
+func (k *Kernel) most(b Blocking, depth int, packed, checked bool) Blocking {
 	or := func(want, usual int) int {
 		if want <= 0 {
 			return usual
@@ -79,6 +82,9 @@ func (k *Kernel) most(b Blocking, packed, checked bool) Blocking {
 		return want
 	}
 	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
+	if depth > 0 && depth <= b.KC/shallow {
+		b.NC = b.NC * b.KC / depth
+	}
 	switch {
 	case packed && checked:
 		b.MC = min(b.MC, checkedMC)
@@ -95,6 +101,9 @@ const (
 	fewPanels = 16
 	nearBytes = 832 << 10
 )
+
+// shallow is the part of KC that is a small one.
+const shallow = 3
 
 // packedMC is the most rows at a time of operands that lie in panels: these
 // cost little to read once more, and the sums of more rows take memory that a

@@ -51,7 +51,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB, checked b
 	size := func(want, total, unit int) int64 {
 		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
 	}
-	b = k.most(b, packedA && packedB, checked)
+	b = k.most(b, depth, packedA && packedB, checked)
 	mc, kc, nc := size(max(b.MC, mostSumLanes), m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
 	bytes := func(elems int64) int64 { // with what alignedSlice adds
 		n := elems * int64(k.Type.Size())
