@@ -179,9 +179,9 @@ func (r *bandRun) end(err error) {
 	}
 }
 
-// sub returns a part of an operand, rows and columns of it, whose memory is kept
+// Part returns a part of an operand, rows and columns of it, whose memory is kept
 // under a number.
-func sub(o Operand, r tiling.Rect, segment uint32) Operand {
+func (o Operand) Part(r tiling.Rect, segment uint32) Operand {
 	at := r.R0*o.LD + r.C0
 	if o.Order == shmmat.ColMajor {
 		at = r.C0*o.LD + r.R0
@@ -194,8 +194,8 @@ func sub(o Operand, r tiling.Rect, segment uint32) Operand {
 // operands returns the product of a step with its bands in files.
 func (b *Banded) operands(s tiling.Step, mem *bandMemory) Spec {
 	x := b.Spec
-	x.A = sub(x.A, tiling.Rect{R0: s.C.R0, R1: s.C.R1, C0: s.K0, C1: s.K1}, mem.a[s.SlotA])
-	x.B = sub(x.B, tiling.Rect{R0: s.K0, R1: s.K1, C0: s.C.C0, C1: s.C.C1}, mem.b[s.SlotB])
+	x.A = x.A.Part(tiling.Rect{R0: s.C.R0, R1: s.C.R1, C0: s.K0, C1: s.K1}, mem.a[s.SlotA])
+	x.B = x.B.Part(tiling.Rect{R0: s.K0, R1: s.K1, C0: s.C.C0, C1: s.C.C1}, mem.b[s.SlotB])
 	x.Out, x.Kept = Output{}, nil
 	x.Priority = max(x.Priority, 1)
 	return x
@@ -233,7 +233,7 @@ func (b *Banded) multiplication(s tiling.Step, mem *bandMemory) Spec {
 	}
 	x.Out.Kept = shmmat.Matrix{Rows: s.C.Rows(), Cols: s.C.Cols(), LD: s.C.Cols(), Type: x.Type, Segment: mem.sums[slot]}
 	if s.First && x.Beta != 0 {
-		x.C0 = sub(x.C0, s.C, mem.sums[1-slot])
+		x.C0 = x.C0.Part(s.C, mem.sums[1-slot])
 	} else if !s.First {
 		x.Beta, x.C0 = 1, Operand{Matrix: x.Out.Kept}
 		x.C0.Segment = mem.sums[1-slot]

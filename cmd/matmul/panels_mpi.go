@@ -36,17 +36,24 @@ type panel struct {
 	rank  int       // of the one whose panel this is, among them
 }
 
-// panels returns the panels of a rank in a step.
-func (p *part) panels(rank, step int) [2]panel {
+// rects returns what a rank multiplies in a step: its panels of A and of B.
+func (p *part) rects(rank, step int) (a, b tiling.Rect) {
 	r := p.block(rank)
 	k0 := int64(step) * p.plan.Width
 	k1 := k0 + max(p.width(step), 0)
+	return tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k1}, tiling.Rect{R0: k0, R1: k1, C0: r.C0, C1: r.C1}
+}
+
+// panels returns the panels of a rank in a step that it does not read alone.
+func (p *part) panels(rank, step int) []panel {
+	if p.direct {
+		return nil
+	}
+	a, b := p.rects(rank, step)
 	row, col := p.plan.Place(rank)
-	return [2]panel{
-		{piece{role: shmmat.FileA, file: p.in.a, matrix: p.spec.A.Matrix, to: p.a[step%2],
-			rect: tiling.Rect{R0: r.R0, R1: r.R1, C0: k0, C1: k1}}, p.row, p.plan.Q, col},
-		{piece{role: shmmat.FileB, file: p.in.b, matrix: p.spec.B.Matrix, to: p.b[step%2],
-			rect: tiling.Rect{R0: k0, R1: k1, C0: r.C0, C1: r.C1}}, p.col, p.plan.P, row},
+	return []panel{
+		{piece{role: shmmat.FileA, file: p.in.a, matrix: p.spec.A.Matrix, to: p.a[step%2], rect: a}, p.row, p.plan.Q, col},
+		{piece{role: shmmat.FileB, file: p.in.b, matrix: p.spec.B.Matrix, to: p.b[step%2], rect: b}, p.col, p.plan.P, row},
 	}
 }
 

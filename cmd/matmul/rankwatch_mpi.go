@@ -121,6 +121,7 @@ func (w *watch) end() {
 // A process is one of this machine, or of another.
 type process struct {
 	Machine string // whose process numbers these are: boot and namespace
+	Network string // its network: ranks with different ones are taken to be apart
 	Pid     int
 	Start   string // when it began, which tells it from others of its number
 }
@@ -132,7 +133,8 @@ const processSize = 256
 func thisProcess() process {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, _ := os.Readlink("/proc/self/ns/pid")
-	p := process{Machine: strings.TrimSpace(string(boot)) + " " + space, Pid: os.Getpid()}
+	net, _ := os.Readlink("/proc/self/ns/net")
+	p := process{Machine: strings.TrimSpace(string(boot)) + " " + space, Network: net, Pid: os.Getpid()}
 	_, p.Start = p.stat()
 	return p
 }
@@ -179,6 +181,6 @@ func (t *team) neighbours(ctx context.Context) error {
 		}
 	}
 	t.watch.add(t.world.Rank, all)
-	t.local = !slices.ContainsFunc(all, func(p process) bool { return p.Machine != all[0].Machine })
+	t.local = !slices.ContainsFunc(all, func(p process) bool { return p.Machine != all[0].Machine || p.Network != all[0].Network })
 	return nil
 }

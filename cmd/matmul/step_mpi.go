@@ -12,6 +12,7 @@ import (
 	"matmul/internal/sys"
 	"matmul/master"
 	"matmul/shmmat"
+	"matmul/tiling"
 )
 
 // A coming is the panels of a step on their way.
@@ -181,10 +182,10 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	if step == 0 {
 		p.turn(r)
 	}
-	w := max(p.width(step), 0)
+	a, b := p.rects(p.world.Rank, step)
 	s := p.spec
-	s.A = p.operand(s.A.Matrix, r.Rows(), w, p.a[step%2], p.panelsA)
-	s.B = p.operand(s.B.Matrix, w, r.Cols(), p.b[step%2], p.panelsB)
+	s.A = p.operand(s.A, a, p.a[step%2], p.panelsA)
+	s.B = p.operand(s.B, b, p.b[step%2], p.panelsB)
 	s.C0 = master.Operand{}
 	s.Kept, s.MaxScratch = nil, mostScratch
 	if step > 0 {
@@ -210,11 +211,14 @@ func (p *part) multiply(ctx context.Context, step int) error {
 	return err
 }
 
-// operand returns what a step multiplies, like like but in a buffer. As an operand in
-// a file it is packed once for all tiles, and not by each tile, where the buffer lies
-// in one.
-func (p *part) operand(like shmmat.Matrix, rows, cols int64, from, panels buffer) master.Operand {
-	o := master.Operand{Matrix: gapless(like, rows, cols, p.spec.Type, from)}
+// operand returns what a step multiplies of an operand: from its file, or from a
+// buffer. As an operand in a file it is packed once for all tiles, and not by each
+// tile, where the buffer lies in one.
+func (p *part) operand(all master.Operand, r tiling.Rect, from, panels buffer) master.Operand {
+	if p.direct {
+		return all.Part(r, panels.number)
+	}
+	o := master.Operand{Matrix: gapless(all.Matrix, r.Rows(), r.Cols(), p.spec.Type, from)}
 	if file, at := p.pool.KeptFile(from.number); file != nil {
 		o.File, o.InFile, o.Offset, o.Segment = file, true, at, panels.number
 	}

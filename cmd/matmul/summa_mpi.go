@@ -23,6 +23,7 @@ type part struct {
 	plan     *summa.Plan
 	row, col *mpi.Comm // the ranks of this row, and of this column, of the grid
 	k        int64     // of the product; 0 if α is
+	direct   bool      // ranks of one machine: workers read panels from the files, which all have in the page cache
 
 	// Panels of two steps, one of which is multiplied while the other is on its
 	// way; the former as workers want them; and the block of C before and after a
@@ -138,7 +139,8 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 		rows = max(rows, r.Rows())
 	}
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
-	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Network: net, Scatter: p.scatter}
+	p.direct = p.local && p.network == "" && !p.scatter
+	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Network: net, Scatter: p.scatter, Direct: p.direct}
 	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), on, float64(left), time.Duration(every).Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
@@ -174,7 +176,7 @@ func (p *part) allocate(ctx context.Context) error {
 	}
 	err := cmp.Or(p.keep(ctx, panelsA, &p.panelsA), p.keep(ctx, panelsB, &p.panelsB))
 	for i := range p.c {
-		if int64(i) < steps {
+		if int64(i) < steps && !p.direct {
 			err = cmp.Or(err, p.keep(ctx, m*w, &p.a[i]), p.keep(ctx, n*w, &p.b[i]))
 		}
 		if int64(i) < blocks {

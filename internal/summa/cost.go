@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ type Machines struct {
 	// Scatter says that rank 0 alone has the files: it sends the panels to those
 	// who pass them on, and is sent C.
 	Scatter bool
+	// Direct says that each rank reads all of its panels itself: the files are in the
+	// memory that the ranks share.
+	Direct bool
 }
 
 // A Plan is how ranks do a product, and what that is expected to cost.
@@ -108,6 +112,15 @@ func (p *Plan) Efficiency(rate float64) float64 {
 // of k, or of a multiple, is what kernels are fastest at.
 var widths = []int64{384, 768, 1152, 1536, 2304, 3072, 4608}
 
+// widths returns the panels that are considered for a product over k. Those that
+// each rank reads itself need no other step to hide what it takes to bring them.
+func (on Machines) widths(k int64) []int64 {
+	if on.Direct {
+		return append(slices.Clone(widths), k)
+	}
+	return widths
+}
+
 // carried is the number of columns of k whose arithmetic takes as long as
 // reading and writing the block of C once more. It has been measured as 59 and, on a
 // processor of twice the arithmetic, as 179.
@@ -123,7 +136,7 @@ func New(p tiling.Problem, size int, on Machines, rows int64, memory float64) *P
 	bands := tiling.Tiles(p.M, max(rows, 1))
 	var best *Plan
 	var least float64
-	for _, w := range widths {
+	for _, w := range on.widths(p.K) {
 		plan := &Plan{Grid: g, Problem: p, Width: max(min(w, p.K), 1), Bands: bands}
 		plan.reckon(float64(size), on)
 		time := plan.Time + float64(bands*plan.Width)*float64(size)*plan.owned()/on.Bandwidth
@@ -173,10 +186,16 @@ func (p *Plan) reckon(size float64, on Machines) {
 	steps := float64(p.Steps())
 	m, cols := float64(largest(p.Height(), p.P)), float64(largest(p.N, p.Q))
 	w := float64(p.Width)
-	p.Memory = size * ((min(steps, 2)+1)*w*(m+cols) + 2*m*cols)
+	travelling := min(steps, 2)
+	if on.Direct {
+		travelling = 0
+	}
+	p.Memory = size * ((travelling+1)*w*(m+cols) + 2*m*cols)
 	band := p.Problem
 	band.M = p.M / p.Bands
-	p.Bytes = size * p.Received(band) * float64(p.Bands)
+	if !on.Direct {
+		p.Bytes = size * p.Received(band) * float64(p.Bands)
+	}
 	p.Bound = p.bound(size)
 	others := 1 - 1/float64(p.Ranks()) // of what rank 0 sends and is sent
 	if on.Scatter {
@@ -188,6 +207,9 @@ func (p *Plan) reckon(size float64, on Machines) {
 	}
 	step := 2 * m * cols * (w + carried) / on.Rate
 	pass := on.gather(p.Q, size*m*w) + on.gather(p.P, size*cols*w)
+	if on.Direct {
+		pass = 0
+	}
 	if on.Scatter && p.Ranks() > 1 { // one after the other, and then they pass them on
 		pass += float64(p.P+p.Q)*on.Latency + others*size*w*(float64(p.Height())+float64(p.N))/on.Bandwidth
 	}

@@ -100,7 +100,8 @@ func TestPlansAreConsistent(t *testing.T) {
 		ranks := rapid.IntRange(1, 512).Draw(t, "ranks")
 		n := Network{rapid.Float64Range(0, 1e-3).Draw(t, "latency"), rapid.Float64Range(1e6, 1e12).Draw(t, "bandwidth")}
 		rate := rapid.Float64Range(1e9, 1e13).Draw(t, "rate")
-		on := Machines{ranks, rate, n, rapid.Bool().Draw(t, "scatter")}
+		on := Machines{Ranks: ranks, Rate: rate, Network: n, Scatter: rapid.Bool().Draw(t, "scatter")}
+		on.Direct = !on.Scatter && rapid.Bool().Draw(t, "direct")
 		plan := New(p, 8, on, max(p.M/3, 1), math.Inf(1))
 		if plan.Width < 1 || plan.Width > max(p.K, 1) {
 			t.Fatalf("panels of %d of %d columns", plan.Width, p.K)
