@@ -11,6 +11,10 @@ list=$(seq -f "$net.%g" -s , "$hosts")
 
 down() {
 	local i
+	if [ -n "${SHARE:-}" ]; then
+		rmdir "$work/groups/mm$$-"* 2>/dev/null || true
+		umount "$work/groups" || true
+	fi
 	if [ -n "${relay:-}" ]; then
 		exec {relay_in}>&-
 		wait "$relay" || true
@@ -68,6 +72,36 @@ up_relay() {
 	done
 }
 
+# shares gives each host a part of its processor, SHARE percent, in slices of 2 ms, if
+# that is set. The control groups are mounted where hosts see them.
+shares() {
+	local i group root=/sys/fs/cgroup
+	[ -n "${SHARE:-}" ] || return 0
+	[ -d "$root/cpu" ] && root+=/cpu
+	mkdir "$work/groups"
+	mount --bind "$root" "$work/groups"
+	for i in $(seq "$hosts"); do
+		group=$work/groups/mm$$-$i
+		mkdir "$group"
+		if [ -f "$group/cpu.max" ]; then
+			echo "$((20 * SHARE)) 2000" >"$group/cpu.max"
+		else
+			echo 2000 >"$group/cpu.cfs_period_us"
+			echo "$((20 * SHARE))" >"$group/cpu.cfs_quota_us"
+		fi
+	done
+}
+shares
+
+# share HOST is what precedes a command that is to have a host's part of a processor.
+cat >"$work/share" <<END
+#!/bin/sh
+host=\$1; shift
+if [ -n "${SHARE:-}" ]; then echo \$\$ >"$work/groups/mm$$-\$host/cgroup.procs"; fi
+exec "\$@"
+END
+chmod 755 "$work/share"
+
 # received prints the bytes that all hosts have received.
 received() {
 	local sum=0 i
@@ -83,13 +117,13 @@ cat >"$work/enter" <<END
 #!/bin/sh
 while [ "\${1#-}" != "\$1" ]; do shift; done
 host=\${1##*.}; shift
-exec ip netns exec "mm$$-\$host" taskset -c "\$(((host - 1) % $(nproc)))" unshare --uts sh -c "hostname mm\$host; \$*"
+exec "$work/share" "\$host" ip netns exec "mm$$-\$host" taskset -c "\$(((host - 1) % $(nproc)))" unshare --uts sh -c "hostname mm\$host; \$*"
 END
 chmod 755 "$work/enter"
 
 # launch starts one rank on each host, with shared memory between ranks off. It runs
 # on the first host: its own messages are few.
-launch=(ip netns exec "mm$$-1")
+launch=("$work/share" 1 ip netns exec "mm$$-1")
 case $library in
 mpich)
 	launch+=(mpiexec.mpich -launcher ssh -launcher-exec "$work/enter" -iface eth0 -hosts "$list" -n "$hosts")

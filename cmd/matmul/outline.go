@@ -211,22 +211,36 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 // sampleBytes is how much of an input is read to learn how fast that is.
 const sampleBytes = 8 << 20
 
-// kernelRate measures the speed of one processor in GFLOP/s on packed operands,
-// for a few milliseconds.
+// rateTime is how long the speed of a processor is measured.
+const rateTime = 100 * time.Millisecond
+
+// kernelRate measures the speed of one processor in GFLOP/s on packed operands: of
+// products of some megabytes, unless they would take too long, since those that caches
+// hold are faster than what a job does.
 func kernelRate[T elem.Float](k *gemm.Kernel, b gemm.Blocking) float64 {
-	m, n, depth := 16*k.MR, 8*k.NR, 256
+	rate := productRate[T](k, b, 16*k.MR, 8*k.NR, 256, 0)
+	m, n, depth := 64*k.MR, 40*k.NR, 1024
+	if 2*float64(m*n*depth)/rate > float64(rateTime)/4 {
+		return rate
+	}
+	return productRate[T](k, b, m, n, depth, rateTime)
+}
+
+// productRate returns the mean speed in GFLOP/s of products of one size for so long,
+// one at least, after one that is not timed.
+func productRate[T elem.Float](k *gemm.Kernel, b gemm.Blocking, m, n, depth int, d time.Duration) float64 {
 	operand := func(width, lanes int) gemm.Operand[T] {
 		return gemm.Operand[T]{Packed: gemm.Panels[T]{Data: make([]T, lanes*depth), Width: width, Lanes: lanes, Depth: depth}}
 	}
 	t := gemm.Tile[T]{A: operand(k.MR, m), B: operand(k.NR, n), I1: m, J1: n, C: make([]T, m*n), LDC: n}
 	var ws gemm.Workspace[T]
-	best := 0.0
-	for start := time.Now(); best == 0 || time.Since(start) < peakTime; {
-		begin := time.Now()
+	gemm.Multiply(k, b, &ws, t)
+	flops, took := 0.0, time.Duration(0)
+	for start := time.Now(); took == 0 || took < d; took = time.Since(start) {
 		gemm.Multiply(k, b, &ws, t)
-		best = max(best, 2*float64(m*n*depth)/float64(max(1, time.Since(begin))))
+		flops += 2 * float64(m*n*depth)
 	}
-	return best
+	return flops / float64(took)
 }
 
 func (o *outline) print(out io.Writer, asJSON bool) error {

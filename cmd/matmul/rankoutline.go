@@ -162,8 +162,8 @@ func (o *rankOutline) print(out io.Writer, asJSON, scatter bool) error {
 	return err
 }
 
-// rate measures the speed of this machine's workers in flop/s, for some
-// milliseconds on one processor.
+// rate measures the speed of this machine's workers in flop/s, for a tenth of a
+// second on one processor.
 func (p *product) rate(k *gemm.Kernel, b gemm.Blocking) float64 {
 	measure := kernelRate[float64]
 	if p.spec.Type == elem.Float32 {

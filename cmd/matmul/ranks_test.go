@@ -87,7 +87,8 @@ func rankCounts() []int {
 }
 
 // TestRanksGiveTheBitsOfOneMachine: C has the SHA-256 of the run of one process,
-// on each number of ranks.
+// on each number of ranks, which read all that they need themselves, or share the
+// reading, as those of different machines do, in several steps.
 func TestRanksGiveTheBitsOfOneMachine(t *testing.T) {
 	for _, c := range rankCases() {
 		t.Run(c.String(), func(t *testing.T) {
@@ -96,18 +97,20 @@ func TestRanksGiveTheBitsOfOneMachine(t *testing.T) {
 			runCommand(t, dir, append(args, "-o", "one.npy")...)
 			want := sum(t, filepath.Join(dir, "one.npy"))
 			for _, n := range rankCounts() {
-				r := startRanks(t, dir, n, append(args, "-o", "c.npy", "--network", "0s,100MB")...) // for several steps
-				if code := r.wait(); code != exitDone {
-					t.Fatalf("%d ranks: status %d: %s", n, code, r.stderr.String())
-				}
-				if got := sum(t, filepath.Join(dir, "c.npy")); got != want {
-					t.Errorf("%d ranks: C has the SHA-256 %s, want %s", n, got, want)
-				}
-				if r.left(testPatience, "c.npy"); !strings.Contains(r.stdout.String(), fmt.Sprintf("ranks     %d as ", n)) {
-					t.Errorf("%d ranks reported %q", n, r.stdout.String())
-				}
-				if err := os.Remove(filepath.Join(dir, "c.npy")); err != nil {
-					t.Fatal(err)
+				for _, network := range [][]string{nil, {"--network", "0s,100MB"}} {
+					r := startRanks(t, dir, n, append(append(args, "-o", "c.npy"), network...)...)
+					if code := r.wait(); code != exitDone {
+						t.Fatalf("%d ranks %s: status %d: %s", n, network, code, r.stderr.String())
+					}
+					if got := sum(t, filepath.Join(dir, "c.npy")); got != want {
+						t.Errorf("%d ranks %s: C has the SHA-256 %s, want %s", n, network, got, want)
+					}
+					if r.left(testPatience, "c.npy"); !strings.Contains(r.stdout.String(), fmt.Sprintf("ranks     %d as ", n)) {
+						t.Errorf("%d ranks %s reported %q", n, network, r.stdout.String())
+					}
+					if err := os.Remove(filepath.Join(dir, "c.npy")); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		})
