@@ -95,8 +95,8 @@ func (k *Kernel) most(b Blocking, depth int, packed, checked bool) Blocking {
 }
 
 // When operands are read where they are stored, without packing: A, if it
-// meets so few micro-panels of B that packing would not pay, unless it is summed; B, if the rows of
-// a block lie so near to each other that they stay in L2, or are used once.
+// meets so few micro-panels of B that packing would not pay, unless it is summed; B,
+// if the rows of a block lie so near to each other that they stay in L2, or are used once.
 const (
 	fewPanels = 16
 	nearBytes = 832 << 10

@@ -33,8 +33,8 @@ const (
 //	}
 //
 // sumRowsB, where there is one, does so for NR lanes and a scale of 1, and sums each
-// row as the gather of a [strip] does. transpose does so for group lanes that lie stride apart, n a multiple of
-// step:
+// row as the gather of a [strip] does. transpose does so for group lanes that lie
+// stride apart, n a multiple of step:
 //
 //	for p := range n {
 //		for l := range group {

@@ -168,7 +168,8 @@ func newOnes[T elem.Float]() pairs[T] {
 	return pairs[T]{w, w}
 }
 
-// down adds the sums down b, each row times its weight, to b.cols sums: what weigh does, for a patch of any width.
+// down adds the sums down b, each row times its weight, to b.cols sums: what weigh
+// does, for a patch of any width.
 func (s *strips[T]) down(b patch[T], w, to pairs[T]) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
 		f.weigh(b.n, b.x, b.step, w.value, w.size, to.value, to.size)

@@ -50,23 +50,11 @@ func (s shape) sumRows(width int) {
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n := Load(Param("n"), GP64()).(GPVirtual)
 	dst, src, stride, parts := base("dst"), base("src"), s.bytes("stride"), base("parts")
-	mask, sum, abs := s.signMask(bytes), register(bytes), register(bytes)
-	value, size := register(bytes), register(bytes)
+	mask := s.signMask(bytes)
 	Label("depth")
-	for v := range vecs {
-		s.mov()(Mem{Base: src, Disp: v * bytes}, value)
+	s.addRow(src, parts, bytes, vecs, mask, func(v int, value VecVirtual) {
 		s.mov()(value, Mem{Base: dst, Disp: v * bytes})
-		s.and()(value, mask, size)
-		if v == 0 {
-			s.add()(Mem{Base: parts}, value, sum)
-			s.add()(Mem{Base: parts, Disp: bytes}, size, abs)
-		} else {
-			s.add()(value, sum, sum)
-			s.add()(size, abs, abs)
-		}
-	}
-	s.mov()(sum, Mem{Base: parts})
-	s.mov()(abs, Mem{Base: parts, Disp: bytes})
+	})
 	ADDQ(stride, src)
 	ADDQ(U32(width*s.size), dst)
 	ADDQ(Imm(uint64(2*bytes)), parts)

@@ -142,27 +142,35 @@ func (s shape) gather(width, bytes, vecs int) {
 		fmt.Sprintf("\t\t\tdst[p*%d+%d+l%%%d] += |x[p*step+l]|", 2*lanes, lanes, lanes),
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n, x, step, dst := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step"), base("dst")
-	mask, sum, abs := s.signMask(bytes), register(bytes), register(bytes)
-	value, size := register(bytes), register(bytes)
+	mask := s.signMask(bytes)
 	Label("row")
-	s.mov()(Mem{Base: x}, sum)
-	s.and()(sum, mask, abs)
-	for v := 1; v < vecs; v++ {
-		s.mov()(Mem{Base: x, Disp: v * bytes}, value)
-		s.and()(value, mask, size)
-		s.add()(value, sum, sum)
-		s.add()(size, abs, abs)
-	}
-	s.add()(Mem{Base: dst}, sum, sum)
-	s.add()(Mem{Base: dst, Disp: bytes}, abs, abs)
-	s.mov()(sum, Mem{Base: dst})
-	s.mov()(abs, Mem{Base: dst, Disp: bytes})
+	s.addRow(x, dst, bytes, vecs, mask, func(int, VecVirtual) {})
 	ADDQ(step, x)
 	ADDQ(Imm(uint64(2*bytes)), dst)
 	DECQ(n)
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// addRow adds the vectors of the row at x, and their magnitudes, to parts, and gives
+// each vector to use.
+func (s shape) addRow(x, parts GPVirtual, bytes, vecs int, mask VecVirtual, use func(v int, value VecVirtual)) {
+	sum, abs, value, size := register(bytes), register(bytes), register(bytes), register(bytes)
+	for v := range vecs {
+		s.mov()(Mem{Base: x, Disp: v * bytes}, value)
+		use(v, value)
+		s.and()(value, mask, size)
+		if v == 0 {
+			s.add()(Mem{Base: parts}, value, sum)
+			s.add()(Mem{Base: parts, Disp: bytes}, size, abs)
+		} else {
+			s.add()(value, sum, sum)
+			s.add()(size, abs, abs)
+		}
+	}
+	s.mov()(sum, Mem{Base: parts})
+	s.mov()(abs, Mem{Base: parts, Disp: bytes})
 }
 
 // foldRows is the number of rows that fold adds up at a time.
