@@ -44,7 +44,8 @@ type Wrong struct {
 	Process   int // 0 for a goroutine
 	Processor int // -1 if unknown
 	// PanelsA and PanelsB tell whose panels had changed since they were packed.
-	// Then memory is at fault, and not the worker.
+	// Then memory is at fault, and not the worker; nor is it blamed if panels were
+	// packed again meanwhile.
 	PanelsA, PanelsB bool
 	// Retired says that this was one wrong tile too many of the worker, and
 	// another takes its place on processor Moved, -1 for any.
@@ -80,6 +81,7 @@ type repairs struct {
 	tiles map[int]*redo // those that failed, by task number
 	packs map[int][]int // PACK tasks that are done again, and the tiles that wait for each
 	queue []int         // those of them that are to be handed out
+	ended int64         // when the last of them was done, as Answer.End
 	err   error         // a tile failed too often
 }
 
@@ -107,7 +109,9 @@ func (r *run) wrong(m *member, t shmmat.Task, a shmmat.Answer) {
 		A: f.PanelsA && !r.repack(id, tile, tiling.PackA, t.Rect.R0, t.Rect.R1),
 		B: f.PanelsB && !r.repack(id, tile, tiling.PackB, t.Rect.C0, t.Rect.C1),
 	}
-	if !f.PanelsA && !f.PanelsB {
+	// Panels may have been packed again while the tile was computed from them.
+	mended := len(r.repairs.packs) > 0 || a.Begin <= r.repairs.ended
+	if !f.PanelsA && !f.PanelsB && !mended {
 		if w.Retired, w.Moved = r.j.p.blame(m); w.Retired {
 			r.rep.Retired++
 		}
@@ -147,9 +151,9 @@ func (r *run) repack(id int, tile *redo, kind tiling.Kind, l0, l1 int64) (packs 
 	return packs
 }
 
-// repacked reports whether a task that is done, or lost, was one that is done
-// again for tiles, which it lets go on if it is done.
-func (r *run) repacked(id int, done bool) bool {
+// repacked reports whether a task that was lost, or was done and ended at some time,
+// was one that is done again for tiles, which it lets go on if it is done.
+func (r *run) repacked(id int, done bool, end int64) bool {
 	tiles, ok := r.repairs.packs[id]
 	if ok && !done {
 		r.repairs.queue = append(r.repairs.queue, id)
@@ -158,6 +162,7 @@ func (r *run) repacked(id int, done bool) bool {
 		return ok
 	}
 	delete(r.repairs.packs, id)
+	r.repairs.ended = end
 	for _, tile := range tiles {
 		redo := r.repairs.tiles[tile]
 		if redo.waits--; redo.waits == 0 {

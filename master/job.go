@@ -184,7 +184,7 @@ func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 		r.wrong(m, t, a)
 		return
 	}
-	if r.repacked(int(t.ID), true) {
+	if r.repacked(int(t.ID), true, a.End) {
 		return
 	}
 	r.sched.Done(int(t.ID))
@@ -208,7 +208,7 @@ func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 }
 
 func (r *run) lost(t shmmat.Task) {
-	if !r.repacked(int(t.ID), false) {
+	if !r.repacked(int(t.ID), false, 0) {
 		r.sched.Again(int(t.ID))
 	}
 }

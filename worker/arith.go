@@ -55,12 +55,14 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums sh
 		return 0, err
 	}
 	var checks gemm.Sums[T]
+	align := width
 	if a.w.job.ABFT {
+		align = gemm.SumLanes(width)
 		if checks, err = tile.Sums(a.w.memory(a.w.pack), m, sums, dst, true); err != nil {
 			return 0, err
 		}
 	}
-	err = a.blocks(role, m, int64(width), r, func(s tiling.Rect, data []T, ld int64) error {
+	err = a.blocks(role, m, int64(align), r, func(s tiling.Rect, data []T, ld int64) error {
 		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
 		a.Pack(dst, checks, l0, l1, p0, p1, src, scale)
 		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))

@@ -55,41 +55,47 @@ func (s Sums[T]) of(x *Panels[T], l, p, n int) pairs[T] {
 func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
 
 // PackSummed is [Pack], and writes the checksums of what it writes, from the source.
-// A range that starts inside a group goes on with its sums, so the parts of a group
-// come in order. Disjoint ranges may be packed at the same time if they share no
-// group.
+// The range cuts no group, but for the last one. Each checksum is written once, so
+// that whoever reads them while the same range is packed again sees what was there.
+// Disjoint ranges may be packed at the same time.
 func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums Sums[T], l0, l1, p0, p1 int, src Source[T], scale T) {
 	checkPack(k, &dst, l0, l1, p0, p1, &src)
+	group := SumLanes(dst.Width)
 	if len(sums) < SumsLen(dst.Lanes, dst.Depth, dst.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
+	if l0%group != 0 || l1%group != 0 && l1 != dst.Lanes {
+		panic("gemm: packed range cuts lanes that share a checksum")
+	}
 	r := routinesOf[T](k)
 	y := summer[T]{&r.stripsB, &ws.packed}
-	group := SumLanes(dst.Width)
 	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
 	if src.LaneStride == 1 {
 		lanes, depths = group, packRowsDepth
 	}
 	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
 	for l, end := l0, 0; l < l1; l = end {
-		end = min(l-l%lanes+lanes, l1)
+		end = min(l+group, l1)
 		for p, n := p0, 0; p < p1; p += n {
 			n = sumsFrom(p, min(depths, p1-p))
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
 			to := sums.of(&dst, l, p, n)
-			if l%group == 0 {
-				to.cleared(n)
-			}
 			if together && (end-l)%dst.Width == 0 {
 				y.resetParts(y.strips, n)
 				for q := l; q < end; q += dst.Width {
 					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, y.parts)
 				}
-				to.add(y.strips.folded(y.gathered))
+				to.set(y.strips.folded(y.gathered))
 				continue
 			}
-			y.sum(to, part, end-l, scale)
-			Pack(k, dst, l, end, p, p+n, part, scale)
+			ws.sums = ws.sums.cleared(n)
+			for q, next := l, 0; q < end; q = next {
+				next = min(q+lanes, end)
+				piece := Source[T]{part.from(q-l, 0), src.LaneStride, src.DepthStride}
+				y.sum(ws.sums, piece, next-q, scale)
+				Pack(k, dst, q, next, p, p+n, piece, scale)
+			}
+			to.set(ws.sums)
 		}
 	}
 }

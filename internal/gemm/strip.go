@@ -132,14 +132,10 @@ func (x pairs[T]) from(i int) pairs[T] { return pairs[T]{x.value[i:], x.size[i:]
 // part returns n pairs from the i-th on.
 func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
 
-// add adds others, or the first of them.
-func (x pairs[T]) add(y pairs[T]) {
-	for i, v := range y.value[:len(x.value)] {
-		x.value[i] += v
-	}
-	for i, v := range y.size[:len(x.size)] {
-		x.size[i] += v
-	}
+// set takes the values of others, or the first of them.
+func (x pairs[T]) set(y pairs[T]) {
+	copy(x.value, y.value)
+	copy(x.size, y.size)
 }
 
 // cleared returns x with n pairs, which are zero.

@@ -15,7 +15,8 @@ type Workspace[T elem.Float] struct {
 	macro  macro[T]    // the one at work
 	a, b   scratch[T]  // micro-panels of operands that are packed on the way
 	check  checker[T]  // of the tile at work, if it is checked
-	packed gathered[T] // sums of PackSummed
+	packed gathered[T] // parts of the sums of PackSummed
+	sums   pairs[T]    // and sums that it adds up
 }
 
 // A scratch is memory that grows to what was asked for most.
