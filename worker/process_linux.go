@@ -78,6 +78,7 @@ func NewProcesses() *Processes {
 	p := &Processes{requests: make(chan request)}
 	go func() {
 		runtime.LockOSThread()
+		sys.SetTimerSlack(sys.TimerSlack) // workers inherit it, with all their threads
 		home, noHome := sys.Affinity(0)
 		for r := range p.requests {
 			if r.cpu >= 0 && noHome == nil {

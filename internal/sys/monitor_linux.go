@@ -1,19 +1,28 @@
 package sys
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// TimerSlack is how late the timed sleeps of threads may end that are not to disturb
+// those that compute: as long as the monitor's own longest sleep.
+const TimerSlack = 10 * time.Millisecond
 
 // CalmMonitor keeps the Go runtime's monitor thread (sysmon) from interrupting
 // threads that compute. It wakes up every 20 µs for a millisecond after each
 // system call that lasted, and each time it takes the processor at once, for
 // about 10 µs: up to a third of short products is lost to the monitors of the
 // master and the worker. As a thread of the policy SCHED_BATCH it waits for the
-// end of a time slice, and has its full share then. See sched(7).
+// end of a time slice, and has its full share then. See sched(7). Timer slack
+// spares most of the timer interrupts that wake it, which on a virtual machine cost
+// several times what it then does; of a thread that runs already it takes
+// CAP_SYS_NICE. Workers inherit it; see worker.Processes.
 //
 // The monitor is the first thread that a Go program starts. Should a runtime do
 // otherwise, another thread loses its right to interrupt, and nothing else.
@@ -23,6 +32,7 @@ func CalmMonitor() {
 		return
 	}
 	tid := all[1]
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/timerslack_ns", tid), strconv.AppendInt(nil, TimerSlack.Nanoseconds(), 10), 0)
 	attr, err := unix.SchedGetAttr(tid, 0)
 	if err != nil || attr.Policy != unix.SCHED_NORMAL {
 		return

@@ -20,6 +20,12 @@ func Nap(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
+// SetTimerSlack lets timed sleeps of the calling thread, and of what it starts,
+// end up to d late, so that one timer interrupt serves several.
+func SetTimerSlack(d time.Duration) {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d.Nanoseconds()), 0, 0, 0) // it costs speed, no more
+}
+
 // NoNewPrivileges makes sure that nothing this process executes ever gains
 // privileges. It cannot be undone.
 func NoNewPrivileges() error {
