@@ -22,6 +22,7 @@ func abilities(dir string) (all []ability) {
 		{"shared huge pages", "panels lie in pages of the usual size: a few per cent slower", sys.TryHuge()},
 		{"pinning", "workers move between processors, and away from their caches", sys.TryPinning()},
 		{"SCHED_BATCH", "the Go runtime's monitor interrupts workers: small products take up to a third longer", sys.TryBatch()},
+		{"timer slack", "timers of the Go runtime's monitor in the master interrupt workers: after a pause small products take up to a quarter longer", sys.TryTimerSlack()},
 		{"short time slices", "where workers fill all processors, an answer waits some milliseconds for the master", sys.TrySlice()},
 		{"outputs without a name", "an output is a file .matmul-*.part until it is complete, which SIGKILL leaves behind", sys.TryUnnamed(dir)},
 	} {

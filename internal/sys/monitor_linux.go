@@ -27,18 +27,32 @@ const TimerSlack = 10 * time.Millisecond
 // The monitor is the first thread that a Go program starts. Should a runtime do
 // otherwise, another thread loses its right to interrupt, and nothing else.
 func CalmMonitor() {
-	all := threads()
-	if len(all) < 2 {
+	tid, ok := monitor()
+	if !ok {
 		return
 	}
-	tid := all[1]
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/timerslack_ns", tid), strconv.AppendInt(nil, TimerSlack.Nanoseconds(), 10), 0)
+	_ = setTimerSlack(tid, TimerSlack)
 	attr, err := unix.SchedGetAttr(tid, 0)
 	if err != nil || attr.Policy != unix.SCHED_NORMAL {
 		return
 	}
 	attr.Policy = unix.SCHED_BATCH
 	_ = unix.SchedSetAttr(tid, attr, 0) // it costs speed, no more
+}
+
+// monitor returns the id of the monitor thread.
+func monitor() (tid int, ok bool) {
+	all := threads()
+	if len(all) < 2 {
+		return 0, false
+	}
+	return all[1], true
+}
+
+// setTimerSlack lets timed sleeps of another thread end up to d late.
+func setTimerSlack(tid int, d time.Duration) error {
+	name := fmt.Sprintf("/proc/%d/timerslack_ns", tid)
+	return os.WriteFile(name, strconv.AppendInt(nil, d.Nanoseconds(), 10), 0)
 }
 
 // threads returns the ids of this process's threads, ascending: oldest first,

@@ -41,6 +41,16 @@ func TryBatch() error {
 	})
 }
 
+// TryTimerSlack reports whether timer slack can be given to threads that run
+// already; see [CalmMonitor], which has done so if it can be.
+func TryTimerSlack() error {
+	tid, ok := monitor()
+	if !ok {
+		return errors.New("/proc does not show this process's threads")
+	}
+	return setTimerSlack(tid, TimerSlack)
+}
+
 // TrySlice reports whether the scheduler gives threads time slices as they ask
 // for; see [SetSlice].
 func TrySlice() error {
