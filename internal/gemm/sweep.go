@@ -218,9 +218,20 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 		c.aheadStep = kc * s.mr / s.share
 	case src.DepthStride == 1:
 		c.ahead, c.aheadStep = src.from(l, pc), src.LaneStride
+		s.ws.touched = touch(c.ahead, min(s.mr, s.I0+s.i1-l), c.aheadStep, kc)
 	default:
 		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/s.share*src.DepthStride, src.DepthStride
 	}
+}
+
+// touch reads the ends of so many rows of n elements, stride apart: each lies in pages
+// of its own. The processor looks these up together, and not one after the other when
+// they are fetched from: a fetch that waits for a page can hold up all that follows.
+func touch[T elem.Float](x []T, rows, stride, n int) (sum T) {
+	for r := range rows {
+		sum += x[r*stride] + x[r*stride+n-1]
+	}
+	return sum
 }
 
 // nextKC is the number of depths in the next k-block.

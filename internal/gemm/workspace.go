@@ -17,6 +17,8 @@ type Workspace[T elem.Float] struct {
 	check  checker[T]  // of the tile at work, if it is checked
 	packed gathered[T] // parts of the sums of PackSummed
 	sums   pairs[T]    // and sums that it adds up
+
+	touched T // what touch has read, so that it is read
 }
 
 // A scratch is memory that grows to what was asked for most.
