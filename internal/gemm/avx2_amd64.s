@@ -3017,37 +3017,124 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
 // Requires: AVX, AVX2
-TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-88
+TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-112
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         src_base+32(FP), DX
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x03, BX
-	MOVQ         parts_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
+	MOVQ         value_base+64(FP), SI
+	MOVQ         size_base+88(FP), DI
+	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X0
 	VBROADCASTSD X0, Y0
 
-depth:
-	VMOVUPD (DX), Y3
-	VMOVUPD Y3, (CX)
-	VANDPD  Y3, Y0, Y4
-	VADDPD  (SI), Y3, Y1
-	VADDPD  32(SI), Y4, Y2
-	VMOVUPD 32(DX), Y3
-	VMOVUPD Y3, 32(CX)
-	VANDPD  Y3, Y0, Y4
-	VADDPD  Y3, Y1, Y1
-	VADDPD  Y4, Y2, Y2
-	VMOVUPD Y1, (SI)
-	VMOVUPD Y2, 32(SI)
-	ADDQ    BX, DX
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x40, SI
-	DECQ    AX
-	JNZ     depth
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPD    (DX), Y1
+	VANDPD     Y1, Y0, Y2
+	VMOVUPD    Y1, (CX)
+	VMOVUPD    32(DX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    Y3, 32(CX)
+	VADDPD     Y3, Y1, Y1
+	VADDPD     Y4, Y2, Y2
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    Y3, 64(CX)
+	VMOVUPD    32(DX), Y5
+	VANDPD     Y5, Y0, Y6
+	VMOVUPD    Y5, 96(CX)
+	VADDPD     Y5, Y3, Y3
+	VADDPD     Y6, Y4, Y4
+	ADDQ       BX, DX
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VMOVUPD    (DX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    Y3, 128(CX)
+	VMOVUPD    32(DX), Y5
+	VANDPD     Y5, Y0, Y6
+	VMOVUPD    Y5, 160(CX)
+	VADDPD     Y5, Y3, Y3
+	VADDPD     Y6, Y4, Y4
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Y5
+	VANDPD     Y5, Y0, Y6
+	VMOVUPD    Y5, 192(CX)
+	VMOVUPD    32(DX), Y7
+	VANDPD     Y7, Y0, Y8
+	VMOVUPD    Y7, 224(CX)
+	VADDPD     Y7, Y5, Y5
+	VADDPD     Y8, Y6, Y6
+	ADDQ       BX, DX
+	VUNPCKHPD  Y5, Y3, Y7
+	VUNPCKLPD  Y5, Y3, Y3
+	VADDPD     Y7, Y3, Y3
+	VUNPCKHPD  Y6, Y4, Y5
+	VUNPCKLPD  Y6, Y4, Y4
+	VADDPD     Y5, Y4, Y4
+	VPERM2F128 $0x31, Y3, Y1, Y5
+	VPERM2F128 $0x20, Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VPERM2F128 $0x31, Y4, Y2, Y3
+	VPERM2F128 $0x20, Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VADDPD     (SI), Y1, Y1
+	VMOVUPD    Y1, (SI)
+	ADDQ       $0x20, SI
+	VADDPD     (DI), Y2, Y2
+	VMOVUPD    Y2, (DI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000100, CX
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD    (DX), Y1
+	VANDPD     Y1, Y0, Y2
+	VMOVUPD    Y1, (CX)
+	VMOVUPD    32(DX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    Y3, 32(CX)
+	VADDPD     Y3, Y1, Y1
+	VADDPD     Y4, Y2, Y2
+	ADDQ       BX, DX
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VADDSD     (SI), X1, X1
+	VMOVSD     X1, (SI)
+	ADDQ       $0x08, SI
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VADDSD     (DI), X2, X2
+	VMOVSD     X2, (DI)
+	ADDQ       $0x08, DI
+	ADDQ       $0x00000040, CX
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -3213,29 +3300,211 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather64AVX2x4(n int, x []float64, step int, dst []float64)
+// func across64AVX2x4(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX2
-TEXT ·gather64AVX2x4(SB), NOSPLIT, $0-64
+TEXT ·across64AVX2x4(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Y0
 
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPD    (CX), Y1
+	VANDPD     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y5
+	VANDPD     Y5, Y0, Y6
+	ADDQ       DX, CX
+	VUNPCKHPD  Y5, Y3, Y7
+	VUNPCKLPD  Y5, Y3, Y3
+	VADDPD     Y7, Y3, Y3
+	VUNPCKHPD  Y6, Y4, Y5
+	VUNPCKLPD  Y6, Y4, Y4
+	VADDPD     Y5, Y4, Y4
+	VPERM2F128 $0x31, Y3, Y1, Y5
+	VPERM2F128 $0x20, Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VPERM2F128 $0x31, Y4, Y2, Y3
+	VPERM2F128 $0x20, Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VADDPD     (BX), Y1, Y1
+	VMOVUPD    Y1, (BX)
+	ADDQ       $0x20, BX
+	VADDPD     (SI), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Y1
-	VANDPD  Y1, Y0, Y2
-	VADDPD  (BX), Y1, Y1
-	VADDPD  32(BX), Y2, Y2
-	VMOVUPD Y1, (BX)
-	VMOVUPD Y2, 32(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Y1
+	VANDPD     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·both64AVX2x4(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Y0
+	VMOVUPD      (DI), Y1
+	VMOVUPD      (R8), Y2
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VMOVUPD      (CX), Y5
+	VANDPD       Y5, Y0, Y6
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VFMADD231PD  Y5, Y3, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Y7
+	VANDPD       Y7, Y0, Y8
+	VBROADCASTSD 8(BX), Y3
+	VBROADCASTSD 8(SI), Y4
+	VFMADD231PD  Y7, Y3, Y1
+	VFMADD231PD  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPD    Y7, Y5, Y3
+	VUNPCKLPD    Y7, Y5, Y5
+	VADDPD       Y3, Y5, Y5
+	VUNPCKHPD    Y8, Y6, Y3
+	VUNPCKLPD    Y8, Y6, Y6
+	VADDPD       Y3, Y6, Y6
+	VMOVUPD      (CX), Y7
+	VANDPD       Y7, Y0, Y8
+	VBROADCASTSD 16(BX), Y3
+	VBROADCASTSD 16(SI), Y4
+	VFMADD231PD  Y7, Y3, Y1
+	VFMADD231PD  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Y9
+	VANDPD       Y9, Y0, Y10
+	VBROADCASTSD 24(BX), Y3
+	VBROADCASTSD 24(SI), Y4
+	VFMADD231PD  Y9, Y3, Y1
+	VFMADD231PD  Y10, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPD    Y9, Y7, Y3
+	VUNPCKLPD    Y9, Y7, Y7
+	VADDPD       Y3, Y7, Y7
+	VUNPCKHPD    Y10, Y8, Y3
+	VUNPCKLPD    Y10, Y8, Y8
+	VADDPD       Y3, Y8, Y8
+	VPERM2F128   $0x31, Y7, Y5, Y3
+	VPERM2F128   $0x20, Y7, Y5, Y5
+	VADDPD       Y3, Y5, Y5
+	VPERM2F128   $0x31, Y8, Y6, Y3
+	VPERM2F128   $0x20, Y8, Y6, Y6
+	VADDPD       Y3, Y6, Y6
+	VADDPD       (R9), Y5, Y5
+	VMOVUPD      Y5, (R9)
+	ADDQ         $0x20, R9
+	VADDPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Y5
+	VANDPD       Y5, Y0, Y6
+	VBROADCASTSD (BX), Y3
+	VBROADCASTSD (SI), Y4
+	VFMADD231PD  Y5, Y3, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPD    Y5, Y5, Y3
+	VUNPCKLPD    Y5, Y5, Y5
+	VADDPD       Y3, Y5, Y5
+	VPERM2F128   $0x31, Y5, Y5, Y3
+	VPERM2F128   $0x20, Y5, Y5, Y5
+	VADDPD       Y3, Y5, Y5
+	VADDSD       (R9), X5, X5
+	VMOVSD       X5, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Y6, Y6, Y3
+	VUNPCKLPD    Y6, Y6, Y6
+	VADDPD       Y3, Y6, Y6
+	VPERM2F128   $0x31, Y6, Y6, Y3
+	VPERM2F128   $0x20, Y6, Y6, Y6
+	VADDPD       Y3, Y6, Y6
+	VADDSD       (R10), X6, X6
+	VMOVSD       X6, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Y1, (DI)
+	VMOVUPD Y2, (R8)
 	VZEROUPPER
 	RET
 
@@ -3327,90 +3596,265 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather64AVX2x8(n int, x []float64, step int, dst []float64)
+// func across64AVX2x8(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX2
-TEXT ·gather64AVX2x8(SB), NOSPLIT, $0-64
+TEXT ·across64AVX2x8(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Y0
 
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPD    (CX), Y1
+	VANDPD     Y1, Y0, Y2
+	VMOVUPD    32(CX), Y3
+	VANDPD     Y3, Y0, Y4
+	VADDPD     Y3, Y1, Y1
+	VADDPD     Y4, Y2, Y2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    32(CX), Y5
+	VANDPD     Y5, Y0, Y6
+	VADDPD     Y5, Y3, Y3
+	VADDPD     Y6, Y4, Y4
+	ADDQ       DX, CX
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y0, Y4
+	VMOVUPD    32(CX), Y5
+	VANDPD     Y5, Y0, Y6
+	VADDPD     Y5, Y3, Y3
+	VADDPD     Y6, Y4, Y4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y5
+	VANDPD     Y5, Y0, Y6
+	VMOVUPD    32(CX), Y7
+	VANDPD     Y7, Y0, Y8
+	VADDPD     Y7, Y5, Y5
+	VADDPD     Y8, Y6, Y6
+	ADDQ       DX, CX
+	VUNPCKHPD  Y5, Y3, Y7
+	VUNPCKLPD  Y5, Y3, Y3
+	VADDPD     Y7, Y3, Y3
+	VUNPCKHPD  Y6, Y4, Y5
+	VUNPCKLPD  Y6, Y4, Y4
+	VADDPD     Y5, Y4, Y4
+	VPERM2F128 $0x31, Y3, Y1, Y5
+	VPERM2F128 $0x20, Y3, Y1, Y1
+	VADDPD     Y5, Y1, Y1
+	VPERM2F128 $0x31, Y4, Y2, Y3
+	VPERM2F128 $0x20, Y4, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VADDPD     (BX), Y1, Y1
+	VMOVUPD    Y1, (BX)
+	ADDQ       $0x20, BX
+	VADDPD     (SI), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Y3
-	VANDPD  Y3, Y0, Y4
-	VADDPD  (BX), Y3, Y1
-	VADDPD  32(BX), Y4, Y2
-	VMOVUPD 32(CX), Y3
-	VANDPD  Y3, Y0, Y4
-	VADDPD  Y3, Y1, Y1
-	VADDPD  Y4, Y2, Y2
-	VMOVUPD Y1, (BX)
-	VMOVUPD Y2, 32(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Y1
+	VANDPD     Y1, Y0, Y2
+	VMOVUPD    32(CX), Y3
+	VANDPD     Y3, Y0, Y4
+	VADDPD     Y3, Y1, Y1
+	VADDPD     Y4, Y2, Y2
+	ADDQ       DX, CX
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPD     Y1, Y2, Y2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
-// func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
-// Requires: AVX
-TEXT ·fold64AVX2x4(SB), NOSPLIT, $0-80
-	MOVQ n+0(FP), AX
-	MOVQ parts_base+8(FP), CX
-	MOVQ value_base+32(FP), DX
-	MOVQ size_base+56(FP), BX
+// func both64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·both64AVX2x8(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Y0
+	VMOVUPD      (DI), Y1
+	VMOVUPD      (R8), Y3
+	VMOVUPD      32(DI), Y2
+	VMOVUPD      32(R8), Y4
 
-rows:
-	VMOVUPD    (CX), Y0
-	VMOVUPD    64(CX), Y1
-	VMOVUPD    128(CX), Y2
-	VMOVUPD    192(CX), Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, (DX)
-	VMOVUPD    256(CX), Y0
-	VMOVUPD    320(CX), Y1
-	VMOVUPD    384(CX), Y2
-	VMOVUPD    448(CX), Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, 32(DX)
-	ADDQ       $0x40, DX
-	VMOVUPD    32(CX), Y0
-	VMOVUPD    96(CX), Y1
-	VMOVUPD    160(CX), Y2
-	VMOVUPD    224(CX), Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, (BX)
-	VMOVUPD    288(CX), Y0
-	VMOVUPD    352(CX), Y1
-	VMOVUPD    416(CX), Y2
-	VMOVUPD    480(CX), Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, 32(BX)
-	ADDQ       $0x40, BX
-	ADDQ       $0x00000200, CX
-	SUBQ       $0x08, AX
-	JNZ        rows
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VMOVUPD      (CX), Y7
+	VANDPD       Y7, Y0, Y8
+	VBROADCASTSD (BX), Y5
+	VBROADCASTSD (SI), Y6
+	VFMADD231PD  Y7, Y5, Y1
+	VFMADD231PD  Y8, Y6, Y3
+	VMOVUPD      32(CX), Y9
+	VANDPD       Y9, Y0, Y10
+	VFMADD231PD  Y9, Y5, Y2
+	VFMADD231PD  Y10, Y6, Y4
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Y9
+	VANDPD       Y9, Y0, Y10
+	VBROADCASTSD 8(BX), Y5
+	VBROADCASTSD 8(SI), Y6
+	VFMADD231PD  Y9, Y5, Y1
+	VFMADD231PD  Y10, Y6, Y3
+	VMOVUPD      32(CX), Y11
+	VANDPD       Y11, Y0, Y12
+	VFMADD231PD  Y11, Y5, Y2
+	VFMADD231PD  Y12, Y6, Y4
+	VADDPD       Y11, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	ADDQ         DX, CX
+	VUNPCKHPD    Y9, Y7, Y5
+	VUNPCKLPD    Y9, Y7, Y7
+	VADDPD       Y5, Y7, Y7
+	VUNPCKHPD    Y10, Y8, Y5
+	VUNPCKLPD    Y10, Y8, Y8
+	VADDPD       Y5, Y8, Y8
+	VMOVUPD      (CX), Y9
+	VANDPD       Y9, Y0, Y10
+	VBROADCASTSD 16(BX), Y5
+	VBROADCASTSD 16(SI), Y6
+	VFMADD231PD  Y9, Y5, Y1
+	VFMADD231PD  Y10, Y6, Y3
+	VMOVUPD      32(CX), Y11
+	VANDPD       Y11, Y0, Y12
+	VFMADD231PD  Y11, Y5, Y2
+	VFMADD231PD  Y12, Y6, Y4
+	VADDPD       Y11, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Y11
+	VANDPD       Y11, Y0, Y12
+	VBROADCASTSD 24(BX), Y5
+	VBROADCASTSD 24(SI), Y6
+	VFMADD231PD  Y11, Y5, Y1
+	VFMADD231PD  Y12, Y6, Y3
+	VMOVUPD      32(CX), Y13
+	VANDPD       Y13, Y0, Y14
+	VFMADD231PD  Y13, Y5, Y2
+	VFMADD231PD  Y14, Y6, Y4
+	VADDPD       Y13, Y11, Y11
+	VADDPD       Y14, Y12, Y12
+	ADDQ         DX, CX
+	VUNPCKHPD    Y11, Y9, Y5
+	VUNPCKLPD    Y11, Y9, Y9
+	VADDPD       Y5, Y9, Y9
+	VUNPCKHPD    Y12, Y10, Y5
+	VUNPCKLPD    Y12, Y10, Y10
+	VADDPD       Y5, Y10, Y10
+	VPERM2F128   $0x31, Y9, Y7, Y5
+	VPERM2F128   $0x20, Y9, Y7, Y7
+	VADDPD       Y5, Y7, Y7
+	VPERM2F128   $0x31, Y10, Y8, Y5
+	VPERM2F128   $0x20, Y10, Y8, Y8
+	VADDPD       Y5, Y8, Y8
+	VADDPD       (R9), Y7, Y7
+	VMOVUPD      Y7, (R9)
+	ADDQ         $0x20, R9
+	VADDPD       (R10), Y8, Y8
+	VMOVUPD      Y8, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Y7
+	VANDPD       Y7, Y0, Y8
+	VBROADCASTSD (BX), Y5
+	VBROADCASTSD (SI), Y6
+	VFMADD231PD  Y7, Y5, Y1
+	VFMADD231PD  Y8, Y6, Y3
+	VMOVUPD      32(CX), Y9
+	VANDPD       Y9, Y0, Y10
+	VFMADD231PD  Y9, Y5, Y2
+	VFMADD231PD  Y10, Y6, Y4
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	ADDQ         DX, CX
+	VUNPCKHPD    Y7, Y7, Y5
+	VUNPCKLPD    Y7, Y7, Y7
+	VADDPD       Y5, Y7, Y7
+	VPERM2F128   $0x31, Y7, Y7, Y5
+	VPERM2F128   $0x20, Y7, Y7, Y7
+	VADDPD       Y5, Y7, Y7
+	VADDSD       (R9), X7, X7
+	VMOVSD       X7, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Y8, Y8, Y5
+	VUNPCKLPD    Y8, Y8, Y8
+	VADDPD       Y5, Y8, Y8
+	VPERM2F128   $0x31, Y8, Y8, Y5
+	VPERM2F128   $0x20, Y8, Y8, Y8
+	VADDPD       Y5, Y8, Y8
+	VADDSD       (R10), X8, X8
+	VMOVSD       X8, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Y1, (DI)
+	VMOVUPD Y3, (R8)
+	VMOVUPD Y2, 32(DI)
+	VMOVUPD Y4, 32(R8)
 	VZEROUPPER
 	RET
 
@@ -6469,37 +6913,136 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
+// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 // Requires: AVX, AVX2
-TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-88
+TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-112
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         src_base+32(FP), DX
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x02, BX
-	MOVQ         parts_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
+	MOVQ         value_base+64(FP), SI
+	MOVQ         size_base+88(FP), DI
+	MOVL         $0x7fffffff, R8
+	VMOVD        R8, X0
 	VBROADCASTSS X0, Y0
 
-depth:
-	VMOVUPS (DX), Y3
-	VMOVUPS Y3, (CX)
-	VANDPS  Y3, Y0, Y4
-	VADDPS  (SI), Y3, Y1
-	VADDPS  32(SI), Y4, Y2
-	VMOVUPS 32(DX), Y3
-	VMOVUPS Y3, 32(CX)
-	VANDPS  Y3, Y0, Y4
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, (SI)
-	VMOVUPS Y2, 32(SI)
-	ADDQ    BX, DX
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x40, SI
-	DECQ    AX
-	JNZ     depth
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPS    (DX), Y1
+	VANDPS     Y1, Y0, Y2
+	VMOVUPS    Y1, (CX)
+	VMOVUPS    32(DX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    Y3, 32(CX)
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    Y3, 64(CX)
+	VMOVUPS    32(DX), Y5
+	VANDPS     Y5, Y0, Y6
+	VMOVUPS    Y5, 96(CX)
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	ADDQ       BX, DX
+	VUNPCKHPS  Y3, Y1, Y5
+	VUNPCKLPS  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPS  Y4, Y2, Y3
+	VUNPCKLPS  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    (DX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    Y3, 128(CX)
+	VMOVUPS    32(DX), Y5
+	VANDPS     Y5, Y0, Y6
+	VMOVUPS    Y5, 160(CX)
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Y5
+	VANDPS     Y5, Y0, Y6
+	VMOVUPS    Y5, 192(CX)
+	VMOVUPS    32(DX), Y7
+	VANDPS     Y7, Y0, Y8
+	VMOVUPS    Y7, 224(CX)
+	VADDPS     Y7, Y5, Y5
+	VADDPS     Y8, Y6, Y6
+	ADDQ       BX, DX
+	VUNPCKHPS  Y5, Y3, Y7
+	VUNPCKLPS  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPS  Y6, Y4, Y5
+	VUNPCKLPS  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDPS     (SI), X1, X1
+	VMOVUPS    X1, (SI)
+	ADDQ       $0x10, SI
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDPS     (DI), X2, X2
+	VMOVUPS    X2, (DI)
+	ADDQ       $0x10, DI
+	ADDQ       $0x00000100, CX
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS    (DX), Y1
+	VANDPS     Y1, Y0, Y2
+	VMOVUPS    Y1, (CX)
+	VMOVUPS    32(DX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    Y3, 32(CX)
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	ADDQ       BX, DX
+	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKLPS  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDSS     (SI), X1, X1
+	VMOVSS     X1, (SI)
+	ADDQ       $0x04, SI
+	VUNPCKHPS  Y2, Y2, Y1
+	VUNPCKLPS  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDSS     (DI), X2, X2
+	VMOVSS     X2, (DI)
+	ADDQ       $0x04, DI
+	ADDQ       $0x00000040, CX
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -6665,29 +7208,235 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather32AVX2x8(n int, x []float32, step int, dst []float32)
+// func across32AVX2x8(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX2
-TEXT ·gather32AVX2x8(SB), NOSPLIT, $0-64
+TEXT ·across32AVX2x8(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Y0
 
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VUNPCKHPS  Y3, Y1, Y5
+	VUNPCKLPS  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPS  Y4, Y2, Y3
+	VUNPCKLPS  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VANDPS     Y5, Y0, Y6
+	ADDQ       DX, CX
+	VUNPCKHPS  Y5, Y3, Y7
+	VUNPCKLPS  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPS  Y6, Y4, Y5
+	VUNPCKLPS  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDPS     (BX), X1, X1
+	VMOVUPS    X1, (BX)
+	ADDQ       $0x10, BX
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDPS     (SI), X2, X2
+	VMOVUPS    X2, (SI)
+	ADDQ       $0x10, SI
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Y1
-	VANDPS  Y1, Y0, Y2
-	VADDPS  (BX), Y1, Y1
-	VADDPS  32(BX), Y2, Y2
-	VMOVUPS Y1, (BX)
-	VMOVUPS Y2, 32(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKLPS  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Y2, Y2, Y1
+	VUNPCKLPS  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·both32AVX2x8(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (DI), Y1
+	VMOVUPS      (R8), Y2
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VMOVUPS      (CX), Y5
+	VANDPS       Y5, Y0, Y6
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y3, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS 4(BX), Y3
+	VBROADCASTSS 4(SI), Y4
+	VFMADD231PS  Y7, Y3, Y1
+	VFMADD231PS  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y7, Y5, Y3
+	VUNPCKLPS    Y7, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPS    Y8, Y6, Y3
+	VUNPCKLPS    Y8, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS 8(BX), Y3
+	VBROADCASTSS 8(SI), Y4
+	VFMADD231PS  Y7, Y3, Y1
+	VFMADD231PS  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 12(BX), Y3
+	VBROADCASTSS 12(SI), Y4
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y9, Y7, Y3
+	VUNPCKLPS    Y9, Y7, Y7
+	VADDPS       Y3, Y7, Y7
+	VUNPCKHPS    Y10, Y8, Y3
+	VUNPCKLPS    Y10, Y8, Y8
+	VADDPS       Y3, Y8, Y8
+	VUNPCKHPD    Y7, Y5, Y3
+	VUNPCKLPD    Y7, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPD    Y8, Y6, Y3
+	VUNPCKLPD    Y8, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VPERM2F128   $0x31, Y5, Y5, Y3
+	VPERM2F128   $0x20, Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VADDPS       (R9), X5, X5
+	VMOVUPS      X5, (R9)
+	ADDQ         $0x10, R9
+	VPERM2F128   $0x31, Y6, Y6, Y3
+	VPERM2F128   $0x20, Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VADDPS       (R10), X6, X6
+	VMOVUPS      X6, (R10)
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Y5
+	VANDPS       Y5, Y0, Y6
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y3, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y5, Y5, Y3
+	VUNPCKLPS    Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPD    Y5, Y5, Y3
+	VUNPCKLPD    Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VPERM2F128   $0x31, Y5, Y5, Y3
+	VPERM2F128   $0x20, Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VADDSS       (R9), X5, X5
+	VMOVSS       X5, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Y6, Y6, Y3
+	VUNPCKLPS    Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VUNPCKHPD    Y6, Y6, Y3
+	VUNPCKLPD    Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VPERM2F128   $0x31, Y6, Y6, Y3
+	VPERM2F128   $0x20, Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VADDSS       (R10), X6, X6
+	VMOVSS       X6, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Y1, (DI)
+	VMOVUPS Y2, (R8)
 	VZEROUPPER
 	RET
 
@@ -6779,86 +7528,289 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather32AVX2x16(n int, x []float32, step int, dst []float32)
+// func across32AVX2x16(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX2
-TEXT ·gather32AVX2x16(SB), NOSPLIT, $0-64
+TEXT ·across32AVX2x16(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Y0
 
+turns:
+	CMPQ       AX, $0x04
+	JLT        rest
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	VMOVUPS    32(CX), Y3
+	VANDPS     Y3, Y0, Y4
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    32(CX), Y5
+	VANDPS     Y5, Y0, Y6
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	ADDQ       DX, CX
+	VUNPCKHPS  Y3, Y1, Y5
+	VUNPCKLPS  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPS  Y4, Y2, Y3
+	VUNPCKLPS  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	VMOVUPS    32(CX), Y5
+	VANDPS     Y5, Y0, Y6
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VANDPS     Y5, Y0, Y6
+	VMOVUPS    32(CX), Y7
+	VANDPS     Y7, Y0, Y8
+	VADDPS     Y7, Y5, Y5
+	VADDPS     Y8, Y6, Y6
+	ADDQ       DX, CX
+	VUNPCKHPS  Y5, Y3, Y7
+	VUNPCKLPS  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPS  Y6, Y4, Y5
+	VUNPCKLPS  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDPS     (BX), X1, X1
+	VMOVUPS    X1, (BX)
+	ADDQ       $0x10, BX
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDPS     (SI), X2, X2
+	VMOVUPS    X2, (SI)
+	ADDQ       $0x10, SI
+	SUBQ       $0x04, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Y3
-	VANDPS  Y3, Y0, Y4
-	VADDPS  (BX), Y3, Y1
-	VADDPS  32(BX), Y4, Y2
-	VMOVUPS 32(CX), Y3
-	VANDPS  Y3, Y0, Y4
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, (BX)
-	VMOVUPS Y2, 32(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	VMOVUPS    32(CX), Y3
+	VANDPS     Y3, Y0, Y4
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	ADDQ       DX, CX
+	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKLPS  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Y2, Y2, Y1
+	VUNPCKLPS  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
-// func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
-// Requires: AVX
-TEXT ·fold32AVX2x8(SB), NOSPLIT, $0-80
-	MOVQ n+0(FP), AX
-	MOVQ parts_base+8(FP), CX
-	MOVQ value_base+32(FP), DX
-	MOVQ size_base+56(FP), BX
+// func both32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·both32AVX2x16(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (DI), Y1
+	VMOVUPS      (R8), Y3
+	VMOVUPS      32(DI), Y2
+	VMOVUPS      32(R8), Y4
 
-rows:
-	VMOVUPS    (CX), Y0
-	VMOVUPS    64(CX), Y1
-	VMOVUPS    128(CX), Y2
-	VMOVUPS    192(CX), Y3
-	VMOVUPS    256(CX), Y4
-	VMOVUPS    320(CX), Y5
-	VMOVUPS    384(CX), Y6
-	VMOVUPS    448(CX), Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (DX)
-	ADDQ       $0x20, DX
-	VMOVUPS    32(CX), Y0
-	VMOVUPS    96(CX), Y1
-	VMOVUPS    160(CX), Y2
-	VMOVUPS    224(CX), Y3
-	VMOVUPS    288(CX), Y4
-	VMOVUPS    352(CX), Y5
-	VMOVUPS    416(CX), Y6
-	VMOVUPS    480(CX), Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (BX)
-	ADDQ       $0x20, BX
-	ADDQ       $0x00000200, CX
-	SUBQ       $0x08, AX
-	JNZ        rows
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS (BX), Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y8, Y6, Y3
+	VMOVUPS      32(CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VFMADD231PS  Y9, Y5, Y2
+	VFMADD231PS  Y10, Y6, Y4
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 4(BX), Y5
+	VBROADCASTSS 4(SI), Y6
+	VFMADD231PS  Y9, Y5, Y1
+	VFMADD231PS  Y10, Y6, Y3
+	VMOVUPS      32(CX), Y11
+	VANDPS       Y11, Y0, Y12
+	VFMADD231PS  Y11, Y5, Y2
+	VFMADD231PS  Y12, Y6, Y4
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	ADDQ         DX, CX
+	VUNPCKHPS    Y9, Y7, Y5
+	VUNPCKLPS    Y9, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VUNPCKHPS    Y10, Y8, Y5
+	VUNPCKLPS    Y10, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 8(BX), Y5
+	VBROADCASTSS 8(SI), Y6
+	VFMADD231PS  Y9, Y5, Y1
+	VFMADD231PS  Y10, Y6, Y3
+	VMOVUPS      32(CX), Y11
+	VANDPS       Y11, Y0, Y12
+	VFMADD231PS  Y11, Y5, Y2
+	VFMADD231PS  Y12, Y6, Y4
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y11
+	VANDPS       Y11, Y0, Y12
+	VBROADCASTSS 12(BX), Y5
+	VBROADCASTSS 12(SI), Y6
+	VFMADD231PS  Y11, Y5, Y1
+	VFMADD231PS  Y12, Y6, Y3
+	VMOVUPS      32(CX), Y13
+	VANDPS       Y13, Y0, Y14
+	VFMADD231PS  Y13, Y5, Y2
+	VFMADD231PS  Y14, Y6, Y4
+	VADDPS       Y13, Y11, Y11
+	VADDPS       Y14, Y12, Y12
+	ADDQ         DX, CX
+	VUNPCKHPS    Y11, Y9, Y5
+	VUNPCKLPS    Y11, Y9, Y9
+	VADDPS       Y5, Y9, Y9
+	VUNPCKHPS    Y12, Y10, Y5
+	VUNPCKLPS    Y12, Y10, Y10
+	VADDPS       Y5, Y10, Y10
+	VUNPCKHPD    Y9, Y7, Y5
+	VUNPCKLPD    Y9, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VUNPCKHPD    Y10, Y8, Y5
+	VUNPCKLPD    Y10, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VPERM2F128   $0x31, Y7, Y7, Y5
+	VPERM2F128   $0x20, Y7, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VADDPS       (R9), X7, X7
+	VMOVUPS      X7, (R9)
+	ADDQ         $0x10, R9
+	VPERM2F128   $0x31, Y8, Y8, Y5
+	VPERM2F128   $0x20, Y8, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VADDPS       (R10), X8, X8
+	VMOVUPS      X8, (R10)
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS (BX), Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y8, Y6, Y3
+	VMOVUPS      32(CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VFMADD231PS  Y9, Y5, Y2
+	VFMADD231PS  Y10, Y6, Y4
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	ADDQ         DX, CX
+	VUNPCKHPS    Y7, Y7, Y5
+	VUNPCKLPS    Y7, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VUNPCKHPD    Y7, Y7, Y5
+	VUNPCKLPD    Y7, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VPERM2F128   $0x31, Y7, Y7, Y5
+	VPERM2F128   $0x20, Y7, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VADDSS       (R9), X7, X7
+	VMOVSS       X7, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Y8, Y8, Y5
+	VUNPCKLPS    Y8, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VUNPCKHPD    Y8, Y8, Y5
+	VUNPCKLPD    Y8, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VPERM2F128   $0x31, Y8, Y8, Y5
+	VPERM2F128   $0x20, Y8, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VADDSS       (R10), X8, X8
+	VMOVSS       X8, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Y1, (DI)
+	VMOVUPS Y3, (R8)
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS Y4, 32(R8)
 	VZEROUPPER
 	RET
 

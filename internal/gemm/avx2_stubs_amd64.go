@@ -95,15 +95,15 @@ func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //	for p := range n {
 //		for l := range 8 {
 //			dst[p*8+l] = src[p*stride+l]
-//			parts[p*8+l%4] += src[p*stride+l]
-//			parts[p*8+4+l%4] += |src[p*stride+l]|
+//			value[p] += src[p*stride+l]
+//			size[p] += |src[p*stride+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, parts []float64)
+func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
 
 // transpose64AVX2 is
 //
@@ -132,19 +132,35 @@ func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int,
 //go:noescape
 func weigh64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX2x4 is
+// across64AVX2x4 is
 //
 //	for p := range n {
 //		for l := range 4 {
-//			dst[p*8+l%4] += x[p*step+l]
-//			dst[p*8+4+l%4] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX2x4(n int, x []float64, step int, dst []float64)
+func across64AVX2x4(n int, x []float64, step int, value []float64, size []float64)
+
+// both64AVX2x4 is
+//
+//	for p := range n {
+//		for l := range 4 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // weigh64AVX2x8 is
 //
@@ -160,34 +176,35 @@ func gather64AVX2x4(n int, x []float64, step int, dst []float64)
 //go:noescape
 func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX2x8 is
+// across64AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			dst[p*8+l%4] += x[p*step+l]
-//			dst[p*8+4+l%4] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX2x8(n int, x []float64, step int, dst []float64)
+func across64AVX2x8(n int, x []float64, step int, value []float64, size []float64)
 
-// fold64AVX2x4 is
+// both64AVX2x8 is
 //
 //	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range 4 {
-//			value[p] += parts[p*8+l]
-//			size[p] += parts[p*8+4+l]
+//		for l := range 8 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
-// for n a positive multiple of 8, the sums in any order.
+// for n of at least 1, the sums in any order.
 //
 //go:noescape
-func fold64AVX2x4(n int, parts []float64, value []float64, size []float64)
+func both64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // peak64AVX2 does n times 12 independent FMAs of 4 lanes in registers, n at least 1.
 func peak64AVX2(n int)
@@ -283,15 +300,15 @@ func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //	for p := range n {
 //		for l := range 16 {
 //			dst[p*16+l] = src[p*stride+l]
-//			parts[p*16+l%8] += src[p*stride+l]
-//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//			value[p] += src[p*stride+l]
+//			size[p] += |src[p*stride+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, parts []float32)
+func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 
 // transpose32AVX2 is
 //
@@ -320,19 +337,35 @@ func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int,
 //go:noescape
 func weigh32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX2x8 is
+// across32AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX2x8(n int, x []float32, step int, dst []float32)
+func across32AVX2x8(n int, x []float32, step int, value []float32, size []float32)
+
+// both32AVX2x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // weigh32AVX2x16 is
 //
@@ -348,34 +381,35 @@ func gather32AVX2x8(n int, x []float32, step int, dst []float32)
 //go:noescape
 func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX2x16 is
+// across32AVX2x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX2x16(n int, x []float32, step int, dst []float32)
+func across32AVX2x16(n int, x []float32, step int, value []float32, size []float32)
 
-// fold32AVX2x8 is
+// both32AVX2x16 is
 //
 //	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range 8 {
-//			value[p] += parts[p*16+l]
-//			size[p] += parts[p*16+8+l]
+//		for l := range 16 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
-// for n a positive multiple of 8, the sums in any order.
+// for n of at least 1, the sums in any order.
 //
 //go:noescape
-func fold32AVX2x8(n int, parts []float32, value []float32, size []float32)
+func both32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // peak32AVX2 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak32AVX2(n int)

@@ -6330,42 +6330,235 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+// func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·sumRowsB64AVX512(SB), NOSPLIT, $0-88
+TEXT ·sumRowsB64AVX512(SB), NOSPLIT, $0-112
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         src_base+32(FP), DX
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x03, BX
-	MOVQ         parts_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
+	MOVQ         value_base+64(FP), SI
+	MOVQ         size_base+88(FP), DI
+	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X0
 	VBROADCASTSD X0, Z0
 
-depth:
-	VMOVUPD (DX), Z3
-	VMOVUPD Z3, (CX)
-	VANDPD  Z3, Z0, Z4
-	VADDPD  (SI), Z3, Z1
-	VADDPD  64(SI), Z4, Z2
-	VMOVUPD 64(DX), Z3
-	VMOVUPD Z3, 64(CX)
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 128(DX), Z3
-	VMOVUPD Z3, 128(CX)
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD Z1, (SI)
-	VMOVUPD Z2, 64(SI)
-	ADDQ    BX, DX
-	ADDQ    $0x000000c0, CX
-	ADDQ    $0x80, SI
-	DECQ    AX
-	JNZ     depth
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (DX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    Z1, (CX)
+	VMOVUPD    64(DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 64(CX)
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 128(CX)
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 192(CX)
+	VMOVUPD    64(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 256(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 320(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 384(CX)
+	VMOVUPD    64(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 448(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 512(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 576(CX)
+	VMOVUPD    64(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 640(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 704(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 768(CX)
+	VMOVUPD    64(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 832(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 896(CX)
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 960(CX)
+	VMOVUPD    64(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 1024(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 1088(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    (DX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    Z5, 1152(CX)
+	VMOVUPD    64(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 1216(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 1280(CX)
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    Z7, 1344(CX)
+	VMOVUPD    64(DX), Z9
+	VANDPD     Z9, Z0, Z10
+	VMOVUPD    Z9, 1408(CX)
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    128(DX), Z9
+	VANDPD     Z9, Z0, Z10
+	VMOVUPD    Z9, 1472(CX)
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	ADDQ       BX, DX
+	VUNPCKHPD  Z7, Z5, Z9
+	VUNPCKLPD  Z7, Z5, Z5
+	VADDPD     Z9, Z5, Z5
+	VUNPCKHPD  Z8, Z6, Z7
+	VUNPCKLPD  Z8, Z6, Z6
+	VADDPD     Z7, Z6, Z6
+	VSHUFF64X2 $0xdd, Z5, Z3, Z7
+	VSHUFF64X2 $0x88, Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VSHUFF64X2 $0xdd, Z6, Z4, Z5
+	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VADDPD     (SI), Z1, Z1
+	VMOVUPD    Z1, (SI)
+	ADDQ       $0x40, SI
+	VADDPD     (DI), Z2, Z2
+	VMOVUPD    Z2, (DI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x00000600, CX
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD    (DX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    Z1, (CX)
+	VMOVUPD    64(DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 64(CX)
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(DX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    Z3, 128(CX)
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       BX, DX
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDSD     (SI), X1, X1
+	VMOVSD     X1, (SI)
+	ADDQ       $0x08, SI
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VADDSD     (DI), X2, X2
+	VMOVSD     X2, (DI)
+	ADDQ       $0x08, DI
+	ADDQ       $0x000000c0, CX
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -6549,29 +6742,311 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather64AVX512x8(n int, x []float64, step int, dst []float64)
+// func across64AVX512x8(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather64AVX512x8(SB), NOSPLIT, $0-64
+TEXT ·across64AVX512x8(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z7
+	VANDPD     Z7, Z0, Z8
+	ADDQ       DX, CX
+	VUNPCKHPD  Z7, Z5, Z9
+	VUNPCKLPD  Z7, Z5, Z5
+	VADDPD     Z9, Z5, Z5
+	VUNPCKHPD  Z8, Z6, Z7
+	VUNPCKLPD  Z8, Z6, Z6
+	VADDPD     Z7, Z6, Z6
+	VSHUFF64X2 $0xdd, Z5, Z3, Z7
+	VSHUFF64X2 $0x88, Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VSHUFF64X2 $0xdd, Z6, Z4, Z5
+	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VADDPD     (BX), Z1, Z1
+	VMOVUPD    Z1, (BX)
+	ADDQ       $0x40, BX
+	VADDPD     (SI), Z2, Z2
+	VMOVUPD    Z2, (SI)
+	ADDQ       $0x40, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Z1
-	VANDPD  Z1, Z0, Z2
-	VADDPD  (BX), Z1, Z1
-	VADDPD  64(BX), Z2, Z2
-	VMOVUPD Z1, (BX)
-	VMOVUPD Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both64AVX512x8(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z1
+	VMOVUPD      (R8), Z2
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPD      (CX), Z5
+	VANDPD       Z5, Z0, Z6
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VFMADD231PD  Z5, Z3, Z1
+	VFMADD231PD  Z6, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z7
+	VANDPD       Z7, Z0, Z8
+	VBROADCASTSD 8(BX), Z3
+	VBROADCASTSD 8(SI), Z4
+	VFMADD231PD  Z7, Z3, Z1
+	VFMADD231PD  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPD    Z7, Z5, Z3
+	VUNPCKLPD    Z7, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VUNPCKHPD    Z8, Z6, Z3
+	VUNPCKLPD    Z8, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VMOVUPD      (CX), Z7
+	VANDPD       Z7, Z0, Z8
+	VBROADCASTSD 16(BX), Z3
+	VBROADCASTSD 16(SI), Z4
+	VFMADD231PD  Z7, Z3, Z1
+	VFMADD231PD  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 24(BX), Z3
+	VBROADCASTSD 24(SI), Z4
+	VFMADD231PD  Z9, Z3, Z1
+	VFMADD231PD  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPD    Z9, Z7, Z3
+	VUNPCKLPD    Z9, Z7, Z7
+	VADDPD       Z3, Z7, Z7
+	VUNPCKHPD    Z10, Z8, Z3
+	VUNPCKLPD    Z10, Z8, Z8
+	VADDPD       Z3, Z8, Z8
+	VSHUFF64X2   $0xdd, Z7, Z5, Z3
+	VSHUFF64X2   $0x88, Z7, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z8, Z6, Z3
+	VSHUFF64X2   $0x88, Z8, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VMOVUPD      (CX), Z7
+	VANDPD       Z7, Z0, Z8
+	VBROADCASTSD 32(BX), Z3
+	VBROADCASTSD 32(SI), Z4
+	VFMADD231PD  Z7, Z3, Z1
+	VFMADD231PD  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 40(BX), Z3
+	VBROADCASTSD 40(SI), Z4
+	VFMADD231PD  Z9, Z3, Z1
+	VFMADD231PD  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPD    Z9, Z7, Z3
+	VUNPCKLPD    Z9, Z7, Z7
+	VADDPD       Z3, Z7, Z7
+	VUNPCKHPD    Z10, Z8, Z3
+	VUNPCKLPD    Z10, Z8, Z8
+	VADDPD       Z3, Z8, Z8
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 48(BX), Z3
+	VBROADCASTSD 48(SI), Z4
+	VFMADD231PD  Z9, Z3, Z1
+	VFMADD231PD  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 56(BX), Z3
+	VBROADCASTSD 56(SI), Z4
+	VFMADD231PD  Z11, Z3, Z1
+	VFMADD231PD  Z12, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPD    Z11, Z9, Z3
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPD       Z3, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z3
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPD       Z3, Z10, Z10
+	VSHUFF64X2   $0xdd, Z9, Z7, Z3
+	VSHUFF64X2   $0x88, Z9, Z7, Z7
+	VADDPD       Z3, Z7, Z7
+	VSHUFF64X2   $0xdd, Z10, Z8, Z3
+	VSHUFF64X2   $0x88, Z10, Z8, Z8
+	VADDPD       Z3, Z8, Z8
+	VSHUFF64X2   $0xdd, Z7, Z5, Z3
+	VSHUFF64X2   $0x88, Z7, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z8, Z6, Z3
+	VSHUFF64X2   $0x88, Z8, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VADDPD       (R9), Z5, Z5
+	VMOVUPD      Z5, (R9)
+	ADDQ         $0x40, R9
+	VADDPD       (R10), Z6, Z6
+	VMOVUPD      Z6, (R10)
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Z5
+	VANDPD       Z5, Z0, Z6
+	VBROADCASTSD (BX), Z3
+	VBROADCASTSD (SI), Z4
+	VFMADD231PD  Z5, Z3, Z1
+	VFMADD231PD  Z6, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPD    Z5, Z5, Z3
+	VUNPCKLPD    Z5, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z5, Z3
+	VSHUFF64X2   $0x88, Z5, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z5, Z3
+	VSHUFF64X2   $0x88, Z5, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VADDSD       (R9), X5, X5
+	VMOVSD       X5, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Z6, Z6, Z3
+	VUNPCKLPD    Z6, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z6, Z6, Z3
+	VSHUFF64X2   $0x88, Z6, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z6, Z6, Z3
+	VSHUFF64X2   $0x88, Z6, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VADDSD       (R10), X6, X6
+	VMOVSD       X6, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Z1, (DI)
+	VMOVUPD Z2, (R8)
 	VZEROUPPER
 	RET
 
@@ -6663,33 +7138,405 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+// func across64AVX512x16(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather64AVX512x16(SB), NOSPLIT, $0-64
+TEXT ·across64AVX512x16(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    64(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPD  Z7, Z5, Z9
+	VUNPCKLPD  Z7, Z5, Z5
+	VADDPD     Z9, Z5, Z5
+	VUNPCKHPD  Z8, Z6, Z7
+	VUNPCKLPD  Z8, Z6, Z6
+	VADDPD     Z7, Z6, Z6
+	VSHUFF64X2 $0xdd, Z5, Z3, Z7
+	VSHUFF64X2 $0x88, Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VSHUFF64X2 $0xdd, Z6, Z4, Z5
+	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VADDPD     (BX), Z1, Z1
+	VMOVUPD    Z1, (BX)
+	ADDQ       $0x40, BX
+	VADDPD     (SI), Z2, Z2
+	VMOVUPD    Z2, (SI)
+	ADDQ       $0x40, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  (BX), Z3, Z1
-	VADDPD  64(BX), Z4, Z2
-	VMOVUPD 64(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD Z1, (BX)
-	VMOVUPD Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both64AVX512x16(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z1
+	VMOVUPD      (R8), Z3
+	VMOVUPD      64(DI), Z2
+	VMOVUPD      64(R8), Z4
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPD      (CX), Z7
+	VANDPD       Z7, Z0, Z8
+	VBROADCASTSD (BX), Z5
+	VBROADCASTSD (SI), Z6
+	VFMADD231PD  Z7, Z5, Z1
+	VFMADD231PD  Z8, Z6, Z3
+	VMOVUPD      64(CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VFMADD231PD  Z9, Z5, Z2
+	VFMADD231PD  Z10, Z6, Z4
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 8(BX), Z5
+	VBROADCASTSD 8(SI), Z6
+	VFMADD231PD  Z9, Z5, Z1
+	VFMADD231PD  Z10, Z6, Z3
+	VMOVUPD      64(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z5, Z2
+	VFMADD231PD  Z12, Z6, Z4
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VUNPCKHPD    Z9, Z7, Z5
+	VUNPCKLPD    Z9, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VUNPCKHPD    Z10, Z8, Z5
+	VUNPCKLPD    Z10, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 16(BX), Z5
+	VBROADCASTSD 16(SI), Z6
+	VFMADD231PD  Z9, Z5, Z1
+	VFMADD231PD  Z10, Z6, Z3
+	VMOVUPD      64(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z5, Z2
+	VFMADD231PD  Z12, Z6, Z4
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 24(BX), Z5
+	VBROADCASTSD 24(SI), Z6
+	VFMADD231PD  Z11, Z5, Z1
+	VFMADD231PD  Z12, Z6, Z3
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z5, Z2
+	VFMADD231PD  Z14, Z6, Z4
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPD    Z11, Z9, Z5
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPD       Z5, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z5
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPD       Z5, Z10, Z10
+	VSHUFF64X2   $0xdd, Z9, Z7, Z5
+	VSHUFF64X2   $0x88, Z9, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z10, Z8, Z5
+	VSHUFF64X2   $0x88, Z10, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD 32(BX), Z5
+	VBROADCASTSD 32(SI), Z6
+	VFMADD231PD  Z9, Z5, Z1
+	VFMADD231PD  Z10, Z6, Z3
+	VMOVUPD      64(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z5, Z2
+	VFMADD231PD  Z12, Z6, Z4
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 40(BX), Z5
+	VBROADCASTSD 40(SI), Z6
+	VFMADD231PD  Z11, Z5, Z1
+	VFMADD231PD  Z12, Z6, Z3
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z5, Z2
+	VFMADD231PD  Z14, Z6, Z4
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPD    Z11, Z9, Z5
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPD       Z5, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z5
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPD       Z5, Z10, Z10
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 48(BX), Z5
+	VBROADCASTSD 48(SI), Z6
+	VFMADD231PD  Z11, Z5, Z1
+	VFMADD231PD  Z12, Z6, Z3
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z5, Z2
+	VFMADD231PD  Z14, Z6, Z4
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VBROADCASTSD 56(BX), Z5
+	VBROADCASTSD 56(SI), Z6
+	VFMADD231PD  Z13, Z5, Z1
+	VFMADD231PD  Z14, Z6, Z3
+	VMOVUPD      64(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z5, Z2
+	VFMADD231PD  Z16, Z6, Z4
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPD    Z13, Z11, Z5
+	VUNPCKLPD    Z13, Z11, Z11
+	VADDPD       Z5, Z11, Z11
+	VUNPCKHPD    Z14, Z12, Z5
+	VUNPCKLPD    Z14, Z12, Z12
+	VADDPD       Z5, Z12, Z12
+	VSHUFF64X2   $0xdd, Z11, Z9, Z5
+	VSHUFF64X2   $0x88, Z11, Z9, Z9
+	VADDPD       Z5, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z5
+	VSHUFF64X2   $0x88, Z12, Z10, Z10
+	VADDPD       Z5, Z10, Z10
+	VSHUFF64X2   $0xdd, Z9, Z7, Z5
+	VSHUFF64X2   $0x88, Z9, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z10, Z8, Z5
+	VSHUFF64X2   $0x88, Z10, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VADDPD       (R9), Z7, Z7
+	VMOVUPD      Z7, (R9)
+	ADDQ         $0x40, R9
+	VADDPD       (R10), Z8, Z8
+	VMOVUPD      Z8, (R10)
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Z7
+	VANDPD       Z7, Z0, Z8
+	VBROADCASTSD (BX), Z5
+	VBROADCASTSD (SI), Z6
+	VFMADD231PD  Z7, Z5, Z1
+	VFMADD231PD  Z8, Z6, Z3
+	VMOVUPD      64(CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VFMADD231PD  Z9, Z5, Z2
+	VFMADD231PD  Z10, Z6, Z4
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	ADDQ         DX, CX
+	VUNPCKHPD    Z7, Z7, Z5
+	VUNPCKLPD    Z7, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z7, Z7, Z5
+	VSHUFF64X2   $0x88, Z7, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z7, Z7, Z5
+	VSHUFF64X2   $0x88, Z7, Z7, Z7
+	VADDPD       Z5, Z7, Z7
+	VADDSD       (R9), X7, X7
+	VMOVSD       X7, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Z8, Z8, Z5
+	VUNPCKLPD    Z8, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VSHUFF64X2   $0xdd, Z8, Z8, Z5
+	VSHUFF64X2   $0x88, Z8, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VSHUFF64X2   $0xdd, Z8, Z8, Z5
+	VSHUFF64X2   $0x88, Z8, Z8, Z8
+	VADDPD       Z5, Z8, Z8
+	VADDSD       (R10), X8, X8
+	VMOVSD       X8, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Z1, (DI)
+	VMOVUPD Z3, (R8)
+	VMOVUPD Z2, 64(DI)
+	VMOVUPD Z4, 64(R8)
 	VZEROUPPER
 	RET
 
@@ -6743,37 +7590,499 @@ row:
 	VZEROUPPER
 	RET
 
-// func gather64AVX512x24(n int, x []float64, step int, dst []float64)
+// func across64AVX512x24(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather64AVX512x24(SB), NOSPLIT, $0-64
+TEXT ·across64AVX512x24(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    64(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    128(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPD  Z7, Z5, Z9
+	VUNPCKLPD  Z7, Z5, Z5
+	VADDPD     Z9, Z5, Z5
+	VUNPCKHPD  Z8, Z6, Z7
+	VUNPCKLPD  Z8, Z6, Z6
+	VADDPD     Z7, Z6, Z6
+	VSHUFF64X2 $0xdd, Z5, Z3, Z7
+	VSHUFF64X2 $0x88, Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VSHUFF64X2 $0xdd, Z6, Z4, Z5
+	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VADDPD     (BX), Z1, Z1
+	VMOVUPD    Z1, (BX)
+	ADDQ       $0x40, BX
+	VADDPD     (SI), Z2, Z2
+	VMOVUPD    Z2, (SI)
+	ADDQ       $0x40, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  (BX), Z3, Z1
-	VADDPD  64(BX), Z4, Z2
-	VMOVUPD 64(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 128(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD Z1, (BX)
-	VMOVUPD Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both64AVX512x24(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z1
+	VMOVUPD      (R8), Z4
+	VMOVUPD      64(DI), Z2
+	VMOVUPD      64(R8), Z5
+	VMOVUPD      128(DI), Z3
+	VMOVUPD      128(R8), Z6
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD (BX), Z7
+	VBROADCASTSD (SI), Z8
+	VFMADD231PD  Z9, Z7, Z1
+	VFMADD231PD  Z10, Z8, Z4
+	VMOVUPD      64(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z7, Z2
+	VFMADD231PD  Z12, Z8, Z5
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VMOVUPD      128(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z7, Z3
+	VFMADD231PD  Z12, Z8, Z6
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 8(BX), Z7
+	VBROADCASTSD 8(SI), Z8
+	VFMADD231PD  Z11, Z7, Z1
+	VFMADD231PD  Z12, Z8, Z4
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z2
+	VFMADD231PD  Z14, Z8, Z5
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VMOVUPD      128(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z3
+	VFMADD231PD  Z14, Z8, Z6
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPD    Z11, Z9, Z7
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z7
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 16(BX), Z7
+	VBROADCASTSD 16(SI), Z8
+	VFMADD231PD  Z11, Z7, Z1
+	VFMADD231PD  Z12, Z8, Z4
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z2
+	VFMADD231PD  Z14, Z8, Z5
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VMOVUPD      128(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z3
+	VFMADD231PD  Z14, Z8, Z6
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VBROADCASTSD 24(BX), Z7
+	VBROADCASTSD 24(SI), Z8
+	VFMADD231PD  Z13, Z7, Z1
+	VFMADD231PD  Z14, Z8, Z4
+	VMOVUPD      64(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z2
+	VFMADD231PD  Z16, Z8, Z5
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VMOVUPD      128(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z3
+	VFMADD231PD  Z16, Z8, Z6
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPD    Z13, Z11, Z7
+	VUNPCKLPD    Z13, Z11, Z11
+	VADDPD       Z7, Z11, Z11
+	VUNPCKHPD    Z14, Z12, Z7
+	VUNPCKLPD    Z14, Z12, Z12
+	VADDPD       Z7, Z12, Z12
+	VSHUFF64X2   $0xdd, Z11, Z9, Z7
+	VSHUFF64X2   $0x88, Z11, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z7
+	VSHUFF64X2   $0x88, Z12, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VMOVUPD      (CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VBROADCASTSD 32(BX), Z7
+	VBROADCASTSD 32(SI), Z8
+	VFMADD231PD  Z11, Z7, Z1
+	VFMADD231PD  Z12, Z8, Z4
+	VMOVUPD      64(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z2
+	VFMADD231PD  Z14, Z8, Z5
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VMOVUPD      128(CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VFMADD231PD  Z13, Z7, Z3
+	VFMADD231PD  Z14, Z8, Z6
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VBROADCASTSD 40(BX), Z7
+	VBROADCASTSD 40(SI), Z8
+	VFMADD231PD  Z13, Z7, Z1
+	VFMADD231PD  Z14, Z8, Z4
+	VMOVUPD      64(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z2
+	VFMADD231PD  Z16, Z8, Z5
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VMOVUPD      128(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z3
+	VFMADD231PD  Z16, Z8, Z6
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPD    Z13, Z11, Z7
+	VUNPCKLPD    Z13, Z11, Z11
+	VADDPD       Z7, Z11, Z11
+	VUNPCKHPD    Z14, Z12, Z7
+	VUNPCKLPD    Z14, Z12, Z12
+	VADDPD       Z7, Z12, Z12
+	VMOVUPD      (CX), Z13
+	VANDPD       Z13, Z0, Z14
+	VBROADCASTSD 48(BX), Z7
+	VBROADCASTSD 48(SI), Z8
+	VFMADD231PD  Z13, Z7, Z1
+	VFMADD231PD  Z14, Z8, Z4
+	VMOVUPD      64(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z2
+	VFMADD231PD  Z16, Z8, Z5
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VMOVUPD      128(CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VFMADD231PD  Z15, Z7, Z3
+	VFMADD231PD  Z16, Z8, Z6
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z15
+	VANDPD       Z15, Z0, Z16
+	VBROADCASTSD 56(BX), Z7
+	VBROADCASTSD 56(SI), Z8
+	VFMADD231PD  Z15, Z7, Z1
+	VFMADD231PD  Z16, Z8, Z4
+	VMOVUPD      64(CX), Z17
+	VANDPD       Z17, Z0, Z18
+	VFMADD231PD  Z17, Z7, Z2
+	VFMADD231PD  Z18, Z8, Z5
+	VADDPD       Z17, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VMOVUPD      128(CX), Z17
+	VANDPD       Z17, Z0, Z18
+	VFMADD231PD  Z17, Z7, Z3
+	VFMADD231PD  Z18, Z8, Z6
+	VADDPD       Z17, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	ADDQ         DX, CX
+	VUNPCKHPD    Z15, Z13, Z7
+	VUNPCKLPD    Z15, Z13, Z13
+	VADDPD       Z7, Z13, Z13
+	VUNPCKHPD    Z16, Z14, Z7
+	VUNPCKLPD    Z16, Z14, Z14
+	VADDPD       Z7, Z14, Z14
+	VSHUFF64X2   $0xdd, Z13, Z11, Z7
+	VSHUFF64X2   $0x88, Z13, Z11, Z11
+	VADDPD       Z7, Z11, Z11
+	VSHUFF64X2   $0xdd, Z14, Z12, Z7
+	VSHUFF64X2   $0x88, Z14, Z12, Z12
+	VADDPD       Z7, Z12, Z12
+	VSHUFF64X2   $0xdd, Z11, Z9, Z7
+	VSHUFF64X2   $0x88, Z11, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z7
+	VSHUFF64X2   $0x88, Z12, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VADDPD       (R9), Z9, Z9
+	VMOVUPD      Z9, (R9)
+	ADDQ         $0x40, R9
+	VADDPD       (R10), Z10, Z10
+	VMOVUPD      Z10, (R10)
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Z9
+	VANDPD       Z9, Z0, Z10
+	VBROADCASTSD (BX), Z7
+	VBROADCASTSD (SI), Z8
+	VFMADD231PD  Z9, Z7, Z1
+	VFMADD231PD  Z10, Z8, Z4
+	VMOVUPD      64(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z7, Z2
+	VFMADD231PD  Z12, Z8, Z5
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VMOVUPD      128(CX), Z11
+	VANDPD       Z11, Z0, Z12
+	VFMADD231PD  Z11, Z7, Z3
+	VFMADD231PD  Z12, Z8, Z6
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VUNPCKHPD    Z9, Z9, Z7
+	VUNPCKLPD    Z9, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPD       Z7, Z9, Z9
+	VADDSD       (R9), X9, X9
+	VMOVSD       X9, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Z10, Z10, Z7
+	VUNPCKLPD    Z10, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z10, Z7
+	VSHUFF64X2   $0x88, Z10, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z10, Z7
+	VSHUFF64X2   $0x88, Z10, Z10, Z10
+	VADDPD       Z7, Z10, Z10
+	VADDSD       (R10), X10, X10
+	VMOVSD       X10, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Z1, (DI)
+	VMOVUPD Z4, (R8)
+	VMOVUPD Z2, 64(DI)
+	VMOVUPD Z5, 64(R8)
+	VMOVUPD Z3, 128(DI)
+	VMOVUPD Z6, 128(R8)
 	VZEROUPPER
 	RET
 
@@ -6867,130 +8176,969 @@ row:
 	VZEROUPPER
 	RET
 
-// func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+// func across64AVX512x64(n int, x []float64, step int, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather64AVX512x64(SB), NOSPLIT, $0-64
+TEXT ·across64AVX512x64(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVQ         $0x7fffffffffffffff, SI
-	VMOVQ        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    192(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    256(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    320(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    384(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    448(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    192(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    256(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    320(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    384(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    448(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    192(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    256(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    320(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    384(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    448(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    192(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    256(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    320(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    384(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    448(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    192(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    256(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    320(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    384(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	VMOVUPD    448(CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z5, Z3, Z3
+	VADDPD     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    192(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    256(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    320(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    384(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    448(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    (CX), Z5
+	VANDPD     Z5, Z0, Z6
+	VMOVUPD    64(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    128(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    192(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    256(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    320(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    384(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    448(CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z7, Z5, Z5
+	VADDPD     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z7
+	VANDPD     Z7, Z0, Z8
+	VMOVUPD    64(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    128(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    192(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    256(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    320(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    384(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	VMOVUPD    448(CX), Z9
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z9, Z7, Z7
+	VADDPD     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPD  Z7, Z5, Z9
+	VUNPCKLPD  Z7, Z5, Z5
+	VADDPD     Z9, Z5, Z5
+	VUNPCKHPD  Z8, Z6, Z7
+	VUNPCKLPD  Z8, Z6, Z6
+	VADDPD     Z7, Z6, Z6
+	VSHUFF64X2 $0xdd, Z5, Z3, Z7
+	VSHUFF64X2 $0x88, Z5, Z3, Z3
+	VADDPD     Z7, Z3, Z3
+	VSHUFF64X2 $0xdd, Z6, Z4, Z5
+	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VADDPD     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPD     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPD     Z3, Z2, Z2
+	VADDPD     (BX), Z1, Z1
+	VMOVUPD    Z1, (BX)
+	ADDQ       $0x40, BX
+	VADDPD     (SI), Z2, Z2
+	VMOVUPD    Z2, (SI)
+	ADDQ       $0x40, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPD (CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  (BX), Z3, Z1
-	VADDPD  64(BX), Z4, Z2
-	VMOVUPD 64(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 128(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 192(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 256(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 320(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 384(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD 448(CX), Z3
-	VANDPD  Z3, Z0, Z4
-	VADDPD  Z3, Z1, Z1
-	VADDPD  Z4, Z2, Z2
-	VMOVUPD Z1, (BX)
-	VMOVUPD Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    192(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    256(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    320(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    384(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    448(CX), Z3
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z3, Z1, Z1
+	VADDPD     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPD     Z1, Z2, Z2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
-// func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
-// Requires: AVX
-TEXT ·fold64AVX512x8(SB), NOSPLIT, $0-80
-	MOVQ n+0(FP), AX
-	MOVQ parts_base+8(FP), CX
-	MOVQ value_base+32(FP), DX
-	MOVQ size_base+56(FP), BX
+// func both64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both64AVX512x64(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVQ         $0x7fffffffffffffff, R11
+	VMOVQ        R11, X0
+	VBROADCASTSD X0, Z0
+	VMOVUPD      (DI), Z1
+	VMOVUPD      (R8), Z9
+	VMOVUPD      64(DI), Z2
+	VMOVUPD      64(R8), Z10
+	VMOVUPD      128(DI), Z3
+	VMOVUPD      128(R8), Z11
+	VMOVUPD      192(DI), Z4
+	VMOVUPD      192(R8), Z12
+	VMOVUPD      256(DI), Z5
+	VMOVUPD      256(R8), Z13
+	VMOVUPD      320(DI), Z6
+	VMOVUPD      320(R8), Z14
+	VMOVUPD      384(DI), Z7
+	VMOVUPD      384(R8), Z15
+	VMOVUPD      448(DI), Z8
+	VMOVUPD      448(R8), Z16
 
-rows:
-	VMOVUPD    (CX), Y0
-	VADDPD     32(CX), Y0, Y0
-	VMOVUPD    128(CX), Y1
-	VADDPD     160(CX), Y1, Y1
-	VMOVUPD    256(CX), Y2
-	VADDPD     288(CX), Y2, Y2
-	VMOVUPD    384(CX), Y3
-	VADDPD     416(CX), Y3, Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, (DX)
-	VMOVUPD    512(CX), Y0
-	VADDPD     544(CX), Y0, Y0
-	VMOVUPD    640(CX), Y1
-	VADDPD     672(CX), Y1, Y1
-	VMOVUPD    768(CX), Y2
-	VADDPD     800(CX), Y2, Y2
-	VMOVUPD    896(CX), Y3
-	VADDPD     928(CX), Y3, Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, 32(DX)
-	ADDQ       $0x40, DX
-	VMOVUPD    64(CX), Y0
-	VADDPD     96(CX), Y0, Y0
-	VMOVUPD    192(CX), Y1
-	VADDPD     224(CX), Y1, Y1
-	VMOVUPD    320(CX), Y2
-	VADDPD     352(CX), Y2, Y2
-	VMOVUPD    448(CX), Y3
-	VADDPD     480(CX), Y3, Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, (BX)
-	VMOVUPD    576(CX), Y0
-	VADDPD     608(CX), Y0, Y0
-	VMOVUPD    704(CX), Y1
-	VADDPD     736(CX), Y1, Y1
-	VMOVUPD    832(CX), Y2
-	VADDPD     864(CX), Y2, Y2
-	VMOVUPD    960(CX), Y3
-	VADDPD     992(CX), Y3, Y3
-	VHADDPD    Y1, Y0, Y0
-	VHADDPD    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPD     Y2, Y0, Y0
-	VMOVUPD    Y0, 32(BX)
-	ADDQ       $0x40, BX
-	ADDQ       $0x00000400, CX
-	SUBQ       $0x08, AX
-	JNZ        rows
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPD      (CX), Z19
+	VANDPD       Z19, Z0, Z20
+	VBROADCASTSD (BX), Z17
+	VBROADCASTSD (SI), Z18
+	VFMADD231PD  Z19, Z17, Z1
+	VFMADD231PD  Z20, Z18, Z9
+	VMOVUPD      64(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z2
+	VFMADD231PD  Z22, Z18, Z10
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      128(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z3
+	VFMADD231PD  Z22, Z18, Z11
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      192(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z4
+	VFMADD231PD  Z22, Z18, Z12
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      256(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z5
+	VFMADD231PD  Z22, Z18, Z13
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      320(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z6
+	VFMADD231PD  Z22, Z18, Z14
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      384(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z7
+	VFMADD231PD  Z22, Z18, Z15
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      448(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z8
+	VFMADD231PD  Z22, Z18, Z16
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VBROADCASTSD 8(BX), Z17
+	VBROADCASTSD 8(SI), Z18
+	VFMADD231PD  Z21, Z17, Z1
+	VFMADD231PD  Z22, Z18, Z9
+	VMOVUPD      64(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z2
+	VFMADD231PD  Z24, Z18, Z10
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      128(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z3
+	VFMADD231PD  Z24, Z18, Z11
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      192(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z4
+	VFMADD231PD  Z24, Z18, Z12
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      256(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z5
+	VFMADD231PD  Z24, Z18, Z13
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      320(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z6
+	VFMADD231PD  Z24, Z18, Z14
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      384(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z7
+	VFMADD231PD  Z24, Z18, Z15
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      448(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z8
+	VFMADD231PD  Z24, Z18, Z16
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VUNPCKHPD    Z21, Z19, Z17
+	VUNPCKLPD    Z21, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VUNPCKHPD    Z22, Z20, Z17
+	VUNPCKLPD    Z22, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VMOVUPD      (CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VBROADCASTSD 16(BX), Z17
+	VBROADCASTSD 16(SI), Z18
+	VFMADD231PD  Z21, Z17, Z1
+	VFMADD231PD  Z22, Z18, Z9
+	VMOVUPD      64(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z2
+	VFMADD231PD  Z24, Z18, Z10
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      128(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z3
+	VFMADD231PD  Z24, Z18, Z11
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      192(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z4
+	VFMADD231PD  Z24, Z18, Z12
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      256(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z5
+	VFMADD231PD  Z24, Z18, Z13
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      320(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z6
+	VFMADD231PD  Z24, Z18, Z14
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      384(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z7
+	VFMADD231PD  Z24, Z18, Z15
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      448(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z8
+	VFMADD231PD  Z24, Z18, Z16
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VBROADCASTSD 24(BX), Z17
+	VBROADCASTSD 24(SI), Z18
+	VFMADD231PD  Z23, Z17, Z1
+	VFMADD231PD  Z24, Z18, Z9
+	VMOVUPD      64(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z2
+	VFMADD231PD  Z26, Z18, Z10
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      128(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z3
+	VFMADD231PD  Z26, Z18, Z11
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      192(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z4
+	VFMADD231PD  Z26, Z18, Z12
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      256(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z5
+	VFMADD231PD  Z26, Z18, Z13
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      320(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z6
+	VFMADD231PD  Z26, Z18, Z14
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      384(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z7
+	VFMADD231PD  Z26, Z18, Z15
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      448(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z8
+	VFMADD231PD  Z26, Z18, Z16
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VUNPCKHPD    Z23, Z21, Z17
+	VUNPCKLPD    Z23, Z21, Z21
+	VADDPD       Z17, Z21, Z21
+	VUNPCKHPD    Z24, Z22, Z17
+	VUNPCKLPD    Z24, Z22, Z22
+	VADDPD       Z17, Z22, Z22
+	VSHUFF64X2   $0xdd, Z21, Z19, Z17
+	VSHUFF64X2   $0x88, Z21, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z22, Z20, Z17
+	VSHUFF64X2   $0x88, Z22, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VMOVUPD      (CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VBROADCASTSD 32(BX), Z17
+	VBROADCASTSD 32(SI), Z18
+	VFMADD231PD  Z21, Z17, Z1
+	VFMADD231PD  Z22, Z18, Z9
+	VMOVUPD      64(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z2
+	VFMADD231PD  Z24, Z18, Z10
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      128(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z3
+	VFMADD231PD  Z24, Z18, Z11
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      192(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z4
+	VFMADD231PD  Z24, Z18, Z12
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      256(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z5
+	VFMADD231PD  Z24, Z18, Z13
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      320(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z6
+	VFMADD231PD  Z24, Z18, Z14
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      384(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z7
+	VFMADD231PD  Z24, Z18, Z15
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VMOVUPD      448(CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VFMADD231PD  Z23, Z17, Z8
+	VFMADD231PD  Z24, Z18, Z16
+	VADDPD       Z23, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VBROADCASTSD 40(BX), Z17
+	VBROADCASTSD 40(SI), Z18
+	VFMADD231PD  Z23, Z17, Z1
+	VFMADD231PD  Z24, Z18, Z9
+	VMOVUPD      64(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z2
+	VFMADD231PD  Z26, Z18, Z10
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      128(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z3
+	VFMADD231PD  Z26, Z18, Z11
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      192(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z4
+	VFMADD231PD  Z26, Z18, Z12
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      256(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z5
+	VFMADD231PD  Z26, Z18, Z13
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      320(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z6
+	VFMADD231PD  Z26, Z18, Z14
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      384(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z7
+	VFMADD231PD  Z26, Z18, Z15
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      448(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z8
+	VFMADD231PD  Z26, Z18, Z16
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VUNPCKHPD    Z23, Z21, Z17
+	VUNPCKLPD    Z23, Z21, Z21
+	VADDPD       Z17, Z21, Z21
+	VUNPCKHPD    Z24, Z22, Z17
+	VUNPCKLPD    Z24, Z22, Z22
+	VADDPD       Z17, Z22, Z22
+	VMOVUPD      (CX), Z23
+	VANDPD       Z23, Z0, Z24
+	VBROADCASTSD 48(BX), Z17
+	VBROADCASTSD 48(SI), Z18
+	VFMADD231PD  Z23, Z17, Z1
+	VFMADD231PD  Z24, Z18, Z9
+	VMOVUPD      64(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z2
+	VFMADD231PD  Z26, Z18, Z10
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      128(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z3
+	VFMADD231PD  Z26, Z18, Z11
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      192(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z4
+	VFMADD231PD  Z26, Z18, Z12
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      256(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z5
+	VFMADD231PD  Z26, Z18, Z13
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      320(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z6
+	VFMADD231PD  Z26, Z18, Z14
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      384(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z7
+	VFMADD231PD  Z26, Z18, Z15
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VMOVUPD      448(CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VFMADD231PD  Z25, Z17, Z8
+	VFMADD231PD  Z26, Z18, Z16
+	VADDPD       Z25, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z25
+	VANDPD       Z25, Z0, Z26
+	VBROADCASTSD 56(BX), Z17
+	VBROADCASTSD 56(SI), Z18
+	VFMADD231PD  Z25, Z17, Z1
+	VFMADD231PD  Z26, Z18, Z9
+	VMOVUPD      64(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z2
+	VFMADD231PD  Z28, Z18, Z10
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      128(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z3
+	VFMADD231PD  Z28, Z18, Z11
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      192(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z4
+	VFMADD231PD  Z28, Z18, Z12
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      256(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z5
+	VFMADD231PD  Z28, Z18, Z13
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      320(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z6
+	VFMADD231PD  Z28, Z18, Z14
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      384(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z7
+	VFMADD231PD  Z28, Z18, Z15
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VMOVUPD      448(CX), Z27
+	VANDPD       Z27, Z0, Z28
+	VFMADD231PD  Z27, Z17, Z8
+	VFMADD231PD  Z28, Z18, Z16
+	VADDPD       Z27, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	ADDQ         DX, CX
+	VUNPCKHPD    Z25, Z23, Z17
+	VUNPCKLPD    Z25, Z23, Z23
+	VADDPD       Z17, Z23, Z23
+	VUNPCKHPD    Z26, Z24, Z17
+	VUNPCKLPD    Z26, Z24, Z24
+	VADDPD       Z17, Z24, Z24
+	VSHUFF64X2   $0xdd, Z23, Z21, Z17
+	VSHUFF64X2   $0x88, Z23, Z21, Z21
+	VADDPD       Z17, Z21, Z21
+	VSHUFF64X2   $0xdd, Z24, Z22, Z17
+	VSHUFF64X2   $0x88, Z24, Z22, Z22
+	VADDPD       Z17, Z22, Z22
+	VSHUFF64X2   $0xdd, Z21, Z19, Z17
+	VSHUFF64X2   $0x88, Z21, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z22, Z20, Z17
+	VSHUFF64X2   $0x88, Z22, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VADDPD       (R9), Z19, Z19
+	VMOVUPD      Z19, (R9)
+	ADDQ         $0x40, R9
+	VADDPD       (R10), Z20, Z20
+	VMOVUPD      Z20, (R10)
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Z19
+	VANDPD       Z19, Z0, Z20
+	VBROADCASTSD (BX), Z17
+	VBROADCASTSD (SI), Z18
+	VFMADD231PD  Z19, Z17, Z1
+	VFMADD231PD  Z20, Z18, Z9
+	VMOVUPD      64(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z2
+	VFMADD231PD  Z22, Z18, Z10
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      128(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z3
+	VFMADD231PD  Z22, Z18, Z11
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      192(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z4
+	VFMADD231PD  Z22, Z18, Z12
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      256(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z5
+	VFMADD231PD  Z22, Z18, Z13
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      320(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z6
+	VFMADD231PD  Z22, Z18, Z14
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      384(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z7
+	VFMADD231PD  Z22, Z18, Z15
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VMOVUPD      448(CX), Z21
+	VANDPD       Z21, Z0, Z22
+	VFMADD231PD  Z21, Z17, Z8
+	VFMADD231PD  Z22, Z18, Z16
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	ADDQ         DX, CX
+	VUNPCKHPD    Z19, Z19, Z17
+	VUNPCKLPD    Z19, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z19, Z19, Z17
+	VSHUFF64X2   $0x88, Z19, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z19, Z19, Z17
+	VSHUFF64X2   $0x88, Z19, Z19, Z19
+	VADDPD       Z17, Z19, Z19
+	VADDSD       (R9), X19, X19
+	VMOVSD       X19, (R9)
+	ADDQ         $0x08, R9
+	VUNPCKHPD    Z20, Z20, Z17
+	VUNPCKLPD    Z20, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VSHUFF64X2   $0xdd, Z20, Z20, Z17
+	VSHUFF64X2   $0x88, Z20, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VSHUFF64X2   $0xdd, Z20, Z20, Z17
+	VSHUFF64X2   $0x88, Z20, Z20, Z20
+	VADDPD       Z17, Z20, Z20
+	VADDSD       (R10), X20, X20
+	VMOVSD       X20, (R10)
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Z1, (DI)
+	VMOVUPD Z9, (R8)
+	VMOVUPD Z2, 64(DI)
+	VMOVUPD Z10, 64(R8)
+	VMOVUPD Z3, 128(DI)
+	VMOVUPD Z11, 128(R8)
+	VMOVUPD Z4, 192(DI)
+	VMOVUPD Z12, 192(R8)
+	VMOVUPD Z5, 256(DI)
+	VMOVUPD Z13, 256(R8)
+	VMOVUPD Z6, 320(DI)
+	VMOVUPD Z14, 320(R8)
+	VMOVUPD Z7, 384(DI)
+	VMOVUPD Z15, 384(R8)
+	VMOVUPD Z8, 448(DI)
+	VMOVUPD Z16, 448(R8)
 	VZEROUPPER
 	RET
 
@@ -13349,42 +15497,247 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
+// func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·sumRowsB32AVX512(SB), NOSPLIT, $0-88
+TEXT ·sumRowsB32AVX512(SB), NOSPLIT, $0-112
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         src_base+32(FP), DX
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x02, BX
-	MOVQ         parts_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
+	MOVQ         value_base+64(FP), SI
+	MOVQ         size_base+88(FP), DI
+	MOVL         $0x7fffffff, R8
+	VMOVD        R8, X0
 	VBROADCASTSS X0, Z0
 
-depth:
-	VMOVUPS (DX), Z3
-	VMOVUPS Z3, (CX)
-	VANDPS  Z3, Z0, Z4
-	VADDPS  (SI), Z3, Z1
-	VADDPS  64(SI), Z4, Z2
-	VMOVUPS 64(DX), Z3
-	VMOVUPS Z3, 64(CX)
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 128(DX), Z3
-	VMOVUPS Z3, 128(CX)
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS Z1, (SI)
-	VMOVUPS Z2, 64(SI)
-	ADDQ    BX, DX
-	ADDQ    $0x000000c0, CX
-	ADDQ    $0x80, SI
-	DECQ    AX
-	JNZ     depth
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (DX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    Z1, (CX)
+	VMOVUPS    64(DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 64(CX)
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 128(CX)
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 192(CX)
+	VMOVUPS    64(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 256(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 320(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VUNPCKHPS  Z3, Z1, Z5
+	VUNPCKLPS  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPS  Z4, Z2, Z3
+	VUNPCKLPS  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 384(CX)
+	VMOVUPS    64(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 448(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 512(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 576(CX)
+	VMOVUPS    64(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 640(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 704(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 768(CX)
+	VMOVUPS    64(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 832(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 896(CX)
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 960(CX)
+	VMOVUPS    64(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 1024(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 1088(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    (DX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    Z5, 1152(CX)
+	VMOVUPS    64(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 1216(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 1280(CX)
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    Z7, 1344(CX)
+	VMOVUPS    64(DX), Z9
+	VANDPS     Z9, Z0, Z10
+	VMOVUPS    Z9, 1408(CX)
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    128(DX), Z9
+	VANDPS     Z9, Z0, Z10
+	VMOVUPS    Z9, 1472(CX)
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	ADDQ       BX, DX
+	VUNPCKHPS  Z7, Z5, Z9
+	VUNPCKLPS  Z7, Z5, Z5
+	VADDPS     Z9, Z5, Z5
+	VUNPCKHPS  Z8, Z6, Z7
+	VUNPCKLPS  Z8, Z6, Z6
+	VADDPS     Z7, Z6, Z6
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDPS     (SI), Y1, Y1
+	VMOVUPS    Y1, (SI)
+	ADDQ       $0x20, SI
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDPS     (DI), Y2, Y2
+	VMOVUPS    Y2, (DI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000600, CX
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS    (DX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    Z1, (CX)
+	VMOVUPS    64(DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 64(CX)
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(DX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    Z3, 128(CX)
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       BX, DX
+	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDSS     (SI), X1, X1
+	VMOVSS     X1, (SI)
+	ADDQ       $0x04, SI
+	VUNPCKHPS  Z2, Z2, Z1
+	VUNPCKLPS  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDSS     (DI), X2, X2
+	VMOVSS     X2, (DI)
+	ADDQ       $0x04, DI
+	ADDQ       $0x000000c0, CX
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -13616,29 +15969,335 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+// func across32AVX512x16(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x16(SB), NOSPLIT, $0-64
+TEXT ·across32AVX512x16(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z1, Z5
+	VUNPCKLPS  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPS  Z4, Z2, Z3
+	VUNPCKLPS  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z7
+	VANDPS     Z7, Z0, Z8
+	ADDQ       DX, CX
+	VUNPCKHPS  Z7, Z5, Z9
+	VUNPCKLPS  Z7, Z5, Z5
+	VADDPS     Z9, Z5, Z5
+	VUNPCKHPS  Z8, Z6, Z7
+	VUNPCKLPS  Z8, Z6, Z6
+	VADDPS     Z7, Z6, Z6
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Z1
-	VANDPS  Z1, Z0, Z2
-	VADDPS  (BX), Z1, Z1
-	VADDPS  64(BX), Z2, Z2
-	VMOVUPS Z1, (BX)
-	VMOVUPS Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Z2, Z2, Z1
+	VUNPCKLPS  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both32AVX512x16(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z1
+	VMOVUPS      (R8), Z2
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Z5
+	VANDPS       Z5, Z0, Z6
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z5, Z3, Z1
+	VFMADD231PS  Z6, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z7
+	VANDPS       Z7, Z0, Z8
+	VBROADCASTSS 4(BX), Z3
+	VBROADCASTSS 4(SI), Z4
+	VFMADD231PS  Z7, Z3, Z1
+	VFMADD231PS  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPS    Z7, Z5, Z3
+	VUNPCKLPS    Z7, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VUNPCKHPS    Z8, Z6, Z3
+	VUNPCKLPS    Z8, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VMOVUPS      (CX), Z7
+	VANDPS       Z7, Z0, Z8
+	VBROADCASTSS 8(BX), Z3
+	VBROADCASTSS 8(SI), Z4
+	VFMADD231PS  Z7, Z3, Z1
+	VFMADD231PS  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 12(BX), Z3
+	VBROADCASTSS 12(SI), Z4
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPS    Z9, Z7, Z3
+	VUNPCKLPS    Z9, Z7, Z7
+	VADDPS       Z3, Z7, Z7
+	VUNPCKHPS    Z10, Z8, Z3
+	VUNPCKLPS    Z10, Z8, Z8
+	VADDPS       Z3, Z8, Z8
+	VUNPCKHPD    Z7, Z5, Z3
+	VUNPCKLPD    Z7, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VUNPCKHPD    Z8, Z6, Z3
+	VUNPCKLPD    Z8, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VMOVUPS      (CX), Z7
+	VANDPS       Z7, Z0, Z8
+	VBROADCASTSS 16(BX), Z3
+	VBROADCASTSS 16(SI), Z4
+	VFMADD231PS  Z7, Z3, Z1
+	VFMADD231PS  Z8, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 20(BX), Z3
+	VBROADCASTSS 20(SI), Z4
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPS    Z9, Z7, Z3
+	VUNPCKLPS    Z9, Z7, Z7
+	VADDPS       Z3, Z7, Z7
+	VUNPCKHPS    Z10, Z8, Z3
+	VUNPCKLPS    Z10, Z8, Z8
+	VADDPS       Z3, Z8, Z8
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 24(BX), Z3
+	VBROADCASTSS 24(SI), Z4
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z4, Z2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 28(BX), Z3
+	VBROADCASTSS 28(SI), Z4
+	VFMADD231PS  Z11, Z3, Z1
+	VFMADD231PS  Z12, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPS    Z11, Z9, Z3
+	VUNPCKLPS    Z11, Z9, Z9
+	VADDPS       Z3, Z9, Z9
+	VUNPCKHPS    Z12, Z10, Z3
+	VUNPCKLPS    Z12, Z10, Z10
+	VADDPS       Z3, Z10, Z10
+	VUNPCKHPD    Z9, Z7, Z3
+	VUNPCKLPD    Z9, Z7, Z7
+	VADDPS       Z3, Z7, Z7
+	VUNPCKHPD    Z10, Z8, Z3
+	VUNPCKLPD    Z10, Z8, Z8
+	VADDPS       Z3, Z8, Z8
+	VSHUFF64X2   $0xdd, Z7, Z5, Z3
+	VSHUFF64X2   $0x88, Z7, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z8, Z6, Z3
+	VSHUFF64X2   $0x88, Z8, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z5, Z5, Z3
+	VSHUFF64X2   $0x88, Z5, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VADDPS       (R9), Y5, Y5
+	VMOVUPS      Y5, (R9)
+	ADDQ         $0x20, R9
+	VSHUFF64X2   $0xdd, Z6, Z6, Z3
+	VSHUFF64X2   $0x88, Z6, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VADDPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Z5
+	VANDPS       Z5, Z0, Z6
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z5, Z3, Z1
+	VFMADD231PS  Z6, Z4, Z2
+	ADDQ         DX, CX
+	VUNPCKHPS    Z5, Z5, Z3
+	VUNPCKLPS    Z5, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VUNPCKHPD    Z5, Z5, Z3
+	VUNPCKLPD    Z5, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z5, Z3
+	VSHUFF64X2   $0x88, Z5, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z5, Z3
+	VSHUFF64X2   $0x88, Z5, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VADDSS       (R9), X5, X5
+	VMOVSS       X5, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Z6, Z6, Z3
+	VUNPCKLPS    Z6, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VUNPCKHPD    Z6, Z6, Z3
+	VUNPCKLPD    Z6, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z6, Z6, Z3
+	VSHUFF64X2   $0x88, Z6, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z6, Z6, Z3
+	VSHUFF64X2   $0x88, Z6, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VADDSS       (R10), X6, X6
+	VMOVSS       X6, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Z1, (DI)
+	VMOVUPS Z2, (R8)
 	VZEROUPPER
 	RET
 
@@ -13730,33 +16389,429 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x32(n int, x []float32, step int, dst []float32)
+// func across32AVX512x32(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x32(SB), NOSPLIT, $0-64
+TEXT ·across32AVX512x32(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z1, Z5
+	VUNPCKLPS  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPS  Z4, Z2, Z3
+	VUNPCKLPS  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    64(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPS  Z7, Z5, Z9
+	VUNPCKLPS  Z7, Z5, Z5
+	VADDPS     Z9, Z5, Z5
+	VUNPCKHPS  Z8, Z6, Z7
+	VUNPCKLPS  Z8, Z6, Z6
+	VADDPS     Z7, Z6, Z6
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  (BX), Z3, Z1
-	VADDPS  64(BX), Z4, Z2
-	VMOVUPS 64(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS Z1, (BX)
-	VMOVUPS Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Z2, Z2, Z1
+	VUNPCKLPS  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both32AVX512x32(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z1
+	VMOVUPS      (R8), Z3
+	VMOVUPS      64(DI), Z2
+	VMOVUPS      64(R8), Z4
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Z7
+	VANDPS       Z7, Z0, Z8
+	VBROADCASTSS (BX), Z5
+	VBROADCASTSS (SI), Z6
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z3
+	VMOVUPS      64(CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VFMADD231PS  Z9, Z5, Z2
+	VFMADD231PS  Z10, Z6, Z4
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 4(BX), Z5
+	VBROADCASTSS 4(SI), Z6
+	VFMADD231PS  Z9, Z5, Z1
+	VFMADD231PS  Z10, Z6, Z3
+	VMOVUPS      64(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z5, Z2
+	VFMADD231PS  Z12, Z6, Z4
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VUNPCKHPS    Z9, Z7, Z5
+	VUNPCKLPS    Z9, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VUNPCKHPS    Z10, Z8, Z5
+	VUNPCKLPS    Z10, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 8(BX), Z5
+	VBROADCASTSS 8(SI), Z6
+	VFMADD231PS  Z9, Z5, Z1
+	VFMADD231PS  Z10, Z6, Z3
+	VMOVUPS      64(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z5, Z2
+	VFMADD231PS  Z12, Z6, Z4
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 12(BX), Z5
+	VBROADCASTSS 12(SI), Z6
+	VFMADD231PS  Z11, Z5, Z1
+	VFMADD231PS  Z12, Z6, Z3
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z5, Z2
+	VFMADD231PS  Z14, Z6, Z4
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPS    Z11, Z9, Z5
+	VUNPCKLPS    Z11, Z9, Z9
+	VADDPS       Z5, Z9, Z9
+	VUNPCKHPS    Z12, Z10, Z5
+	VUNPCKLPS    Z12, Z10, Z10
+	VADDPS       Z5, Z10, Z10
+	VUNPCKHPD    Z9, Z7, Z5
+	VUNPCKLPD    Z9, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VUNPCKHPD    Z10, Z8, Z5
+	VUNPCKLPD    Z10, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS 16(BX), Z5
+	VBROADCASTSS 16(SI), Z6
+	VFMADD231PS  Z9, Z5, Z1
+	VFMADD231PS  Z10, Z6, Z3
+	VMOVUPS      64(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z5, Z2
+	VFMADD231PS  Z12, Z6, Z4
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 20(BX), Z5
+	VBROADCASTSS 20(SI), Z6
+	VFMADD231PS  Z11, Z5, Z1
+	VFMADD231PS  Z12, Z6, Z3
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z5, Z2
+	VFMADD231PS  Z14, Z6, Z4
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPS    Z11, Z9, Z5
+	VUNPCKLPS    Z11, Z9, Z9
+	VADDPS       Z5, Z9, Z9
+	VUNPCKHPS    Z12, Z10, Z5
+	VUNPCKLPS    Z12, Z10, Z10
+	VADDPS       Z5, Z10, Z10
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 24(BX), Z5
+	VBROADCASTSS 24(SI), Z6
+	VFMADD231PS  Z11, Z5, Z1
+	VFMADD231PS  Z12, Z6, Z3
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z5, Z2
+	VFMADD231PS  Z14, Z6, Z4
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VBROADCASTSS 28(BX), Z5
+	VBROADCASTSS 28(SI), Z6
+	VFMADD231PS  Z13, Z5, Z1
+	VFMADD231PS  Z14, Z6, Z3
+	VMOVUPS      64(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z5, Z2
+	VFMADD231PS  Z16, Z6, Z4
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPS    Z13, Z11, Z5
+	VUNPCKLPS    Z13, Z11, Z11
+	VADDPS       Z5, Z11, Z11
+	VUNPCKHPS    Z14, Z12, Z5
+	VUNPCKLPS    Z14, Z12, Z12
+	VADDPS       Z5, Z12, Z12
+	VUNPCKHPD    Z11, Z9, Z5
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPS       Z5, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z5
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPS       Z5, Z10, Z10
+	VSHUFF64X2   $0xdd, Z9, Z7, Z5
+	VSHUFF64X2   $0x88, Z9, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z10, Z8, Z5
+	VSHUFF64X2   $0x88, Z10, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VSHUFF64X2   $0xdd, Z7, Z7, Z5
+	VSHUFF64X2   $0x88, Z7, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VADDPS       (R9), Y7, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         $0x20, R9
+	VSHUFF64X2   $0xdd, Z8, Z8, Z5
+	VSHUFF64X2   $0x88, Z8, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VADDPS       (R10), Y8, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Z7
+	VANDPS       Z7, Z0, Z8
+	VBROADCASTSS (BX), Z5
+	VBROADCASTSS (SI), Z6
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z3
+	VMOVUPS      64(CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VFMADD231PS  Z9, Z5, Z2
+	VFMADD231PS  Z10, Z6, Z4
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	ADDQ         DX, CX
+	VUNPCKHPS    Z7, Z7, Z5
+	VUNPCKLPS    Z7, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VUNPCKHPD    Z7, Z7, Z5
+	VUNPCKLPD    Z7, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z7, Z7, Z5
+	VSHUFF64X2   $0x88, Z7, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VSHUFF64X2   $0xdd, Z7, Z7, Z5
+	VSHUFF64X2   $0x88, Z7, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VADDSS       (R9), X7, X7
+	VMOVSS       X7, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Z8, Z8, Z5
+	VUNPCKLPS    Z8, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VUNPCKHPD    Z8, Z8, Z5
+	VUNPCKLPD    Z8, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VSHUFF64X2   $0xdd, Z8, Z8, Z5
+	VSHUFF64X2   $0x88, Z8, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VSHUFF64X2   $0xdd, Z8, Z8, Z5
+	VSHUFF64X2   $0x88, Z8, Z8, Z8
+	VADDPS       Z5, Z8, Z8
+	VADDSS       (R10), X8, X8
+	VMOVSS       X8, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Z1, (DI)
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS Z4, 64(R8)
 	VZEROUPPER
 	RET
 
@@ -13810,37 +16865,523 @@ row:
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+// func across32AVX512x48(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x48(SB), NOSPLIT, $0-64
+TEXT ·across32AVX512x48(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z1, Z5
+	VUNPCKLPS  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPS  Z4, Z2, Z3
+	VUNPCKLPS  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    64(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    128(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPS  Z7, Z5, Z9
+	VUNPCKLPS  Z7, Z5, Z5
+	VADDPS     Z9, Z5, Z5
+	VUNPCKHPS  Z8, Z6, Z7
+	VUNPCKLPS  Z8, Z6, Z6
+	VADDPS     Z7, Z6, Z6
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  (BX), Z3, Z1
-	VADDPS  64(BX), Z4, Z2
-	VMOVUPS 64(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 128(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS Z1, (BX)
-	VMOVUPS Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Z2, Z2, Z1
+	VUNPCKLPS  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both32AVX512x48(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z1
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(DI), Z2
+	VMOVUPS      64(R8), Z5
+	VMOVUPS      128(DI), Z3
+	VMOVUPS      128(R8), Z6
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS (BX), Z7
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z9, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z4
+	VMOVUPS      64(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z7, Z2
+	VFMADD231PS  Z12, Z8, Z5
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VMOVUPS      128(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z7, Z3
+	VFMADD231PS  Z12, Z8, Z6
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 4(BX), Z7
+	VBROADCASTSS 4(SI), Z8
+	VFMADD231PS  Z11, Z7, Z1
+	VFMADD231PS  Z12, Z8, Z4
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z2
+	VFMADD231PS  Z14, Z8, Z5
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VMOVUPS      128(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z3
+	VFMADD231PS  Z14, Z8, Z6
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VUNPCKHPS    Z11, Z9, Z7
+	VUNPCKLPS    Z11, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VUNPCKHPS    Z12, Z10, Z7
+	VUNPCKLPS    Z12, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 8(BX), Z7
+	VBROADCASTSS 8(SI), Z8
+	VFMADD231PS  Z11, Z7, Z1
+	VFMADD231PS  Z12, Z8, Z4
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z2
+	VFMADD231PS  Z14, Z8, Z5
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VMOVUPS      128(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z3
+	VFMADD231PS  Z14, Z8, Z6
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VBROADCASTSS 12(BX), Z7
+	VBROADCASTSS 12(SI), Z8
+	VFMADD231PS  Z13, Z7, Z1
+	VFMADD231PS  Z14, Z8, Z4
+	VMOVUPS      64(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z2
+	VFMADD231PS  Z16, Z8, Z5
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VMOVUPS      128(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z3
+	VFMADD231PS  Z16, Z8, Z6
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPS    Z13, Z11, Z7
+	VUNPCKLPS    Z13, Z11, Z11
+	VADDPS       Z7, Z11, Z11
+	VUNPCKHPS    Z14, Z12, Z7
+	VUNPCKLPS    Z14, Z12, Z12
+	VADDPS       Z7, Z12, Z12
+	VUNPCKHPD    Z11, Z9, Z7
+	VUNPCKLPD    Z11, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VUNPCKHPD    Z12, Z10, Z7
+	VUNPCKLPD    Z12, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VMOVUPS      (CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VBROADCASTSS 16(BX), Z7
+	VBROADCASTSS 16(SI), Z8
+	VFMADD231PS  Z11, Z7, Z1
+	VFMADD231PS  Z12, Z8, Z4
+	VMOVUPS      64(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z2
+	VFMADD231PS  Z14, Z8, Z5
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VMOVUPS      128(CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VFMADD231PS  Z13, Z7, Z3
+	VFMADD231PS  Z14, Z8, Z6
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VBROADCASTSS 20(BX), Z7
+	VBROADCASTSS 20(SI), Z8
+	VFMADD231PS  Z13, Z7, Z1
+	VFMADD231PS  Z14, Z8, Z4
+	VMOVUPS      64(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z2
+	VFMADD231PS  Z16, Z8, Z5
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VMOVUPS      128(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z3
+	VFMADD231PS  Z16, Z8, Z6
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VUNPCKHPS    Z13, Z11, Z7
+	VUNPCKLPS    Z13, Z11, Z11
+	VADDPS       Z7, Z11, Z11
+	VUNPCKHPS    Z14, Z12, Z7
+	VUNPCKLPS    Z14, Z12, Z12
+	VADDPS       Z7, Z12, Z12
+	VMOVUPS      (CX), Z13
+	VANDPS       Z13, Z0, Z14
+	VBROADCASTSS 24(BX), Z7
+	VBROADCASTSS 24(SI), Z8
+	VFMADD231PS  Z13, Z7, Z1
+	VFMADD231PS  Z14, Z8, Z4
+	VMOVUPS      64(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z2
+	VFMADD231PS  Z16, Z8, Z5
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VMOVUPS      128(CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VFMADD231PS  Z15, Z7, Z3
+	VFMADD231PS  Z16, Z8, Z6
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z15
+	VANDPS       Z15, Z0, Z16
+	VBROADCASTSS 28(BX), Z7
+	VBROADCASTSS 28(SI), Z8
+	VFMADD231PS  Z15, Z7, Z1
+	VFMADD231PS  Z16, Z8, Z4
+	VMOVUPS      64(CX), Z17
+	VANDPS       Z17, Z0, Z18
+	VFMADD231PS  Z17, Z7, Z2
+	VFMADD231PS  Z18, Z8, Z5
+	VADDPS       Z17, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VMOVUPS      128(CX), Z17
+	VANDPS       Z17, Z0, Z18
+	VFMADD231PS  Z17, Z7, Z3
+	VFMADD231PS  Z18, Z8, Z6
+	VADDPS       Z17, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	ADDQ         DX, CX
+	VUNPCKHPS    Z15, Z13, Z7
+	VUNPCKLPS    Z15, Z13, Z13
+	VADDPS       Z7, Z13, Z13
+	VUNPCKHPS    Z16, Z14, Z7
+	VUNPCKLPS    Z16, Z14, Z14
+	VADDPS       Z7, Z14, Z14
+	VUNPCKHPD    Z13, Z11, Z7
+	VUNPCKLPD    Z13, Z11, Z11
+	VADDPS       Z7, Z11, Z11
+	VUNPCKHPD    Z14, Z12, Z7
+	VUNPCKLPD    Z14, Z12, Z12
+	VADDPS       Z7, Z12, Z12
+	VSHUFF64X2   $0xdd, Z11, Z9, Z7
+	VSHUFF64X2   $0x88, Z11, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z7
+	VSHUFF64X2   $0x88, Z12, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VADDPS       (R9), Y9, Y9
+	VMOVUPS      Y9, (R9)
+	ADDQ         $0x20, R9
+	VSHUFF64X2   $0xdd, Z10, Z10, Z7
+	VSHUFF64X2   $0x88, Z10, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VADDPS       (R10), Y10, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z0, Z10
+	VBROADCASTSS (BX), Z7
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z9, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z4
+	VMOVUPS      64(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z7, Z2
+	VFMADD231PS  Z12, Z8, Z5
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VMOVUPS      128(CX), Z11
+	VANDPS       Z11, Z0, Z12
+	VFMADD231PS  Z11, Z7, Z3
+	VFMADD231PS  Z12, Z8, Z6
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	ADDQ         DX, CX
+	VUNPCKHPS    Z9, Z9, Z7
+	VUNPCKLPS    Z9, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VUNPCKHPD    Z9, Z9, Z7
+	VUNPCKLPD    Z9, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z7, Z9, Z9
+	VADDSS       (R9), X9, X9
+	VMOVSS       X9, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Z10, Z10, Z7
+	VUNPCKLPS    Z10, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VUNPCKHPD    Z10, Z10, Z7
+	VUNPCKLPD    Z10, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z10, Z7
+	VSHUFF64X2   $0x88, Z10, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z10, Z7
+	VSHUFF64X2   $0x88, Z10, Z10, Z10
+	VADDPS       Z7, Z10, Z10
+	VADDSS       (R10), X10, X10
+	VMOVSS       X10, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Z1, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS Z5, 64(R8)
+	VMOVUPS Z3, 128(DI)
+	VMOVUPS Z6, 128(R8)
 	VZEROUPPER
 	RET
 
@@ -13938,29 +17479,311 @@ done:
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+// func across32AVX512x8(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX2
-TEXT ·gather32AVX512x8(SB), NOSPLIT, $0-64
+TEXT ·across32AVX512x8(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Y0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VUNPCKHPS  Y3, Y1, Y5
+	VUNPCKLPS  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPS  Y4, Y2, Y3
+	VUNPCKLPS  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VANDPS     Y5, Y0, Y6
+	ADDQ       DX, CX
+	VUNPCKHPS  Y5, Y3, Y7
+	VUNPCKLPS  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPS  Y6, Y4, Y5
+	VUNPCKLPS  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VUNPCKHPD  Y3, Y1, Y5
+	VUNPCKLPD  Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VUNPCKHPD  Y4, Y2, Y3
+	VUNPCKLPD  Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VANDPS     Y5, Y0, Y6
+	ADDQ       DX, CX
+	VUNPCKHPS  Y5, Y3, Y7
+	VUNPCKLPS  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPS  Y6, Y4, Y5
+	VUNPCKLPS  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VMOVUPS    (CX), Y5
+	VANDPS     Y5, Y0, Y6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y7
+	VANDPS     Y7, Y0, Y8
+	ADDQ       DX, CX
+	VUNPCKHPS  Y7, Y5, Y9
+	VUNPCKLPS  Y7, Y5, Y5
+	VADDPS     Y9, Y5, Y5
+	VUNPCKHPS  Y8, Y6, Y7
+	VUNPCKLPS  Y8, Y6, Y6
+	VADDPS     Y7, Y6, Y6
+	VUNPCKHPD  Y5, Y3, Y7
+	VUNPCKLPD  Y5, Y3, Y3
+	VADDPS     Y7, Y3, Y3
+	VUNPCKHPD  Y6, Y4, Y5
+	VUNPCKLPD  Y6, Y4, Y4
+	VADDPS     Y5, Y4, Y4
+	VPERM2F128 $0x31, Y3, Y1, Y5
+	VPERM2F128 $0x20, Y3, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VPERM2F128 $0x31, Y4, Y2, Y3
+	VPERM2F128 $0x20, Y4, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Y1
-	VANDPS  Y1, Y0, Y2
-	VADDPS  (BX), Y1, Y1
-	VADDPS  32(BX), Y2, Y2
-	VMOVUPS Y1, (BX)
-	VMOVUPS Y2, 32(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x40, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Y1
+	VANDPS     Y1, Y0, Y2
+	ADDQ       DX, CX
+	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKLPS  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKLPD  Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y3
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Y2, Y2, Y1
+	VUNPCKLPS  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VUNPCKHPD  Y2, Y2, Y1
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y1
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·both32AVX512x8(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (DI), Y1
+	VMOVUPS      (R8), Y2
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Y5
+	VANDPS       Y5, Y0, Y6
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y3, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS 4(BX), Y3
+	VBROADCASTSS 4(SI), Y4
+	VFMADD231PS  Y7, Y3, Y1
+	VFMADD231PS  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y7, Y5, Y3
+	VUNPCKLPS    Y7, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPS    Y8, Y6, Y3
+	VUNPCKLPS    Y8, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS 8(BX), Y3
+	VBROADCASTSS 8(SI), Y4
+	VFMADD231PS  Y7, Y3, Y1
+	VFMADD231PS  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 12(BX), Y3
+	VBROADCASTSS 12(SI), Y4
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y9, Y7, Y3
+	VUNPCKLPS    Y9, Y7, Y7
+	VADDPS       Y3, Y7, Y7
+	VUNPCKHPS    Y10, Y8, Y3
+	VUNPCKLPS    Y10, Y8, Y8
+	VADDPS       Y3, Y8, Y8
+	VUNPCKHPD    Y7, Y5, Y3
+	VUNPCKLPD    Y7, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPD    Y8, Y6, Y3
+	VUNPCKLPD    Y8, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      (CX), Y7
+	VANDPS       Y7, Y0, Y8
+	VBROADCASTSS 16(BX), Y3
+	VBROADCASTSS 16(SI), Y4
+	VFMADD231PS  Y7, Y3, Y1
+	VFMADD231PS  Y8, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 20(BX), Y3
+	VBROADCASTSS 20(SI), Y4
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y9, Y7, Y3
+	VUNPCKLPS    Y9, Y7, Y7
+	VADDPS       Y3, Y7, Y7
+	VUNPCKHPS    Y10, Y8, Y3
+	VUNPCKLPS    Y10, Y8, Y8
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      (CX), Y9
+	VANDPS       Y9, Y0, Y10
+	VBROADCASTSS 24(BX), Y3
+	VBROADCASTSS 24(SI), Y4
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y4, Y2
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y11
+	VANDPS       Y11, Y0, Y12
+	VBROADCASTSS 28(BX), Y3
+	VBROADCASTSS 28(SI), Y4
+	VFMADD231PS  Y11, Y3, Y1
+	VFMADD231PS  Y12, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y11, Y9, Y3
+	VUNPCKLPS    Y11, Y9, Y9
+	VADDPS       Y3, Y9, Y9
+	VUNPCKHPS    Y12, Y10, Y3
+	VUNPCKLPS    Y12, Y10, Y10
+	VADDPS       Y3, Y10, Y10
+	VUNPCKHPD    Y9, Y7, Y3
+	VUNPCKLPD    Y9, Y7, Y7
+	VADDPS       Y3, Y7, Y7
+	VUNPCKHPD    Y10, Y8, Y3
+	VUNPCKLPD    Y10, Y8, Y8
+	VADDPS       Y3, Y8, Y8
+	VPERM2F128   $0x31, Y7, Y5, Y3
+	VPERM2F128   $0x20, Y7, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VPERM2F128   $0x31, Y8, Y6, Y3
+	VPERM2F128   $0x20, Y8, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VADDPS       (R9), Y5, Y5
+	VMOVUPS      Y5, (R9)
+	ADDQ         $0x20, R9
+	VADDPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Y5
+	VANDPS       Y5, Y0, Y6
+	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y3, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	ADDQ         DX, CX
+	VUNPCKHPS    Y5, Y5, Y3
+	VUNPCKLPS    Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VUNPCKHPD    Y5, Y5, Y3
+	VUNPCKLPD    Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VPERM2F128   $0x31, Y5, Y5, Y3
+	VPERM2F128   $0x20, Y5, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VADDSS       (R9), X5, X5
+	VMOVSS       X5, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Y6, Y6, Y3
+	VUNPCKLPS    Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VUNPCKHPD    Y6, Y6, Y3
+	VUNPCKLPD    Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VPERM2F128   $0x31, Y6, Y6, Y3
+	VPERM2F128   $0x20, Y6, Y6, Y6
+	VADDPS       Y3, Y6, Y6
+	VADDSS       (R10), X6, X6
+	VMOVSS       X6, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Y1, (DI)
+	VMOVUPS Y2, (R8)
 	VZEROUPPER
 	RET
 
@@ -14054,179 +17877,993 @@ row:
 	VZEROUPPER
 	RET
 
-// func gather32AVX512x128(n int, x []float32, step int, dst []float32)
+// func across32AVX512x128(n int, x []float32, step int, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gather32AVX512x128(SB), NOSPLIT, $0-64
+TEXT ·across32AVX512x128(SB), NOSPLIT, $0-88
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         dst_base+40(FP), BX
-	MOVL         $0x7fffffff, SI
-	VMOVD        SI, X0
+	MOVQ         value_base+40(FP), BX
+	MOVQ         size_base+64(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Z0
 
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    192(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    256(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    320(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    384(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    448(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    192(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    256(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    320(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    384(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    448(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z1, Z5
+	VUNPCKLPS  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPS  Z4, Z2, Z3
+	VUNPCKLPS  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    192(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    256(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    320(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    384(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    448(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    192(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    256(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    320(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    384(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    448(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VUNPCKHPD  Z3, Z1, Z5
+	VUNPCKLPD  Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VUNPCKHPD  Z4, Z2, Z3
+	VUNPCKLPD  Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    192(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    256(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    320(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    384(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    448(CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z5, Z3, Z3
+	VADDPS     Z6, Z4, Z4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    192(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    256(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    320(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    384(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    448(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VUNPCKHPS  Z5, Z3, Z7
+	VUNPCKLPS  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPS  Z6, Z4, Z5
+	VUNPCKLPS  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    (CX), Z5
+	VANDPS     Z5, Z0, Z6
+	VMOVUPS    64(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    128(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    192(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    256(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    320(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    384(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	VMOVUPS    448(CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z7, Z5, Z5
+	VADDPS     Z8, Z6, Z6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z7
+	VANDPS     Z7, Z0, Z8
+	VMOVUPS    64(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    128(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    192(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    256(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    320(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    384(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	VMOVUPS    448(CX), Z9
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z9, Z7, Z7
+	VADDPS     Z10, Z8, Z8
+	ADDQ       DX, CX
+	VUNPCKHPS  Z7, Z5, Z9
+	VUNPCKLPS  Z7, Z5, Z5
+	VADDPS     Z9, Z5, Z5
+	VUNPCKHPS  Z8, Z6, Z7
+	VUNPCKLPS  Z8, Z6, Z6
+	VADDPS     Z7, Z6, Z6
+	VUNPCKHPD  Z5, Z3, Z7
+	VUNPCKLPD  Z5, Z3, Z3
+	VADDPS     Z7, Z3, Z3
+	VUNPCKHPD  Z6, Z4, Z5
+	VUNPCKLPD  Z6, Z4, Z4
+	VADDPS     Z5, Z4, Z4
+	VSHUFF64X2 $0xdd, Z3, Z1, Z5
+	VSHUFF64X2 $0x88, Z3, Z1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFF64X2 $0xdd, Z4, Z2, Z3
+	VSHUFF64X2 $0x88, Z4, Z2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
 row:
-	VMOVUPS (CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  (BX), Z3, Z1
-	VADDPS  64(BX), Z4, Z2
-	VMOVUPS 64(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 128(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 192(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 256(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 320(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 384(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS 448(CX), Z3
-	VANDPS  Z3, Z0, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS Z1, (BX)
-	VMOVUPS Z2, 64(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x80, BX
-	DECQ    AX
-	JNZ     row
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    192(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    256(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    320(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    384(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    448(CX), Z3
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z3, Z1, Z1
+	VADDPS     Z4, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	VUNPCKHPS  Z2, Z2, Z1
+	VUNPCKLPS  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VUNPCKHPD  Z2, Z2, Z1
+	VUNPCKLPD  Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z2, Z1
+	VSHUFF64X2 $0x88, Z2, Z2, Z2
+	VADDPS     Z1, Z2, Z2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
+	DECQ       AX
+	JNZ        row
+
+done:
 	VZEROUPPER
 	RET
 
-// func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
-// Requires: AVX
-TEXT ·fold32AVX512x16(SB), NOSPLIT, $0-80
-	MOVQ n+0(FP), AX
-	MOVQ parts_base+8(FP), CX
-	MOVQ value_base+32(FP), DX
-	MOVQ size_base+56(FP), BX
+// func both32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·both32AVX512x128(SB), NOSPLIT, $0-184
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         wAbs_base+64(FP), SI
+	MOVQ         down_base+88(FP), DI
+	MOVQ         downSize_base+112(FP), R8
+	MOVQ         across_base+136(FP), R9
+	MOVQ         acrossSize_base+160(FP), R10
+	MOVL         $0x7fffffff, R11
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (DI), Z1
+	VMOVUPS      (R8), Z9
+	VMOVUPS      64(DI), Z2
+	VMOVUPS      64(R8), Z10
+	VMOVUPS      128(DI), Z3
+	VMOVUPS      128(R8), Z11
+	VMOVUPS      192(DI), Z4
+	VMOVUPS      192(R8), Z12
+	VMOVUPS      256(DI), Z5
+	VMOVUPS      256(R8), Z13
+	VMOVUPS      320(DI), Z6
+	VMOVUPS      320(R8), Z14
+	VMOVUPS      384(DI), Z7
+	VMOVUPS      384(R8), Z15
+	VMOVUPS      448(DI), Z8
+	VMOVUPS      448(R8), Z16
 
-rows:
-	VMOVUPS    (CX), Y0
-	VADDPS     32(CX), Y0, Y0
-	VMOVUPS    128(CX), Y1
-	VADDPS     160(CX), Y1, Y1
-	VMOVUPS    256(CX), Y2
-	VADDPS     288(CX), Y2, Y2
-	VMOVUPS    384(CX), Y3
-	VADDPS     416(CX), Y3, Y3
-	VMOVUPS    512(CX), Y4
-	VADDPS     544(CX), Y4, Y4
-	VMOVUPS    640(CX), Y5
-	VADDPS     672(CX), Y5, Y5
-	VMOVUPS    768(CX), Y6
-	VADDPS     800(CX), Y6, Y6
-	VMOVUPS    896(CX), Y7
-	VADDPS     928(CX), Y7, Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (DX)
-	ADDQ       $0x20, DX
-	VMOVUPS    64(CX), Y0
-	VADDPS     96(CX), Y0, Y0
-	VMOVUPS    192(CX), Y1
-	VADDPS     224(CX), Y1, Y1
-	VMOVUPS    320(CX), Y2
-	VADDPS     352(CX), Y2, Y2
-	VMOVUPS    448(CX), Y3
-	VADDPS     480(CX), Y3, Y3
-	VMOVUPS    576(CX), Y4
-	VADDPS     608(CX), Y4, Y4
-	VMOVUPS    704(CX), Y5
-	VADDPS     736(CX), Y5, Y5
-	VMOVUPS    832(CX), Y6
-	VADDPS     864(CX), Y6, Y6
-	VMOVUPS    960(CX), Y7
-	VADDPS     992(CX), Y7, Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (BX)
-	ADDQ       $0x20, BX
-	ADDQ       $0x00000400, CX
-	SUBQ       $0x08, AX
-	JNZ        rows
-	VZEROUPPER
-	RET
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Z19
+	VANDPS       Z19, Z0, Z20
+	VBROADCASTSS (BX), Z17
+	VBROADCASTSS (SI), Z18
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z20, Z18, Z9
+	VMOVUPS      64(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z2
+	VFMADD231PS  Z22, Z18, Z10
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      128(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z11
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      192(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z4
+	VFMADD231PS  Z22, Z18, Z12
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      256(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z13
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      320(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z6
+	VFMADD231PS  Z22, Z18, Z14
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      384(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z15
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      448(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z8
+	VFMADD231PS  Z22, Z18, Z16
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VBROADCASTSS 4(BX), Z17
+	VBROADCASTSS 4(SI), Z18
+	VFMADD231PS  Z21, Z17, Z1
+	VFMADD231PS  Z22, Z18, Z9
+	VMOVUPS      64(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z2
+	VFMADD231PS  Z24, Z18, Z10
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      128(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z3
+	VFMADD231PS  Z24, Z18, Z11
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      192(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z4
+	VFMADD231PS  Z24, Z18, Z12
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      256(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z5
+	VFMADD231PS  Z24, Z18, Z13
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      320(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z6
+	VFMADD231PS  Z24, Z18, Z14
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      384(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z7
+	VFMADD231PS  Z24, Z18, Z15
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      448(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z8
+	VFMADD231PS  Z24, Z18, Z16
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VUNPCKHPS    Z21, Z19, Z17
+	VUNPCKLPS    Z21, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VUNPCKHPS    Z22, Z20, Z17
+	VUNPCKLPS    Z22, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VMOVUPS      (CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VBROADCASTSS 8(BX), Z17
+	VBROADCASTSS 8(SI), Z18
+	VFMADD231PS  Z21, Z17, Z1
+	VFMADD231PS  Z22, Z18, Z9
+	VMOVUPS      64(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z2
+	VFMADD231PS  Z24, Z18, Z10
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      128(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z3
+	VFMADD231PS  Z24, Z18, Z11
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      192(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z4
+	VFMADD231PS  Z24, Z18, Z12
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      256(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z5
+	VFMADD231PS  Z24, Z18, Z13
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      320(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z6
+	VFMADD231PS  Z24, Z18, Z14
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      384(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z7
+	VFMADD231PS  Z24, Z18, Z15
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      448(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z8
+	VFMADD231PS  Z24, Z18, Z16
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VBROADCASTSS 12(BX), Z17
+	VBROADCASTSS 12(SI), Z18
+	VFMADD231PS  Z23, Z17, Z1
+	VFMADD231PS  Z24, Z18, Z9
+	VMOVUPS      64(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z2
+	VFMADD231PS  Z26, Z18, Z10
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      128(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z3
+	VFMADD231PS  Z26, Z18, Z11
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      192(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z4
+	VFMADD231PS  Z26, Z18, Z12
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      256(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z5
+	VFMADD231PS  Z26, Z18, Z13
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      320(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z6
+	VFMADD231PS  Z26, Z18, Z14
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      384(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z7
+	VFMADD231PS  Z26, Z18, Z15
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      448(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z8
+	VFMADD231PS  Z26, Z18, Z16
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VUNPCKHPS    Z23, Z21, Z17
+	VUNPCKLPS    Z23, Z21, Z21
+	VADDPS       Z17, Z21, Z21
+	VUNPCKHPS    Z24, Z22, Z17
+	VUNPCKLPS    Z24, Z22, Z22
+	VADDPS       Z17, Z22, Z22
+	VUNPCKHPD    Z21, Z19, Z17
+	VUNPCKLPD    Z21, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VUNPCKHPD    Z22, Z20, Z17
+	VUNPCKLPD    Z22, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VMOVUPS      (CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VBROADCASTSS 16(BX), Z17
+	VBROADCASTSS 16(SI), Z18
+	VFMADD231PS  Z21, Z17, Z1
+	VFMADD231PS  Z22, Z18, Z9
+	VMOVUPS      64(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z2
+	VFMADD231PS  Z24, Z18, Z10
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      128(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z3
+	VFMADD231PS  Z24, Z18, Z11
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      192(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z4
+	VFMADD231PS  Z24, Z18, Z12
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      256(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z5
+	VFMADD231PS  Z24, Z18, Z13
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      320(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z6
+	VFMADD231PS  Z24, Z18, Z14
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      384(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z7
+	VFMADD231PS  Z24, Z18, Z15
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      448(CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VFMADD231PS  Z23, Z17, Z8
+	VFMADD231PS  Z24, Z18, Z16
+	VADDPS       Z23, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VBROADCASTSS 20(BX), Z17
+	VBROADCASTSS 20(SI), Z18
+	VFMADD231PS  Z23, Z17, Z1
+	VFMADD231PS  Z24, Z18, Z9
+	VMOVUPS      64(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z2
+	VFMADD231PS  Z26, Z18, Z10
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      128(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z3
+	VFMADD231PS  Z26, Z18, Z11
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      192(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z4
+	VFMADD231PS  Z26, Z18, Z12
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      256(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z5
+	VFMADD231PS  Z26, Z18, Z13
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      320(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z6
+	VFMADD231PS  Z26, Z18, Z14
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      384(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z7
+	VFMADD231PS  Z26, Z18, Z15
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      448(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z8
+	VFMADD231PS  Z26, Z18, Z16
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VUNPCKHPS    Z23, Z21, Z17
+	VUNPCKLPS    Z23, Z21, Z21
+	VADDPS       Z17, Z21, Z21
+	VUNPCKHPS    Z24, Z22, Z17
+	VUNPCKLPS    Z24, Z22, Z22
+	VADDPS       Z17, Z22, Z22
+	VMOVUPS      (CX), Z23
+	VANDPS       Z23, Z0, Z24
+	VBROADCASTSS 24(BX), Z17
+	VBROADCASTSS 24(SI), Z18
+	VFMADD231PS  Z23, Z17, Z1
+	VFMADD231PS  Z24, Z18, Z9
+	VMOVUPS      64(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z2
+	VFMADD231PS  Z26, Z18, Z10
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      128(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z3
+	VFMADD231PS  Z26, Z18, Z11
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      192(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z4
+	VFMADD231PS  Z26, Z18, Z12
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      256(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z5
+	VFMADD231PS  Z26, Z18, Z13
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      320(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z6
+	VFMADD231PS  Z26, Z18, Z14
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      384(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z7
+	VFMADD231PS  Z26, Z18, Z15
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VMOVUPS      448(CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VFMADD231PS  Z25, Z17, Z8
+	VFMADD231PS  Z26, Z18, Z16
+	VADDPS       Z25, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z25
+	VANDPS       Z25, Z0, Z26
+	VBROADCASTSS 28(BX), Z17
+	VBROADCASTSS 28(SI), Z18
+	VFMADD231PS  Z25, Z17, Z1
+	VFMADD231PS  Z26, Z18, Z9
+	VMOVUPS      64(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z2
+	VFMADD231PS  Z28, Z18, Z10
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      128(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z3
+	VFMADD231PS  Z28, Z18, Z11
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      192(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z4
+	VFMADD231PS  Z28, Z18, Z12
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      256(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z5
+	VFMADD231PS  Z28, Z18, Z13
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      320(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z6
+	VFMADD231PS  Z28, Z18, Z14
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      384(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z7
+	VFMADD231PS  Z28, Z18, Z15
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VMOVUPS      448(CX), Z27
+	VANDPS       Z27, Z0, Z28
+	VFMADD231PS  Z27, Z17, Z8
+	VFMADD231PS  Z28, Z18, Z16
+	VADDPS       Z27, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	ADDQ         DX, CX
+	VUNPCKHPS    Z25, Z23, Z17
+	VUNPCKLPS    Z25, Z23, Z23
+	VADDPS       Z17, Z23, Z23
+	VUNPCKHPS    Z26, Z24, Z17
+	VUNPCKLPS    Z26, Z24, Z24
+	VADDPS       Z17, Z24, Z24
+	VUNPCKHPD    Z23, Z21, Z17
+	VUNPCKLPD    Z23, Z21, Z21
+	VADDPS       Z17, Z21, Z21
+	VUNPCKHPD    Z24, Z22, Z17
+	VUNPCKLPD    Z24, Z22, Z22
+	VADDPS       Z17, Z22, Z22
+	VSHUFF64X2   $0xdd, Z21, Z19, Z17
+	VSHUFF64X2   $0x88, Z21, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z22, Z20, Z17
+	VSHUFF64X2   $0x88, Z22, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VSHUFF64X2   $0xdd, Z19, Z19, Z17
+	VSHUFF64X2   $0x88, Z19, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VADDPS       (R9), Y19, Y19
+	VMOVUPS      Y19, (R9)
+	ADDQ         $0x20, R9
+	VSHUFF64X2   $0xdd, Z20, Z20, Z17
+	VSHUFF64X2   $0x88, Z20, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VADDPS       (R10), Y20, Y20
+	VMOVUPS      Y20, (R10)
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          turns
 
-// func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
-// Requires: AVX
-TEXT ·fold32AVX512x8(SB), NOSPLIT, $0-80
-	MOVQ n+0(FP), AX
-	MOVQ parts_base+8(FP), CX
-	MOVQ value_base+32(FP), DX
-	MOVQ size_base+56(FP), BX
+rest:
+	TESTQ AX, AX
+	JZ    done
 
-rows:
-	VMOVUPS    (CX), Y0
-	VMOVUPS    64(CX), Y1
-	VMOVUPS    128(CX), Y2
-	VMOVUPS    192(CX), Y3
-	VMOVUPS    256(CX), Y4
-	VMOVUPS    320(CX), Y5
-	VMOVUPS    384(CX), Y6
-	VMOVUPS    448(CX), Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (DX)
-	ADDQ       $0x20, DX
-	VMOVUPS    32(CX), Y0
-	VMOVUPS    96(CX), Y1
-	VMOVUPS    160(CX), Y2
-	VMOVUPS    224(CX), Y3
-	VMOVUPS    288(CX), Y4
-	VMOVUPS    352(CX), Y5
-	VMOVUPS    416(CX), Y6
-	VMOVUPS    480(CX), Y7
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VHADDPS    Y5, Y4, Y2
-	VHADDPS    Y7, Y6, Y3
-	VHADDPS    Y1, Y0, Y0
-	VHADDPS    Y3, Y2, Y1
-	VPERM2F128 $0x20, Y1, Y0, Y2
-	VPERM2F128 $0x31, Y1, Y0, Y0
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    Y0, (BX)
-	ADDQ       $0x20, BX
-	ADDQ       $0x00000200, CX
-	SUBQ       $0x08, AX
-	JNZ        rows
+row:
+	VMOVUPS      (CX), Z19
+	VANDPS       Z19, Z0, Z20
+	VBROADCASTSS (BX), Z17
+	VBROADCASTSS (SI), Z18
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z20, Z18, Z9
+	VMOVUPS      64(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z2
+	VFMADD231PS  Z22, Z18, Z10
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      128(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z11
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      192(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z4
+	VFMADD231PS  Z22, Z18, Z12
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      256(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z13
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      320(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z6
+	VFMADD231PS  Z22, Z18, Z14
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      384(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z15
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VMOVUPS      448(CX), Z21
+	VANDPS       Z21, Z0, Z22
+	VFMADD231PS  Z21, Z17, Z8
+	VFMADD231PS  Z22, Z18, Z16
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	ADDQ         DX, CX
+	VUNPCKHPS    Z19, Z19, Z17
+	VUNPCKLPS    Z19, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VUNPCKHPD    Z19, Z19, Z17
+	VUNPCKLPD    Z19, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z19, Z19, Z17
+	VSHUFF64X2   $0x88, Z19, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VSHUFF64X2   $0xdd, Z19, Z19, Z17
+	VSHUFF64X2   $0x88, Z19, Z19, Z19
+	VADDPS       Z17, Z19, Z19
+	VADDSS       (R9), X19, X19
+	VMOVSS       X19, (R9)
+	ADDQ         $0x04, R9
+	VUNPCKHPS    Z20, Z20, Z17
+	VUNPCKLPS    Z20, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VUNPCKHPD    Z20, Z20, Z17
+	VUNPCKLPD    Z20, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VSHUFF64X2   $0xdd, Z20, Z20, Z17
+	VSHUFF64X2   $0x88, Z20, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VSHUFF64X2   $0xdd, Z20, Z20, Z17
+	VSHUFF64X2   $0x88, Z20, Z20, Z20
+	VADDPS       Z17, Z20, Z20
+	VADDSS       (R10), X20, X20
+	VMOVSS       X20, (R10)
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Z1, (DI)
+	VMOVUPS Z9, (R8)
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS Z10, 64(R8)
+	VMOVUPS Z3, 128(DI)
+	VMOVUPS Z11, 128(R8)
+	VMOVUPS Z4, 192(DI)
+	VMOVUPS Z12, 192(R8)
+	VMOVUPS Z5, 256(DI)
+	VMOVUPS Z13, 256(R8)
+	VMOVUPS Z6, 320(DI)
+	VMOVUPS Z14, 320(R8)
+	VMOVUPS Z7, 384(DI)
+	VMOVUPS Z15, 384(R8)
+	VMOVUPS Z8, 448(DI)
+	VMOVUPS Z16, 448(R8)
 	VZEROUPPER
 	RET
 

@@ -125,15 +125,15 @@ func packRowsB64AVX512(n int, dst []float64, src []float64, stride int, scale fl
 //	for p := range n {
 //		for l := range 24 {
 //			dst[p*24+l] = src[p*stride+l]
-//			parts[p*16+l%8] += src[p*stride+l]
-//			parts[p*16+8+l%8] += |src[p*stride+l]|
+//			value[p] += src[p*stride+l]
+//			size[p] += |src[p*stride+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, parts []float64)
+func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
 
 // transpose64AVX512 is
 //
@@ -162,19 +162,35 @@ func transpose64AVX512(n int, dst []float64, width int, src []float64, stride in
 //go:noescape
 func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX512x8 is
+// across64AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX512x8(n int, x []float64, step int, dst []float64)
+func across64AVX512x8(n int, x []float64, step int, value []float64, size []float64)
+
+// both64AVX512x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // weigh64AVX512x16 is
 //
@@ -190,19 +206,35 @@ func gather64AVX512x8(n int, x []float64, step int, dst []float64)
 //go:noescape
 func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX512x16 is
+// across64AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX512x16(n int, x []float64, step int, dst []float64)
+func across64AVX512x16(n int, x []float64, step int, value []float64, size []float64)
+
+// both64AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // weigh64AVX512x24 is
 //
@@ -218,19 +250,35 @@ func gather64AVX512x16(n int, x []float64, step int, dst []float64)
 //go:noescape
 func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX512x24 is
+// across64AVX512x24 is
 //
 //	for p := range n {
 //		for l := range 24 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX512x24(n int, x []float64, step int, dst []float64)
+func across64AVX512x24(n int, x []float64, step int, value []float64, size []float64)
+
+// both64AVX512x24 is
+//
+//	for p := range n {
+//		for l := range 24 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // weigh64AVX512x64 is
 //
@@ -246,34 +294,35 @@ func gather64AVX512x24(n int, x []float64, step int, dst []float64)
 //go:noescape
 func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 
-// gather64AVX512x64 is
+// across64AVX512x64 is
 //
 //	for p := range n {
 //		for l := range 64 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather64AVX512x64(n int, x []float64, step int, dst []float64)
+func across64AVX512x64(n int, x []float64, step int, value []float64, size []float64)
 
-// fold64AVX512x8 is
+// both64AVX512x64 is
 //
 //	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range 8 {
-//			value[p] += parts[p*16+l]
-//			size[p] += parts[p*16+8+l]
+//		for l := range 64 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
-// for n a positive multiple of 8, the sums in any order.
+// for n of at least 1, the sums in any order.
 //
 //go:noescape
-func fold64AVX512x8(n int, parts []float64, value []float64, size []float64)
+func both64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
 // peak64AVX512 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak64AVX512(n int)
@@ -399,15 +448,15 @@ func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //	for p := range n {
 //		for l := range 48 {
 //			dst[p*48+l] = src[p*stride+l]
-//			parts[p*32+l%16] += src[p*stride+l]
-//			parts[p*32+16+l%16] += |src[p*stride+l]|
+//			value[p] += src[p*stride+l]
+//			size[p] += |src[p*stride+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, parts []float32)
+func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 
 // transpose32AVX512 is
 //
@@ -436,19 +485,35 @@ func transpose32AVX512(n int, dst []float32, width int, src []float32, stride in
 //go:noescape
 func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x16 is
+// across32AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			dst[p*32+l%16] += x[p*step+l]
-//			dst[p*32+16+l%16] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x16(n int, x []float32, step int, dst []float32)
+func across32AVX512x16(n int, x []float32, step int, value []float32, size []float32)
+
+// both32AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // weigh32AVX512x32 is
 //
@@ -464,19 +529,35 @@ func gather32AVX512x16(n int, x []float32, step int, dst []float32)
 //go:noescape
 func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x32 is
+// across32AVX512x32 is
 //
 //	for p := range n {
 //		for l := range 32 {
-//			dst[p*32+l%16] += x[p*step+l]
-//			dst[p*32+16+l%16] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x32(n int, x []float32, step int, dst []float32)
+func across32AVX512x32(n int, x []float32, step int, value []float32, size []float32)
+
+// both32AVX512x32 is
+//
+//	for p := range n {
+//		for l := range 32 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // weigh32AVX512x48 is
 //
@@ -492,19 +573,35 @@ func gather32AVX512x32(n int, x []float32, step int, dst []float32)
 //go:noescape
 func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x48 is
+// across32AVX512x48 is
 //
 //	for p := range n {
 //		for l := range 48 {
-//			dst[p*32+l%16] += x[p*step+l]
-//			dst[p*32+16+l%16] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x48(n int, x []float32, step int, dst []float32)
+func across32AVX512x48(n int, x []float32, step int, value []float32, size []float32)
+
+// both32AVX512x48 is
+//
+//	for p := range n {
+//		for l := range 48 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // weigh32AVX512x8 is
 //
@@ -520,19 +617,35 @@ func gather32AVX512x48(n int, x []float32, step int, dst []float32)
 //go:noescape
 func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x8 is
+// across32AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			dst[p*16+l%8] += x[p*step+l]
-//			dst[p*16+8+l%8] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x8(n int, x []float32, step int, dst []float32)
+func across32AVX512x8(n int, x []float32, step int, value []float32, size []float32)
+
+// both32AVX512x8 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order.
+//
+//go:noescape
+func both32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // weigh32AVX512x128 is
 //
@@ -548,49 +661,35 @@ func gather32AVX512x8(n int, x []float32, step int, dst []float32)
 //go:noescape
 func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 
-// gather32AVX512x128 is
+// across32AVX512x128 is
 //
 //	for p := range n {
 //		for l := range 128 {
-//			dst[p*32+l%16] += x[p*step+l]
-//			dst[p*32+16+l%16] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func gather32AVX512x128(n int, x []float32, step int, dst []float32)
+func across32AVX512x128(n int, x []float32, step int, value []float32, size []float32)
 
-// fold32AVX512x16 is
+// both32AVX512x128 is
 //
 //	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range 16 {
-//			value[p] += parts[p*32+l]
-//			size[p] += parts[p*32+16+l]
+//		for l := range 128 {
+//			down[l] += w[p] * x[p*step+l]
+//			downSize[l] += wAbs[p] * |x[p*step+l]|
+//			across[p] += x[p*step+l]
+//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
-// for n a positive multiple of 8, the sums in any order.
+// for n of at least 1, the sums in any order.
 //
 //go:noescape
-func fold32AVX512x16(n int, parts []float32, value []float32, size []float32)
-
-// fold32AVX512x8 is
-//
-//	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range 8 {
-//			value[p] += parts[p*16+l]
-//			size[p] += parts[p*16+8+l]
-//		}
-//	}
-//
-// for n a positive multiple of 8, the sums in any order.
-//
-//go:noescape
-func fold32AVX512x8(n int, parts []float32, value []float32, size []float32)
+func both32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

@@ -42,8 +42,9 @@ type sumBound struct{ relative, absolute, most float64 }
 //
 // Relative errors, in the element type: k+2 of an element's own chain; at most
 // n/4+64 of the sum of n elements of C, and as many of that of n elements of an
-// operand at a depth, since at least four parts of it are summed apart (see
-// strip), or 48 of a checksum, which is one lane after the other; stripRows and
+// operand at a depth, since four of them or more are added up before they are added
+// to the rest (see strips.across), or 48 of a checksum, which is one lane after the
+// other, and one for each 25 of them where checksums are added up; stripRows and
 // a few of the sum over depths. Beyond these, sums are added up in float64, at
 // most once for each third element. The size that the bound is multiplied
 // by has errors of its own, below the same bound, and so has what is rounded

@@ -89,26 +89,26 @@ type checker[T elem.Float] struct {
 	unsure bool // a sum has no finite bound
 }
 
-// depthly are sums over the lanes of an operand, one for each depth.
+// depthly are sums over the lanes of an operand, one for each depth: weights for the
+// other one.
 type depthly[T elem.Float] struct {
-	known  bool // from checksums, or since all lanes were met
-	sum    gathered[T]
-	weight pairs[T] // the sums in the element type
+	known bool // from checksums, or since all lanes were met
+	pairs[T]
 }
 
 // begin prepares for a block of rows of a tile.
 func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	c.rows.reset(i1 - i0)
 	c.cols.reset(n)
-	c.c.reset(x, i1-i0, n)
+	c.c.reset(i1-i0, n)
 	if x.C0 == nil {
 		return
 	}
-	c.c0.reset(x, i1-i0, n)
+	c.c0.reset(i1-i0, n)
 	for i := i0; i < i1; i += x.mr {
 		c.c0.add(x, patch[T]{x.C0[i*x.LDC0:], min(x.mr, i1-i), n, x.LDC0, 1}, i-i0, 0)
 	}
-	c.c0.settle(x)
+	c.c0.settle()
 	for i, v := range c.c0.rows.value {
 		c.rows.add(i, v*float64(x.Beta), c.c0.rows.size[i]*math.Abs(float64(x.Beta)))
 	}
@@ -120,31 +120,29 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 // margins are the sums of the rows and of the columns of a block of C or C₀, a
 // few rows at a time.
 type margins[T elem.Float] struct {
-	rows gathered[T]
-	cols sums
-	acc  pairs[T] // of columns, up to bandRows of each: what down has added up
+	rows, cols   sums
+	across, down pairs[T] // what strips have added up: of columns, up to bandRows of each
 }
 
 // reset begins the sums of m rows and n columns.
-func (g *margins[T]) reset(x *macro[T], m, n int) {
-	g.rows.reset(x.strips.b, m)
+func (g *margins[T]) reset(m, n int) {
+	g.rows.reset(m)
 	g.cols.reset(n)
-	g.acc = g.acc.cleared(n)
+	g.across, g.down = g.across.cleared(m), g.down.cleared(n)
 }
 
 // add adds up a patch, MR rows from row i on, or those that are left, and columns
 // from column j on.
 func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
-	acc := g.acc.part(j, b.cols)
-	x.strips.b.down(b, ones[T](), acc)
-	x.strips.b.across(b, &g.rows, i)
+	down := g.down.part(j, b.cols)
+	x.strips.b.both(b, ones[T](), down, g.across.from(i))
 	if i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows {
-		flush(acc, g.cols.from(j))
+		flush(down, g.cols.from(j))
 	}
 }
 
 // settle completes the sums.
-func (g *margins[T]) settle(x *macro[T]) { x.strips.b.settle(&g.rows) }
+func (g *margins[T]) settle() { flush(g.across, g.rows) }
 
 // cleared returns scratch of n pairs, zeroed.
 func (c *checker[T]) cleared(n int) pairs[T] {
@@ -158,21 +156,21 @@ func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	c.ofA.known = x.a.summed(x.I0+i0, x.I0+i1)
 	c.ofB.known = x.b.summed(x.J0, x.J1)
 	if c.ofA.known {
-		c.addUp(x, &x.a, &c.ofA, x.I0+i0, x.I0+i1, pc, kc)
+		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0+i0, x.I0+i1, pc, kc)
 	} else {
-		c.ofA.sum.reset(x.strips.a, kc)
+		c.ofA.pairs = c.ofA.cleared(kc)
 	}
 	if c.ofB.known {
-		c.addUp(x, &x.b, &c.ofB, x.J0, x.J1, pc, kc)
+		c.ofB.pairs = c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
 	} else {
-		c.ofB.sum.reset(x.strips.b, kc)
+		c.ofB.pairs = c.ofB.cleared(kc)
 	}
 }
 
-// addUp adds up the checksums of lanes l0 to l1 at depths pc to pc+kc.
-func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, kc int) {
+// addUp returns the checksums of lanes l0 to l1 at depths pc to pc+kc, added up.
+func (c *checker[T]) addUp(x *macro[T], f *feed[T], to pairs[T], l0, l1, pc, kc int) pairs[T] {
 	group := SumLanes(f.width)
-	to.sum.sums.reset(kc)
+	to = pairs[T]{grown(to.value, kc), grown(to.size, kc)}
 	for p, n := pc, 0; p < pc+kc; p += n {
 		n = sumsFrom(p, pc+kc-p)
 		acc := c.cleared(2 * sumDepths)
@@ -180,11 +178,10 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to *depthly[T], l0, l1, pc, 
 			sums, groups := f.Sums.at(&f.Packed, l, p/sumDepths*sumDepths), min((l1-l+group-1)/group, stripRows)
 			x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
 		}
-		for q, size := range acc.value[sumDepths+p%sumDepths:][:n] {
-			to.sum.add(p-pc+q, float64(acc.value[p%sumDepths+q]), float64(size))
-		}
+		value, size := acc.value[:sumDepths], acc.value[sumDepths:]
+		to.part(p-pc, n).set(pairs[T]{value[p%sumDepths:], size[p%sumDepths:]})
 	}
-	to.round()
+	return to
 }
 
 // summed reports whether there are checksums for lanes l0 to l1, which cut no
@@ -197,29 +194,24 @@ func (f *feed[T]) summed(l0, l1 int) bool {
 // columns adds what a sweep's block of B, which is in L2, makes of the sums of
 // columns. With the last block the sums over B are complete.
 func (c *checker[T]) columns(s *sweep[T]) {
-	gather, acc := !c.ofB.known, c.cleared(s.j1-s.j0)
-	band := stripRows
-	if gather {
-		band = bandRows
-	}
-	for p := 0; p < s.kc; p += band {
-		end := min(p+band, s.kc)
+	acc := c.cleared(s.j1 - s.j0)
+	for p := 0; p < s.kc; p += stripRows {
+		end := min(p+stripRows, s.kc)
 		s.eachColumn(func(j int, b patch[T]) {
 			b = b.rows(p, end)
-			at := acc.part(j-s.j0, b.cols)
-			s.strips.b.down(b, c.ofA.weight.from(p), at)
-			if gather {
-				s.strips.b.across(b, &c.ofB.sum, p)
-			}
-			if end%stripRows == 0 || end == s.kc {
-				flush(at, c.cols.from(j))
+			if to := acc.part(j-s.j0, b.cols); c.ofB.known {
+				s.strips.b.down(b, c.ofA.from(p), to)
+			} else {
+				s.strips.b.both(b, c.ofA.from(p), to, c.ofB.from(p))
 			}
 		})
+		flush(acc, c.cols.from(s.j0))
 	}
-	if gather && s.j1 == s.J1-s.J0 {
-		c.ofB.settle(s.strips.b)
-	}
+	c.ofB.known = c.ofB.known || s.lastColumns()
 }
+
+// lastColumns reports whether a sweep has the last columns of the tile.
+func (s *sweep[T]) lastColumns() bool { return s.j1 == s.J1-s.J0 }
 
 // row is told that a micro-panel of A, which is still in L1, has met the B block of a
 // sweep: that of the rows of C from i on. It is added up in the first sweep of a
@@ -228,14 +220,13 @@ func (c *checker[T]) columns(s *sweep[T]) {
 // later, B's next block is on its way to L2. In the last k-block rows of C have
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
-	a := s.microPanel(i)
 	if !c.ofA.known {
-		s.strips.a.across(a, &c.ofA.sum, 0)
+		s.strips.a.across(s.microPanel(i), c.ofA.pairs)
 	} else if i == s.i0 {
 		c.columns(s)
 	}
-	if c.ofB.known && s.j1 == s.J1-s.J0 {
-		c.addRow(s, i, a)
+	if c.ofB.known && s.lastColumns() {
+		c.addRow(s, i)
 	}
 	if s.last {
 		if i == s.i0 && s.j0 == 0 {
@@ -254,18 +245,21 @@ func (c *checker[T]) endSweep(s *sweep[T]) {
 	if c.ofA.known {
 		return
 	}
-	c.ofA.settle(s.strips.a)
+	c.ofA.known = true
 	known := c.ofB.known
 	c.columns(s)
 	if !known && c.ofB.known {
-		s.eachRow(func(i int, a patch[T]) { c.addRow(s, i, a) })
+		for i := s.i0; i < s.i1; i += s.mr {
+			c.addRow(s, i)
+		}
 	}
 }
 
-func (c *checker[T]) addRow(s *sweep[T], i int, a patch[T]) {
+func (c *checker[T]) addRow(s *sweep[T], i int) {
+	a := s.microPanel(i)
 	acc := c.cleared(a.cols)
 	for p := 0; p < s.kc; p += stripRows {
-		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.weight.from(p), acc)
+		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.from(p), acc)
 		flush(acc, c.rows.from(i-s.i0))
 	}
 }
@@ -286,41 +280,18 @@ func (s *sweep[T]) eachColumn(use func(j int, b patch[T])) {
 	}
 }
 
-// eachRow calls use with each micro-panel of A in the sweep, from row i of C on.
-func (s *sweep[T]) eachRow(use func(i int, a patch[T])) {
-	for i := s.i0; i < s.i1; i += s.mr {
-		use(i, s.microPanel(i))
-	}
-}
-
 // microPanel returns the micro-panel of A for the rows of C from i on.
 func (s *sweep[T]) microPanel(i int) patch[T] {
 	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
 	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
 }
 
-// settle completes the sums.
-func (d *depthly[T]) settle(s *strips[T]) {
-	s.settle(&d.sum)
-	d.round()
-	d.known = true
-}
-
-// round makes weights of the sums.
-func (d *depthly[T]) round() {
-	n := len(d.sum.value)
-	d.weight.value, d.weight.size = grown(d.weight.value, n), grown(d.weight.size, n)
-	for p := range n {
-		d.weight.value[p], d.weight.size[p] = T(d.sum.value[p]), T(d.sum.size[p])
-	}
-}
-
 // compare compares the sums of rows i0 to i1 of C with what they must be.
 func (c *checker[T]) compare(x *macro[T], i0, i1, n int) {
 	m, k := i1-i0, x.A.Packed.Depth
-	c.c.settle(x)
+	c.c.settle()
 	p := precisionOf[T]()
-	c.judge(&c.c.rows.sums, &c.rows, p.sumBound(n, k, m))
+	c.judge(&c.c.rows, &c.rows, p.sumBound(n, k, m))
 	c.judge(&c.c.cols, &c.cols, p.sumBound(m, k, n))
 }
 
@@ -342,9 +313,6 @@ func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
 	b = k.most(b, depth, false, true)
 	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
-	gathered := 2*16*size + 2*size + 16      // parts of a sum, their pairs, the sum
-	perDepth := 2*(gathered+2*size) + 4*size // of A and B, with weights; scratch
-	perRow := 2*gathered + 16                // as they are, C₀'s, as they must be
-	perCol := 2*(2*size+16) + 16 + 2*size
-	return again + kc*perDepth + rows*perRow + int64(n)*perCol
+	perDepth, perRow, perCol := 4*size, 2*(16+2*size)+16, 2*(16+2*size)+16+2*size
+	return again + kc*perDepth + rows*perRow + int64(n)*perCol + 4*sumDepths*size
 }

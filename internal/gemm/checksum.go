@@ -68,7 +68,6 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 		panic("gemm: packed range cuts lanes that share a checksum")
 	}
 	r := routinesOf[T](k)
-	y := summer[T]{&r.stripsB, &ws.packed}
 	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
 	if src.LaneStride == 1 {
 		lanes, depths = group, packRowsDepth
@@ -80,58 +79,45 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 			n = sumsFrom(p, min(depths, p1-p))
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
 			to := sums.of(&dst, l, p, n)
-			if together && (end-l)%dst.Width == 0 {
-				y.resetParts(y.strips, n)
-				for q := l; q < end; q += dst.Width {
-					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, y.parts)
-				}
-				to.set(y.strips.folded(y.gathered))
-				continue
-			}
 			ws.sums = ws.sums.cleared(n)
-			for q, next := l, 0; q < end; q = next {
-				next = min(q+lanes, end)
-				piece := Source[T]{part.from(q-l, 0), src.LaneStride, src.DepthStride}
-				y.sum(ws.sums, piece, next-q, scale)
-				Pack(k, dst, q, next, p, p+n, piece, scale)
+			if together && (end-l)%dst.Width == 0 {
+				for q := l; q < end; q += dst.Width {
+					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, ws.sums.value, ws.sums.size)
+				}
+			} else {
+				for q, next := l, 0; q < end; q = next {
+					next = min(q+lanes, end)
+					piece := Source[T]{part.from(q-l, 0), src.LaneStride, src.DepthStride}
+					sumSource(r.stripsB, ws.sums, piece, next-q, scale)
+					Pack(k, dst, q, next, p, p+n, piece, scale)
+				}
 			}
 			to.set(ws.sums)
 		}
 	}
 }
 
-// A summer sums the lanes of a source.
-type summer[T elem.Float] struct {
-	strips *strips[T]
-	*gathered[T]
-}
-
-// sum adds the sums of so many lanes.
-func (y *summer[T]) sum(to pairs[T], src Source[T], lanes int, scale T) {
+// sumSource adds the sums of so many lanes of a source.
+func sumSource[T elem.Float](s strips[T], to pairs[T], src Source[T], lanes int, scale T) {
 	n := len(to.value)
-	if scale == 1 && src.LaneStride != 1 {
-		y.strips.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
-		return
-	}
-	y.reset(y.strips, n)
-	if b := (patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}); scale != 1 {
-		y.scaled(b, scale)
-	} else {
-		y.strips.across(b, y.gathered, 0)
-	}
-	y.strips.settle(y.gathered)
-	for p, v := range y.value[:n] {
-		to.value[p] += T(v)
-		to.size[p] += T(y.size[p])
+	switch {
+	case scale != 1:
+		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
+		b.scaled(to, scale)
+	case src.LaneStride != 1:
+		s.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
+	default:
+		s.across(patch[T]{src.Data, n, lanes, src.DepthStride, 1}, to)
 	}
 }
 
-// scaled sums what Pack multiplies and rounds.
-func (y *summer[T]) scaled(b patch[T], scale T) {
+// scaled adds the rows of what Pack makes of b: multiplied, and rounded.
+func (b *patch[T]) scaled(to pairs[T], scale T) {
 	for l := range b.cols {
 		for p := range b.n {
-			x := float64(T(scale * b.x[p*b.step+l*b.lane]))
-			y.add(p, x, math.Abs(x))
+			x := T(scale * b.x[p*b.step+l*b.lane])
+			to.value[p] += x
+			to.size[p] += magnitude(x)
 		}
 	}
 }
@@ -153,7 +139,10 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 			are.reset(n)
 			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
 				b := patch[T]{o.Packed.panel(q, p), n, width, width, 1}
-				b.across(are)
+				for d := range n {
+					value, size := b.row(d)
+					are.add(d, value, size)
+				}
 			}
 			were := o.Sums.of(&o.Packed, l, p, n)
 			for q, size := range are.size {

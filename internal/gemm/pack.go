@@ -33,7 +33,7 @@ const (
 //	}
 //
 // sumRowsB, where there is one, does so for NR lanes and a scale of 1, and sums each
-// row as the gather of a [strip] does. transpose does so for group lanes that lie
+// row as the across of a [strip] does. transpose does so for group lanes that lie
 // stride apart, n a multiple of step:
 //
 //	for p := range n {
@@ -43,7 +43,7 @@ const (
 //	}
 type packer[T elem.Float] struct {
 	rowsA, rowsB func(n int, dst, src []T, stride int, scale T)
-	sumRowsB     func(n int, dst, src []T, stride int, parts []T)
+	sumRowsB     func(n int, dst, src []T, stride int, value, size []T)
 	group, step  int
 	transpose    func(n int, dst []T, width int, src []T, stride int, scale T)
 }

@@ -18,57 +18,44 @@ import (
 //		}
 //	}
 //
-// and gather adds to dst, of n·2·lanes elements, parts of the sums across each
-// row, one for each lane of a vector: [strips.settle] adds them up.
+// across adds to value and size, of n elements each, the sums across each row:
 //
 //	for p := range n {
 //		for l := range width {
-//			dst[p*2*lanes+l%lanes] += x[p*step+l]
-//			dst[p*2*lanes+lanes+l%lanes] += |x[p*step+l]|
+//			value[p] += x[p*step+l]
+//			size[p] += |x[p*step+l]|
 //		}
 //	}
+//
+// and both does both, reading x once: value and size are down and downSize of weigh,
+// across and acrossSize of across.
 type strip[T elem.Float] struct {
 	width  int
 	weigh  func(n int, x []T, step int, w, wAbs, value, size []T)
-	gather func(n int, x []T, step int, dst []T)
+	across func(n int, x []T, step int, value, size []T)
+	both   func(n int, x []T, step int, w, wAbs, down, downSize, across, acrossSize []T)
 }
 
-// strips are strips of several widths, ascending, that have vectors of as many
-// lanes. What is left of a row is summed by plain loops: all of it, if there is
-// no strip. fold adds up what gather makes of n rows, a positive multiple of foldRows:
-//
-//	for p := range n {
-//		value[p], size[p] = 0, 0
-//		for l := range lanes {
-//			value[p] += parts[p*2*lanes+l]
-//			size[p] += parts[p*2*lanes+lanes+l]
-//		}
-//	}
-type strips[T elem.Float] struct {
-	lanes int
-	of    []strip[T]
-	fold  func(n int, parts, value, size []T)
-}
-
-const foldRows = 8
+// strips are strips of several widths, ascending. What is left of a row is summed by
+// plain loops: all of it, if there is no strip.
+type strips[T elem.Float] []strip[T]
 
 // widest returns the widest strip that is no wider than a patch whose rows are
 // contiguous, or nil.
-func (s *strips[T]) widest(b *patch[T]) *strip[T] {
+func (s strips[T]) widest(b *patch[T]) *strip[T] {
 	if b.lane != 1 {
 		return nil
 	}
-	for i := len(s.of) - 1; i >= 0; i-- {
-		if s.of[i].width <= b.cols {
-			return &s.of[i]
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i].width <= b.cols {
+			return &s[i]
 		}
 	}
 	return nil
 }
 
-// stripRows is the most rows whose sums are rounded to the element type one
-// after the other: what is longer is added up in float64. bandRows of them are
-// done across a block before the next, so that their sums stay in L1.
+// stripRows is the most rows whose weighted sums are rounded to the element type one
+// after the other, and bandRows the most rows of C: what is longer is added up in float64.
 const (
 	stripRows = 512
 	bandRows  = 64
@@ -166,7 +153,7 @@ func newOnes[T elem.Float]() pairs[T] {
 
 // down adds the sums down b, each row times its weight, to b.cols sums: what weigh
 // does, for a patch of any width.
-func (s *strips[T]) down(b patch[T], w, to pairs[T]) {
+func (s strips[T]) down(b patch[T], w, to pairs[T]) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
 		f.weigh(b.n, b.x, b.step, w.value, w.size, to.value, to.size)
 		if b.cols == f.width {
@@ -214,67 +201,47 @@ func (b *patch[T]) weigh(w, to pairs[T]) {
 
 func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
 
-// gathered are the sums across rows that a strip has begun. They are of the
-// element type: no more than a quarter as many elements of a row may be added
-// one after the other as the row has.
-type gathered[T elem.Float] struct {
-	parts []T      // of rows rounded up to foldRows
-	whole pairs[T] // sums that folded returns
-	sums           // what is added up
-}
-
-// reset begins n sums.
-func (g *gathered[T]) reset(s *strips[T], n int) {
-	g.resetParts(s, n)
-	g.sums.reset(n)
-}
-
-// resetParts begins n sums of parts alone.
-func (g *gathered[T]) resetParts(s *strips[T], n int) {
-	g.parts = grown(g.parts, (n+foldRows-1)/foldRows*foldRows*2*s.lanes)
-	clear(g.parts)
-}
-
-// across adds the rows of b, from sum i on.
-func (s *strips[T]) across(b patch[T], g *gathered[T], i int) {
+// across adds the sums across the rows of b to b.n sums. No more than a quarter as many
+// of them may be added one after the other as there are elements in all.
+func (s strips[T]) across(b patch[T], to pairs[T]) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.gather(b.n, b.x, b.step, g.parts[i*2*s.lanes:])
+		f.across(b.n, b.x, b.step, to.value, to.size)
 		if b.cols == f.width {
 			return
 		}
 		b = b.from(f.width)
 	}
-	b.across(g.sums.from(i))
+	b.across(to)
 }
 
-// across adds the rows of b, and loses less than a strip does.
-func (b *patch[T]) across(to sums) {
-	for p := range b.n {
-		value, size := 0.0, 0.0
-		for l := range b.cols {
-			x := float64(b.x[p*b.step+l*b.lane])
-			value += x
-			size += math.Abs(x)
+// both is down and across of the same patch.
+func (s strips[T]) both(b patch[T], w, down, across pairs[T]) {
+	for f := s.widest(&b); f != nil; f = s.widest(&b) {
+		f.both(b.n, b.x, b.step, w.value, w.size, down.value, down.size, across.value, across.size)
+		if b.cols == f.width {
+			return
 		}
-		to.add(p, value, size)
+		b, down = b.from(f.width), down.from(f.width)
+	}
+	b.weigh(w, down)
+	b.across(across)
+}
+
+// across adds the sums across the rows of b.
+func (b *patch[T]) across(to pairs[T]) {
+	for p := range b.n {
+		value, size := b.row(p)
+		to.value[p] += T(value)
+		to.size[p] += T(size)
 	}
 }
 
-// settle adds up what gather has left.
-func (s *strips[T]) settle(g *gathered[T]) {
-	if s.lanes == 0 {
-		return
+// row returns the sum of the p-th row, and that of its magnitudes.
+func (b *patch[T]) row(p int) (value, size float64) {
+	for l := range b.cols {
+		x := float64(b.x[p*b.step+l*b.lane])
+		value += x
+		size += math.Abs(x)
 	}
-	flush(s.folded(g).part(0, len(g.value)), g.sums)
-}
-
-// folded adds up the parts of sums, and clears them.
-func (s *strips[T]) folded(g *gathered[T]) pairs[T] {
-	n := len(g.parts) / (2 * s.lanes)
-	g.whole = pairs[T]{grown(g.whole.value, n), grown(g.whole.size, n)}
-	if n > 0 {
-		s.fold(n, g.parts, g.whole.value, g.whole.size)
-	}
-	clear(g.parts)
-	return g.whole
+	return value, size
 }

@@ -10,15 +10,13 @@ import (
 // it grows to the largest blocking seen and is reused from tile to tile. One
 // goroutine uses it at a time.
 type Workspace[T elem.Float] struct {
-	blocks []T         // MR×NR blocks in the order in which jr and ir visit them
-	zero   []T         // one block that is never written: where sums start from
-	macro  macro[T]    // the one at work
-	a, b   scratch[T]  // micro-panels of operands that are packed on the way
-	check  checker[T]  // of the tile at work, if it is checked
-	packed gathered[T] // parts of the sums of PackSummed
-	sums   pairs[T]    // and sums that it adds up
-
-	touched T // what touch has read, so that it is read
+	blocks  []T        // MR×NR blocks in the order in which jr and ir visit them
+	zero    []T        // one block that is never written: where sums start from
+	macro   macro[T]   // the one at work
+	a, b    scratch[T] // micro-panels of operands that are packed on the way
+	check   checker[T] // of the tile at work, if it is checked
+	sums    pairs[T]   // that PackSummed adds up
+	touched T          // what touch has read, so that it is read
 }
 
 // A scratch is memory that grows to what was asked for most.

@@ -28,9 +28,6 @@ func main() {
 		for _, width := range s.summed() {
 			s.sums(width)
 		}
-		for _, lanes := range s.parted() {
-			s.fold(lanes)
-		}
 		s.peak()
 	}
 	Generate()

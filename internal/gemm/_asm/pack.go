@@ -32,36 +32,29 @@ func (s shape) packRows(operand string, width int) {
 	RET()
 }
 
-// sumRows generates the copy of contiguous lanes into micro-panels of width lanes, of
-// which it adds the vectors of each row, and their magnitudes, to parts, as gather
-// does.
+// sumRows generates the copy of contiguous lanes into micro-panels of width lanes,
+// whose sums at each depth it adds up as across does.
 func (s shape) sumRows(width int) {
 	bytes, vecs := s.part(width)
-	lanes := bytes / s.size
 	name := s.name("sumRowsB")
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, parts []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, value, size []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
 		fmt.Sprintf("\t\t\tdst[p*%d+l] = src[p*stride+l]", width),
-		fmt.Sprintf("\t\t\tparts[p*%d+l%%%d] += src[p*stride+l]", 2*lanes, lanes),
-		fmt.Sprintf("\t\t\tparts[p*%d+%d+l%%%d] += |src[p*stride+l]|", 2*lanes, lanes, lanes),
+		"\t\t\tvalue[p] += src[p*stride+l]",
+		"\t\t\tsize[p] += |src[p*stride+l]|",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n := Load(Param("n"), GP64()).(GPVirtual)
-	dst, src, stride, parts := base("dst"), base("src"), s.bytes("stride"), base("parts")
-	mask := s.signMask(bytes)
-	Label("depth")
-	s.addRow(src, parts, bytes, vecs, mask, func(v int, value VecVirtual) {
-		s.mov()(value, Mem{Base: dst, Disp: v * bytes})
+	dst, src, stride := base("dst"), base("src"), s.bytes("stride")
+	r := rows{s, bytes, vecs, src, base("value"), base("size"), s.signMask(bytes)}
+	r.loop(n, func(rows int) {
+		r.sum(rows, func(p, v int, value, _ VecVirtual) {
+			s.mov()(value, Mem{Base: dst, Disp: p*width*s.size + v*bytes})
+		}, func() { ADDQ(stride, src) })
+		ADDQ(U32(rows*width*s.size), dst)
 	})
-	ADDQ(stride, src)
-	ADDQ(U32(width*s.size), dst)
-	ADDQ(Imm(uint64(2*bytes)), parts)
-	DECQ(n)
-	JNZ(LabelRef("depth"))
-	VZEROUPPER()
-	RET()
 }
 
 // copyRow scales one row of width elements, in the widest vectors that fit.

@@ -70,15 +70,6 @@ func (s shape) and() func(...Op) { return s.of(VANDPD, VANDPS) }
 func (s shape) xor() func(...Op) { return s.of(VXORPD, VXORPS) }
 func (s shape) fma() func(...Op) { return s.of(VFMADD231PD, VFMADD231PS) }
 
-// addPairs adds elements beside each other.
-func (s shape) addPairs(high, low, to VecVirtual) {
-	if s.size == 8 {
-		VHADDPD(high, low, to)
-	} else {
-		VHADDPS(high, low, to)
-	}
-}
-
 func (s shape) broadcast(from Op, to VecVirtual) {
 	if to.Size() == 16 && s.size == 8 {
 		VMOVDDUP(from, to)

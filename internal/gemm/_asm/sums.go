@@ -23,16 +23,6 @@ func (s shape) part(width int) (bytes, vecs int) {
 	return bytes, width * s.size / bytes
 }
 
-// parted returns the lanes of the parts of sums that gather makes.
-func (s shape) parted() (lanes []int) {
-	for _, width := range s.summed() {
-		if bytes, _ := s.part(width); !slices.Contains(lanes, bytes/s.size) {
-			lanes = append(lanes, bytes/s.size)
-		}
-	}
-	return lanes
-}
-
 // summed returns the widths of rows that are summed: those of A's micro-panels, of
 // what a micro-kernel takes of B's, and, if there are registers for it, a wide one.
 func (s shape) summed() (widths []int) {
@@ -52,7 +42,8 @@ func (s shape) summed() (widths []int) {
 func (s shape) sums(width int) {
 	bytes, vecs := s.part(width)
 	s.weigh(width, bytes, vecs)
-	s.gather(width, bytes, vecs)
+	s.across(width, bytes, vecs)
+	s.both(width, bytes, vecs)
 }
 
 // weigh generates the weighted sum of rows, and that of magnitudes.
@@ -130,102 +121,179 @@ func (s shape) weigh(width, bytes, vecs int) {
 	RET()
 }
 
-// gather generates the sum of the vectors of each row, and that of magnitudes.
-func (s shape) gather(width, bytes, vecs int) {
-	name, lanes := fmt.Sprintf("%sx%d", s.name("gather"), width), bytes/s.size
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, dst []%[1]s)", s.typ()))
+// across generates the sums across rows, and those of magnitudes.
+func (s shape) across(width, bytes, vecs int) {
+	name := fmt.Sprintf("%sx%d", s.name("across"), width)
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, value, size []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		fmt.Sprintf("\t\t\tdst[p*%d+l%%%d] += x[p*step+l]", 2*lanes, lanes),
-		fmt.Sprintf("\t\t\tdst[p*%d+%d+l%%%d] += |x[p*step+l]|", 2*lanes, lanes, lanes),
+		"\t\t\tvalue[p] += x[p*step+l]",
+		"\t\t\tsize[p] += |x[p*step+l]|",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
-	n, x, step, dst := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step"), base("dst")
-	mask := s.signMask(bytes)
-	Label("row")
-	s.addRow(x, dst, bytes, vecs, mask, func(int, VecVirtual) {})
-	ADDQ(step, x)
-	ADDQ(Imm(uint64(2*bytes)), dst)
-	DECQ(n)
-	JNZ(LabelRef("row"))
-	VZEROUPPER()
-	RET()
+	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
+	r := rows{s, bytes, vecs, x, base("value"), base("size"), s.signMask(bytes)}
+	r.loop(n, func(rows int) {
+		r.sum(rows, func(int, int, VecVirtual, VecVirtual) {}, func() { ADDQ(step, x) })
+	})
 }
 
-// addRow adds the vectors of the row at x, and their magnitudes, to parts, and gives
-// each vector to use.
-func (s shape) addRow(x, parts GPVirtual, bytes, vecs int, mask VecVirtual, use func(v int, value VecVirtual)) {
-	sum, abs, value, size := register(bytes), register(bytes), register(bytes), register(bytes)
-	for v := range vecs {
-		s.mov()(Mem{Base: x, Disp: v * bytes}, value)
-		use(v, value)
-		s.and()(value, mask, size)
-		if v == 0 {
-			s.add()(Mem{Base: parts}, value, sum)
-			s.add()(Mem{Base: parts, Disp: bytes}, size, abs)
-		} else {
-			s.add()(value, sum, sum)
-			s.add()(size, abs, abs)
-		}
-	}
-	s.mov()(sum, Mem{Base: parts})
-	s.mov()(abs, Mem{Base: parts, Disp: bytes})
-}
-
-// foldRows is the number of rows that fold adds up at a time.
-const foldRows = 8
-
-// fold generates the sums over the lanes of what gather makes.
-func (s shape) fold(lanes int) {
-	name := fmt.Sprintf("%sx%d", s.name("fold"), lanes)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, parts, value, size []%s)", s.typ()))
+// both generates what weigh and across do of the same rows.
+func (s shape) both(width, bytes, vecs int) {
+	name := fmt.Sprintf("%sx%d", s.name("both"), width)
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, down, downSize, across, acrossSize []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
-		"\t\tvalue[p], size[p] = 0, 0",
-		fmt.Sprintf("\t\tfor l := range %d {", lanes),
-		fmt.Sprintf("\t\t\tvalue[p] += parts[p*%d+l]", 2*lanes),
-		fmt.Sprintf("\t\t\tsize[p] += parts[p*%d+%d+l]", 2*lanes, lanes),
-		"\t\t}", "\t}", "", fmt.Sprintf("for n a positive multiple of %d, the sums in any order.", foldRows))
-	n, parts, value, size := Load(Param("n"), GP64()).(GPVirtual), base("parts"), base("value"), base("size")
-	row := 2 * lanes * s.size // bytes
-	Label("rows")
-	for i, to := range []GPVirtual{value, size} {
-		for p := 0; p < foldRows; p += 32 / s.size {
-			s.mov()(s.foldVector(parts, p*row+i*row/2, row, lanes), Mem{Base: to, Disp: p * s.size})
-		}
-		ADDQ(Imm(uint64(foldRows*s.size)), to)
+		fmt.Sprintf("\t\tfor l := range %d {", width),
+		"\t\t\tdown[l] += w[p] * x[p*step+l]",
+		"\t\t\tdownSize[l] += wAbs[p] * |x[p*step+l]|",
+		"\t\t\tacross[p] += x[p*step+l]",
+		"\t\t\tacrossSize[p] += |x[p*step+l]|",
+		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
+	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
+	w, wAbs, down, downSize := base("w"), base("wAbs"), base("down"), base("downSize")
+	r := rows{s, bytes, vecs, x, base("across"), base("acrossSize"), s.signMask(bytes)}
+	sum, abs := registers(vecs, bytes), registers(vecs, bytes)
+	for v := range vecs {
+		s.mov()(Mem{Base: down, Disp: v * bytes}, sum[v])
+		s.mov()(Mem{Base: downSize, Disp: v * bytes}, abs[v])
 	}
-	ADDQ(U32(foldRows*row), parts)
-	SUBQ(Imm(foldRows), n)
-	JNZ(LabelRef("rows"))
+	weight, weightAbs := register(bytes), register(bytes)
+	r.loop(n, func(rows int) {
+		r.sum(rows, func(p, v int, value, size VecVirtual) {
+			if v == 0 {
+				s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
+				s.broadcast(Mem{Base: wAbs, Disp: p * s.size}, weightAbs)
+			}
+			s.fma()(value, weight, sum[v])
+			s.fma()(size, weightAbs, abs[v])
+		}, func() { ADDQ(step, x) })
+		ADDQ(Imm(uint64(rows*s.size)), w)
+		ADDQ(Imm(uint64(rows*s.size)), wAbs)
+	}, func() {
+		for v := range vecs {
+			s.mov()(sum[v], Mem{Base: down, Disp: v * bytes})
+			s.mov()(abs[v], Mem{Base: downSize, Disp: v * bytes})
+		}
+	})
+}
+
+// rows are rows of vectors at x that are summed across, to value and size.
+type rows struct {
+	shape
+	bytes, vecs   int // of a vector; of a row
+	x, value, abs GPVirtual
+	mask          VecVirtual
+}
+
+// turn returns the rows that are summed at a time: as many as there are lanes, or
+// registers for.
+func (r rows) turn() int {
+	if r.vector == 32 {
+		return 4
+	}
+	return 8
+}
+
+// loop generates n rows, as many as possible in turns, what follows them, and the end
+// of the routine.
+func (r rows) loop(n GPVirtual, some func(rows int), end ...func()) {
+	turn := uint64(r.turn())
+	Label("turns")
+	CMPQ(n, Imm(turn))
+	JLT(LabelRef("rest"))
+	some(r.turn())
+	SUBQ(Imm(turn), n)
+	JMP(LabelRef("turns"))
+	Label("rest")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	Label("row")
+	some(1)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	Label("done")
+	for _, e := range end {
+		e()
+	}
 	VZEROUPPER()
 	RET()
 }
 
-// foldVector returns the sums of as many rows as a vector of 32 bytes has lanes.
-func (s shape) foldVector(parts GPVirtual, at, row, lanes int) VecVirtual {
-	sums := make([]VecVirtual, 32/s.size)
-	for p := range sums {
-		sums[p] = YMM()
-		from := Mem{Base: parts, Disp: at + p*row}
-		s.mov()(from, sums[p])
-		if lanes*s.size == 64 {
-			s.add()(from.Offset(32), sums[p], sums[p])
+// sum adds the sums of so many rows, a power of two, gives the vectors of each row to
+// use, and moves on by next after each.
+func (r rows) sum(n int, use func(p, v int, value, size VecVirtual), next func()) {
+	sums := r.folded(0, n, use, next)
+	for i, to := range []GPVirtual{r.value, r.abs} {
+		for pieces := n; pieces < r.bytes/r.size; pieces *= 2 {
+			r.fold(sums[i], sums[i], pieces)
 		}
-	}
-	for len(sums) > 2 {
-		for i := range len(sums) / 2 {
-			s.addPairs(sums[2*i+1], sums[2*i], sums[i])
+		at := Mem{Base: to}
+		if n == 1 {
+			r.of(VADDSD, VADDSS)(at, sums[i].AsX(), sums[i].AsX())
+			r.of(VMOVSD, VMOVSS)(sums[i].AsX(), at)
+		} else {
+			sum := narrow(sums[i], n*r.size)
+			r.add()(at, sum, sum)
+			r.mov()(sum, at)
 		}
-		sums = sums[:len(sums)/2]
+		ADDQ(Imm(uint64(n*r.size)), to)
 	}
-	low := YMM()
-	VPERM2F128(Imm(0x20), sums[1], sums[0], low)
-	VPERM2F128(Imm(0x31), sums[1], sums[0], sums[0])
-	s.add()(low, sums[0], sums[0])
-	return sums[0]
+}
+
+// folded returns vectors of the sums of n rows from row p on, and of their magnitudes:
+// each sum in as many parts as are left of a vector.
+func (r rows) folded(p, n int, use func(p, v int, value, size VecVirtual), next func()) [2]VecVirtual {
+	if n == 1 {
+		sums := r.row(p, use)
+		next()
+		return sums
+	}
+	low, high := r.folded(p, n/2, use, next), r.folded(p+n/2, n/2, use, next)
+	for i := range low {
+		r.fold(low[i], high[i], n/2)
+	}
+	return low
+}
+
+// row returns the sum of the vectors of a row, and that of their magnitudes.
+func (r rows) row(p int, use func(p, v int, value, size VecVirtual)) (sums [2]VecVirtual) {
+	for v := range r.vecs {
+		value, size := register(r.bytes), register(r.bytes)
+		r.mov()(Mem{Base: r.x, Disp: v * r.bytes}, value)
+		r.and()(value, r.mask, size)
+		use(p, v, value, size)
+		if v == 0 {
+			sums = [2]VecVirtual{value, size}
+			continue
+		}
+		r.add()(value, sums[0], sums[0])
+		r.add()(size, sums[1], sums[1])
+	}
+	return sums
+}
+
+// fold halves the parts of sums, those of n rows in each of two vectors, and leaves
+// them in the first.
+func (r rows) fold(low, high VecVirtual, n int) {
+	odd := register(r.bytes)
+	switch piece := n * r.size; {
+	case piece == 4:
+		VUNPCKHPS(high, low, odd)
+		VUNPCKLPS(high, low, low)
+	case piece == 8:
+		VUNPCKHPD(high, low, odd)
+		VUNPCKLPD(high, low, low)
+	case r.bytes == 64:
+		VSHUFF64X2(Imm(0xdd), high, low, odd)
+		VSHUFF64X2(Imm(0x88), high, low, low)
+	default:
+		VPERM2F128(Imm(0x31), high, low, odd)
+		VPERM2F128(Imm(0x20), high, low, low)
+	}
+	r.add()(odd, low, low)
 }
 
 // signMask returns a register with all bits but the signs.
