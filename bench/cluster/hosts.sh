@@ -75,7 +75,7 @@ up_relay() {
 # shares gives each host a part of its processor, SHARE percent, in slices of 2 ms, if
 # that is set. The control groups are mounted where hosts see them.
 shares() {
-	local i group root=/sys/fs/cgroup
+	local i group period=${PERIOD:-20000} root=/sys/fs/cgroup
 	[ -n "${SHARE:-}" ] || return 0
 	[ -d "$root/cpu" ] && root+=/cpu
 	mkdir "$work/groups"
@@ -84,10 +84,10 @@ shares() {
 		group=$work/groups/mm$$-$i
 		mkdir "$group"
 		if [ -f "$group/cpu.max" ]; then
-			echo "$((20 * SHARE)) 2000" >"$group/cpu.max"
+			echo "$((period * SHARE / 100)) $period" >"$group/cpu.max"
 		else
-			echo 2000 >"$group/cpu.cfs_period_us"
-			echo "$((20 * SHARE))" >"$group/cpu.cfs_quota_us"
+			echo "$period" >"$group/cpu.cfs_period_us"
+			echo "$((period * SHARE / 100))" >"$group/cpu.cfs_quota_us"
 		fi
 	done
 }

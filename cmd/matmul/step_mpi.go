@@ -10,6 +10,7 @@ import (
 	"matmul/internal/elem"
 	"matmul/internal/mpi"
 	"matmul/internal/sys"
+	"matmul/internal/trace"
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
@@ -25,13 +26,14 @@ type coming struct {
 	pieces   []*mpi.Request // of this rank, with --scatter
 	broken   error          // of beginning to receive them
 	posted   bool           // the panels' shares are on their way
+	since    int64          // when the reading, or then the gathering, began
 	requests []*mpi.Request
 }
 
 // begin begins to bring the panels of a step: first, the pieces of them that this
 // rank has itself.
 func (p *part) begin(ctx context.Context, step int) *coming {
-	c := &coming{ctx: ctx, step: step}
+	c := &coming{ctx: ctx, step: step, since: sys.Monotonic()}
 	failed := p.failed
 	switch {
 	case p.scatter && p.world.Rank == 0:
@@ -70,11 +72,17 @@ func (p *part) advance(c *coming) (bool, error) {
 	}
 	if !c.posted {
 		c.posted = true
+		p.traceStep(trace.Coming, "read", c.step, c.since)
+		c.since = sys.Monotonic()
 		if err := p.post(c); err != nil {
 			return false, err
 		}
 	}
-	return allDone(c.requests)
+	here, err := allDone(c.requests)
+	if here {
+		p.traceStep(trace.Coming, "gather", c.step, c.since)
+	}
+	return here, err
 }
 
 // post begins the transfers of a step.
@@ -140,13 +148,16 @@ func (e *errand) wait(d time.Duration) bool {
 // arrive waits for the panels that are coming, if any are, and for the product
 // of the step before, if one is being done. The error is that of any rank.
 func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
-	arrived, idle := c == nil, time.Now()
+	arrived, idle, waits := c == nil, time.Now(), sys.Monotonic()
 	err := p.until(ctx, func() (_ bool, err error) {
 		if product != nil && product.wait(0) {
 			p.failed, product, idle = cmp.Or(p.failed, product.err), nil, time.Now()
+			waits = sys.Monotonic()
 		}
 		if !arrived {
-			arrived, err = p.advance(c)
+			if arrived, err = p.advance(c); arrived && product == nil {
+				p.traceStep(trace.Doing, trace.Waiting, c.step, waits)
+			}
 		}
 		return arrived && product == nil, err
 	}, func() {
@@ -204,7 +215,9 @@ func (p *part) multiply(ctx context.Context, step int) error {
 		return err
 	}
 	defer job.Close()
+	begin := sys.Monotonic()
 	rep, err := job.Run(ctx)
+	p.traceStep(trace.Doing, "multiply", step, begin)
 	p.multiplied += rep.Wall
 	p.tasks, p.deaths = p.tasks+rep.Tasks, p.deaths+rep.Deaths
 	p.tiles = [2]int64{plan.TileM, plan.TileN}

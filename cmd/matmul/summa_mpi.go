@@ -254,6 +254,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 			Bytes: p.plan.Bytes, Exposed: (took - p.multiplied).Seconds(),
 		},
 	}
+	p.tracer.about(p.crew.workers, p.tuned.kernel.String(), p.rep.Peak)
 	p.rep.Seconds.Multiply, p.rep.Seconds.Store = took.Seconds(), p.stored.Seconds()
 	if took > 0 {
 		p.rep.GFLOPS = computed.Flops() / took.Seconds() / 1e9
