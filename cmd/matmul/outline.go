@@ -211,8 +211,9 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 // sampleBytes is how much of an input is read to learn how fast that is.
 const sampleBytes = 8 << 20
 
-// rateTime is how long the speed of a processor is measured.
-const rateTime = 100 * time.Millisecond
+// rateTime is how long the speed of a processor is measured: some periods of a limit
+// of processor time, which are of 100 ms as a rule.
+const rateTime = 300 * time.Millisecond
 
 // kernelRate measures the speed of one processor in GFLOP/s on packed operands: of
 // products of some megabytes, unless they would take too long, since those that caches

@@ -25,7 +25,7 @@ type rankFlags struct {
 func (f *rankFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.ranks, "ranks", 0, "with --dry-run: machines like this one that would do the product together, under MPI")
-	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks (default: "+summa.Usual.String()+", and under MPI on one machine "+summa.Local.String()+")")
+	fl.StringVar(&f.network, "network", "", "`LATENCY,BANDWIDTH` between ranks, as bench under MPI prints it (default: "+summa.Usual.String()+", and under MPI on one machine "+summa.Local.String()+")")
 	fl.BoolVar(&f.scatter, "scatter", false, "under MPI, rank 0 alone reads and writes files: it sends the others what they need, and is sent C")
 }
 
@@ -91,6 +91,7 @@ type rankOutline struct {
 	Sent       float64 `json:"sent_bytes_by_rank_0"`
 	Returned   float64 `json:"returned_bytes_to_rank_0"`
 	Compute    float64 `json:"compute_seconds"`
+	Slowed     float64 `json:"slowed_seconds"` // by which transfers make computing longer
 	Transfer   float64 `json:"transfer_seconds"`
 	Exposed    float64 `json:"exposed_seconds"` // of Transfer, not hidden by Compute
 	Time       float64 `json:"seconds"`
@@ -115,7 +116,7 @@ func (p *product) outlineRanks() error {
 	if p.scatter {
 		left -= chunks * chunkSize
 	}
-	on := summa.Machines{Ranks: p.ranks, Rate: rate, Network: net, Scatter: p.scatter}
+	on := summa.Machines{Ranks: p.ranks, Rate: rate, Workers: p.crew.workers, Network: net, Scatter: p.scatter}
 	plan, err := summa.Fit(problem, p.spec.Type.Size(), on, float64(left), p.interval().Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and here a rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
@@ -124,7 +125,7 @@ func (p *product) outlineRanks() error {
 		M: plan.M, N: plan.N, K: p.spec.A.Cols, DType: p.spec.Type.String(), Ranks: p.ranks,
 		P: plan.P, Q: plan.Q, Panel: plan.Width, Bands: plan.Bands, Network: net, GFLOPS: rate / 1e9,
 		Memory: plan.Memory, Bytes: plan.Bytes, Bound: plan.Bound, Sent: plan.Sent, Returned: plan.Returned,
-		Compute: plan.Compute, Transfer: plan.Transfer, Exposed: plan.Exposed, Time: plan.Time, Efficiency: plan.Efficiency(rate),
+		Compute: plan.Compute, Slowed: plan.Slowed, Transfer: plan.Transfer, Exposed: plan.Exposed, Time: plan.Time, Efficiency: plan.Efficiency(rate),
 	}
 	if problem.K > 0 {
 		o.Read = (float64(p.in.a.DataSize()) + float64(plan.Bands)*float64(p.in.b.DataSize())) / float64(p.ranks)
@@ -156,13 +157,16 @@ func (o *rankOutline) print(out io.Writer, asJSON, scatter bool) error {
 	}
 	line("  receive    %s per rank; the lower bound for that memory is %s", size(o.Bytes), size(o.Bound))
 	line("  compute    %s  at %.1f GFLOP/s per rank, measured now on one processor", duration(o.Compute), o.GFLOPS)
+	if o.Slowed > 0 {
+		line("  and        %s  that workers' processors move panels in", duration(o.Slowed))
+	}
 	line("  transfer   %s  of which computing hides all but %s", duration(o.Transfer), strings.TrimSpace(duration(o.Exposed)))
 	line("  time       %s  without files, efficiency %.1f %%", duration(o.Time), 100*o.Efficiency)
 	_, err := io.WriteString(out, text.String())
 	return err
 }
 
-// rate measures the speed of this machine's workers in flop/s, for a tenth of a
+// rate measures the speed of this machine's workers in flop/s, for some tenths of a
 // second on one processor.
 func (p *product) rate(k *gemm.Kernel, b gemm.Blocking) float64 {
 	measure := kernelRate[float64]

@@ -122,6 +122,10 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if p.scatter {
 		each += chunks * chunkSize
 	}
+	workers, err := p.least(ctx, int64(p.crew.workers))
+	if err != nil {
+		return err
+	}
 	left, err := p.least(ctx, p.ceiling().bytes-each)
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	}
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
 	p.direct = p.local && p.network == "" && !p.scatter
-	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Network: net, Scatter: p.scatter, Direct: p.direct}
+	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Workers: int(workers), Network: net, Scatter: p.scatter, Direct: p.direct}
 	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), on, float64(left), time.Duration(every).Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
