@@ -67,7 +67,7 @@ up_relay() {
 	exec {relay_in}>"$work/in"
 	read -r _ <"$work/out"
 	for i in $(seq "$hosts"); do
-		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 32000
+		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 60000
 		host "$i"
 	done
 }

@@ -40,7 +40,7 @@ func (f *benchFlags) onRanks(cmd *cobra.Command) (did bool, err error) {
 		samples, err = t.pingPong(ctx, f.reps)
 	}
 	if err == nil {
-		processor, err = t.effort(ctx)
+		processor, err = t.effort(ctx, samples)
 	}
 	if err == nil && t.world.Rank == 0 {
 		err = f.printNetwork(cmd, samples, processor)
@@ -84,13 +84,14 @@ func (t *team) pingPong(ctx context.Context, reps int) (samples []tune.Sample, e
 
 // effort returns how many bytes a rank receives, and sends as many meanwhile, in each
 // second of processor time that it takes: all of its threads, which look for messages
-// as often as they do while workers compute. It is measured between the first and the
+// as often as they do while workers compute, on the network of these samples. It is measured between the first and the
 // last rank. Collective.
-func (t *team) effort(ctx context.Context) (bytesPerSecond float64, err error) {
+func (t *team) effort(ctx context.Context, samples []tune.Sample) (bytesPerSecond float64, err error) {
 	last := t.world.Size - 1
 	if t.world.Rank > 0 && t.world.Rank < last {
 		return 0, nil
 	}
+	pause := busyPause(summa.Network{Bandwidth: tune.FitLine(samples).Bandwidth})
 	in, out := mpi.Alloc(mostMessage), mpi.Alloc(mostMessage)
 	const times = 2 // the first is not counted
 	var took time.Duration
@@ -108,7 +109,7 @@ func (t *team) effort(ctx context.Context) (bytesPerSecond float64, err error) {
 			return 0, err
 		}
 		requests := []*mpi.Request{got, sent}
-		if err := t.until(ctx, func() (bool, error) { return allDone(requests) }, func() { sys.Nap(busyPause) }); err != nil {
+		if err := t.until(ctx, func() (bool, error) { return allDone(requests) }, func() { sys.Nap(pause) }); err != nil {
 			return 0, err
 		}
 		end, err := sys.ProcessorTime(0)

@@ -196,7 +196,7 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	if bytes == 0 {
 		return e, nil
 	}
-	first, buf := read[0], make([]byte, 256<<10) // stays in the cache, as a worker's does
+	first, buf := read[0], make([]byte, readChunk) // stays in the cache, as a worker's does
 	clear(buf)
 	size := min(sampleBytes, first.DataSize())
 	start := time.Now()
@@ -207,6 +207,9 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	e.Read = float64(bytes) / e.ReadRate
 	return e, nil
 }
+
+// readChunk is how much is read at once.
+const readChunk = 256 << 10
 
 // sampleBytes is how much of an input is read to learn how fast that is.
 const sampleBytes = 8 << 20

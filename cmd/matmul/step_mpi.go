@@ -9,6 +9,7 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/mpi"
+	"matmul/internal/summa"
 	"matmul/internal/sys"
 	"matmul/internal/trace"
 	"matmul/master"
@@ -170,7 +171,7 @@ func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
 		case product == nil:
 			pause(idle, eager+p.underway)
 		default:
-			sys.Nap(busyPause)
+			sys.Nap(p.looks)
 		}
 	})
 	if err != nil || c == nil {
@@ -179,10 +180,17 @@ func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
 	return p.verdict(ctx, *p.vote, p.failed)
 }
 
-// busyPause is the time between looks for messages while workers compute: each
-// look takes a worker's processor from it for some microseconds, and moves a few
-// hundred KiB at most between ranks that share memory.
-const busyPause = 300 * time.Microsecond
+// busyPause returns the time between looks for messages while workers compute: each
+// look takes a worker's processor from it for some tens of microseconds. A slow network
+// is looked at as often as it has filled a socket's buffer; a fast one more seldom than
+// that, since a look moves a few hundred KiB at most between ranks that share memory.
+func busyPause(n summa.Network) time.Duration {
+	const buffer = 128 << 10
+	filled := time.Duration(buffer / n.Bandwidth * float64(time.Second))
+	return min(max(filled, leastBusyPause), mostPause)
+}
+
+const leastBusyPause = 300 * time.Microsecond
 
 // multiply adds the product of the panels of a step to this rank's block of C.
 func (p *part) multiply(ctx context.Context, step int) error {

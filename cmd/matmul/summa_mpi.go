@@ -38,6 +38,7 @@ type part struct {
 	band        struct{ r0, r1 int64 } // rows of C that are being done
 	failed      error                  // what went wrong here and is not agreed on yet
 	checkpoints bool                   // rank 0 makes some
+	looks       time.Duration          // between looks for messages while workers compute
 
 	tiles      [2]int64 // of the last step
 	tasks      int
@@ -114,6 +115,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if err := p.agree(ctx, err); err != nil {
 		return err
 	}
+	p.looks = busyPause(net)
 	rate, err := p.least(ctx, int64(p.rate))
 	if err != nil {
 		return err

@@ -96,6 +96,9 @@ type Machines struct {
 	Ranks   int
 	Rate    float64 // of one rank, in flop/s
 	Workers int     // of one rank, which has a processor for each; 0 is 1
+	// Reading and Packing are the bytes of an operand that a processor reads from a
+	// file in memory, and packs, in a second; 0 if that takes no time.
+	Reading, Packing float64
 	Network
 	// Scatter says that rank 0 alone has the files: it sends the panels to those
 	// who pass them on, and is sent C.
@@ -117,8 +120,8 @@ type Plan struct {
 	Sent     float64 // bytes of A and B that rank 0 sends to their first ranks, if it has them alone,
 	Returned float64 // and of C that it is sent
 	Memory   float64 // bytes of a rank's panels, as they travel and as they are multiplied, and its block of C
-	Compute  float64 // seconds of a rank's arithmetic,
-	Slowed   float64 // and those by which moving panels meanwhile makes it longer
+	Compute  float64 // seconds of a rank's products,
+	Slowed   float64 // and those by which reading and moving panels meanwhile makes them longer
 	Transfer float64 // seconds of its transfers
 	Exposed  float64 // those of them that arithmetic does not hide
 	Time     float64 // seconds in all, without files
@@ -233,7 +236,8 @@ func (p *Plan) reckon(size float64, on Machines) {
 	if p.M == 0 || p.N == 0 || p.K == 0 {
 		return
 	}
-	step := 2 * m * cols * (w + carried) / on.Rate
+	workers := float64(max(on.Workers, 1))
+	step := 2*m*cols*(w+carried)/on.Rate + size*w*(m+cols)*(inverse(on.Packing)+inverse(on.Reading))/workers
 	pass := on.gather(p.Q, size*m*w) + on.gather(p.P, size*cols*w)
 	if on.Direct {
 		pass = 0
@@ -242,13 +246,22 @@ func (p *Plan) reckon(size float64, on Machines) {
 		pass += float64(p.P+p.Q)*on.Latency + others*size*w*(float64(p.Height())+float64(p.N))/on.Bandwidth
 	}
 	bands, returned := float64(p.Bands), p.Returned/on.Bandwidth
-	slowed := 0.0 // of a step, while the panels of the next one come
-	if on.Processor > 0 && !on.Direct {
-		slowed = size * w * (m*part(p.Q) + cols*part(p.P)) / on.Processor / float64(max(on.Workers, 1))
+	slowed := 0.0 // of a step, while the panels of the next one are read and come
+	if !on.Direct {
+		received := m*part(p.Q) + cols*part(p.P)
+		slowed = size * w * (received*inverse(on.Processor) + p.owned()*inverse(on.Reading)) / workers
 	}
 	p.Compute, p.Slowed, p.Transfer = bands*steps*step, bands*(steps-1)*slowed, bands*steps*pass+returned
 	p.Exposed = bands*(pass+(steps-1)*max(0, pass-step-slowed)) + returned
 	p.Time = p.Compute + p.Slowed + p.Exposed
+}
+
+// inverse returns the seconds for a byte at a rate, 0 for none.
+func inverse(rate float64) float64 {
+	if rate == 0 {
+		return 0
+	}
+	return 1 / rate
 }
 
 // part returns the part of a panel that one of so many ranks receives.
