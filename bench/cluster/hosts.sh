@@ -72,10 +72,11 @@ up_relay() {
 	done
 }
 
-# shares gives each host a part of its processor, SHARE percent, in slices of 2 ms, if
-# that is set. The control groups are mounted where hosts see them.
+# shares gives each host a part of its processor, SHARE percent, in periods of 20 ms, if
+# that is set: shorter ones than some ticks of the kernel lose a part of the share. The
+# control groups are mounted where hosts see them.
 shares() {
-	local i group period=${PERIOD:-20000} root=/sys/fs/cgroup
+	local i group period=20000 root=/sys/fs/cgroup
 	[ -n "${SHARE:-}" ] || return 0
 	[ -d "$root/cpu" ] && root+=/cpu
 	mkdir "$work/groups"
