@@ -67,15 +67,16 @@ up_relay() {
 	exec {relay_in}>"$work/in"
 	read -r _ <"$work/out"
 	for i in $(seq "$hosts"); do
-		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 32000
+		ip link set "mt$$-$i" netns "mm$$-$i" name eth0 mtu 60000
 		host "$i"
 	done
 }
 
-# shares gives each host a part of its processor, SHARE percent, in slices of 2 ms, if
-# that is set. The control groups are mounted where hosts see them.
+# shares gives each host a part of its processor, SHARE percent, in periods of 20 ms, if
+# that is set: shorter ones than some ticks of the kernel lose a part of the share. The
+# control groups are mounted where hosts see them.
 shares() {
-	local i group root=/sys/fs/cgroup
+	local i group period=20000 root=/sys/fs/cgroup
 	[ -n "${SHARE:-}" ] || return 0
 	[ -d "$root/cpu" ] && root+=/cpu
 	mkdir "$work/groups"
@@ -84,10 +85,10 @@ shares() {
 		group=$work/groups/mm$$-$i
 		mkdir "$group"
 		if [ -f "$group/cpu.max" ]; then
-			echo "$((20 * SHARE)) 2000" >"$group/cpu.max"
+			echo "$((period * SHARE / 100)) $period" >"$group/cpu.max"
 		else
-			echo 2000 >"$group/cpu.cfs_period_us"
-			echo "$((20 * SHARE))" >"$group/cpu.cfs_quota_us"
+			echo "$period" >"$group/cpu.cfs_period_us"
+			echo "$((period * SHARE / 100))" >"$group/cpu.cfs_quota_us"
 		fi
 	done
 }

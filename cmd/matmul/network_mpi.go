@@ -13,6 +13,7 @@ import (
 
 	"matmul/internal/mpi"
 	"matmul/internal/summa"
+	"matmul/internal/sys"
 	"matmul/tune"
 )
 
@@ -34,11 +35,15 @@ func (f *benchFlags) onRanks(cmd *cobra.Command) (did bool, err error) {
 		err = usagef("--reps %d: want at least 1", f.reps)
 	}
 	var samples []tune.Sample
+	var processor float64
 	if err = t.agree(ctx, err); err == nil {
 		samples, err = t.pingPong(ctx, f.reps)
 	}
+	if err == nil {
+		processor, err = t.effort(ctx, samples)
+	}
 	if err == nil && t.world.Rank == 0 {
-		err = f.printNetwork(cmd, samples)
+		err = f.printNetwork(cmd, samples, processor)
 	}
 	return true, t.conclude(ctx, err)
 }
@@ -77,6 +82,45 @@ func (t *team) pingPong(ctx context.Context, reps int) (samples []tune.Sample, e
 	return samples, nil
 }
 
+// effort returns how many bytes a rank receives, and sends as many meanwhile, in each
+// second of processor time that it takes: all of its threads, which look for messages
+// as often as they do while workers compute, on the network of these samples. It is measured between the first and the
+// last rank. Collective.
+func (t *team) effort(ctx context.Context, samples []tune.Sample) (bytesPerSecond float64, err error) {
+	last := t.world.Size - 1
+	if t.world.Rank > 0 && t.world.Rank < last {
+		return 0, nil
+	}
+	pause := busyPause(summa.Network{Bandwidth: tune.FitLine(samples).Bandwidth})
+	in, out := mpi.Alloc(mostMessage), mpi.Alloc(mostMessage)
+	const times = 2 // the first is not counted
+	var took time.Duration
+	for range times {
+		begin, err := sys.ProcessorTime(0)
+		if err != nil {
+			return 0, err
+		}
+		got, err := t.world.Receive(in, last-t.world.Rank)
+		if t.reached(err) != nil {
+			return 0, err
+		}
+		sent, err := t.world.Send(out, last-t.world.Rank)
+		if t.reached(err) != nil {
+			return 0, err
+		}
+		requests := []*mpi.Request{got, sent}
+		if err := t.until(ctx, func() (bool, error) { return allDone(requests) }, func() { sys.Nap(pause) }); err != nil {
+			return 0, err
+		}
+		end, err := sys.ProcessorTime(0)
+		if err != nil {
+			return 0, err
+		}
+		took = end - begin
+	}
+	return mostMessage / max(took, 1).Seconds(), nil
+}
+
 // exchange sends a message to a peer and receives it back, or the other way round.
 func (t *team) exchange(ctx context.Context, buf []byte, peer int, first bool) error {
 	for i := range 2 {
@@ -109,10 +153,10 @@ type networkReport struct {
 	Misses float64 `json:"median_error"` // of the fit, relative
 }
 
-func (f *benchFlags) printNetwork(cmd *cobra.Command, samples []tune.Sample) error {
+func (f *benchFlags) printNetwork(cmd *cobra.Command, samples []tune.Sample, processor float64) error {
 	line := tune.FitLine(samples)
 	r := networkReport{Library: mpi.Library(), Samples: samples,
-		Network: summa.Network{Latency: line.Sigma, Bandwidth: line.Bandwidth}, Misses: line.Misses(samples, 0)}
+		Network: summa.Network{Latency: line.Sigma, Bandwidth: line.Bandwidth, Processor: processor}, Misses: line.Misses(samples, 0)}
 	out := cmd.OutOrStdout()
 	if f.asJSON {
 		return json.NewEncoder(out).Encode(r)
@@ -121,7 +165,7 @@ func (f *benchFlags) printNetwork(cmd *cobra.Command, samples []tune.Sample) err
 	for _, s := range samples {
 		fmt.Fprintf(out, "%12d B  %10.2f µs  %8.3f GB/s\n", s.Bytes, 1e6*s.Seconds, float64(s.Bytes)/s.Seconds/1e9)
 	}
-	fmt.Fprintf(out, "latency %.2f µs, bandwidth %.3f GB/s, median error %.1f %%: --network %v\n",
-		1e6*r.Latency, r.Bandwidth/1e9, 100*r.Misses, r.Network)
+	fmt.Fprintf(out, "latency %.2f µs, bandwidth %.3f GB/s, median error %.1f %%; %.3f GB received and sent in a second of a processor: --network %v\n",
+		1e6*r.Latency, r.Bandwidth/1e9, 100*r.Misses, r.Processor/1e9, r.Network)
 	return nil
 }

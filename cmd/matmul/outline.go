@@ -196,7 +196,7 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	if bytes == 0 {
 		return e, nil
 	}
-	first, buf := read[0], make([]byte, 256<<10) // stays in the cache, as a worker's does
+	first, buf := read[0], make([]byte, readChunk) // stays in the cache, as a worker's does
 	clear(buf)
 	size := min(sampleBytes, first.DataSize())
 	start := time.Now()
@@ -208,11 +208,15 @@ func (p *product) expect(read []*matfile.File, bytes int64) (e expectation, err 
 	return e, nil
 }
 
+// readChunk is how much is read at once.
+const readChunk = 256 << 10
+
 // sampleBytes is how much of an input is read to learn how fast that is.
 const sampleBytes = 8 << 20
 
-// rateTime is how long the speed of a processor is measured.
-const rateTime = 100 * time.Millisecond
+// rateTime is how long the speed of a processor is measured: some periods of a limit
+// of processor time, which are of 100 ms as a rule.
+const rateTime = 300 * time.Millisecond
 
 // kernelRate measures the speed of one processor in GFLOP/s on packed operands: of
 // products of some megabytes, unless they would take too long, since those that caches

@@ -55,6 +55,9 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 		err = t.sameInputs(ctx, p)
 	}
 	if err == nil {
+		err = t.openTrace(ctx, p)
+	}
+	if err == nil {
 		finished, err = t.openOutput(ctx, p)
 	}
 	if err == nil && !finished {
@@ -64,7 +67,7 @@ func (f *runFlags) together(cmd *cobra.Command, args []string) error {
 	if err == nil && t.world.Rank == 0 {
 		err = p.print()
 	}
-	return t.conclude(ctx, err)
+	return t.conclude(ctx, t.closeTrace(ctx, p, err))
 }
 
 // hired is what a rank has before it joins the others: the workers must have
@@ -84,7 +87,7 @@ func (f *runFlags) hire(cmd *cobra.Command, args []string) (h *hired, err error)
 	}
 	h.product = p
 	if *f.trace != "" {
-		return h, usagef("--trace: ranks write no trace")
+		p.crew.trace = func(e master.Event) { p.tracer.task(e) } // it will be there before the first task
 	}
 	for _, name := range []string{args[0], args[1], f.c0, f.out} {
 		if matfile.IsStream(name) {

@@ -15,6 +15,7 @@ import (
 
 	"matmul/internal/mpi"
 	"matmul/internal/summa"
+	"matmul/internal/trace"
 )
 
 // mpiexec returns the command that starts n ranks of this program with the
@@ -178,6 +179,66 @@ func TestAnErrorOfRanksIsOneLine(t *testing.T) {
 			t.Errorf("%v: status %d, want %d; %d lines: %s", c.args, code, c.code, lines, r.stderr.String())
 		}
 		r.left(testPatience)
+	}
+}
+
+// TestRanksWriteOneTrace: the trace of rank 0 has every rank's tasks and steps, by
+// clocks that agree: nobody has the panels of a step before all have sent their
+// shares.
+func TestRanksWriteOneTrace(t *testing.T) {
+	dir := t.TempDir()
+	runCommand(t, dir, "gen", "-o", "a.npy", "--rows", "1000", "--cols", "1000")
+	r := startRanks(t, dir, 3, "run", "a.npy", "a.npy", "-o", "c.npy", "--network", "0s,100MB", "--trace", "t.json")
+	if code := r.wait(); code != exitDone {
+		t.Fatalf("status %d: %s", code, r.stderr.String())
+	}
+	r.left(testPatience, "c.npy", "t.json")
+	f, err := os.Open(filepath.Join(dir, "t.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := trace.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]trace.Slice{}
+	for _, row := range got.Rows {
+		rows[row.Name] = row.Slices
+	}
+	const steps, clocks = 3, 1e-3 // panels of 384; seconds that clocks may differ by
+	began, ended := [steps]float64{}, [steps]float64{}
+	for rank := range 3 {
+		var gathered []trace.Slice
+		for _, s := range rows[fmt.Sprintf("rank %d panels", rank)] {
+			if s.Kind == "gather" {
+				gathered = append(gathered, s)
+			}
+		}
+		multiplied := slices.DeleteFunc(rows[fmt.Sprintf("rank %d steps", rank)], func(s trace.Slice) bool { return s.Kind != "multiply" })
+		if len(gathered) != steps || len(multiplied) != steps || len(rows[fmt.Sprintf("rank %d worker 0", rank)]) < steps {
+			t.Fatalf("rank %d: %d gatherings, %d products, rows %v", rank, len(gathered), len(multiplied), rows)
+		}
+		for i, s := range gathered {
+			began[i] = max(began[i], s.Begin)
+			if ended[i] == 0 || s.End < ended[i] {
+				ended[i] = s.End
+			}
+			if multiplied[i].Begin < s.End {
+				t.Errorf("rank %d multiplies step %d at %v, which it has at %v", rank, i, multiplied[i].Begin, s.End)
+			}
+		}
+	}
+	for i := range steps {
+		if ended[i] < began[i]-clocks {
+			t.Errorf("a rank has the panels of step %d at %v, and one begins to send at %v", i, ended[i], began[i])
+		}
+	}
+	if got.Name != "matmul run c.npy" || got.Info.Ranks != 3 || len(got.Rate) == 0 {
+		t.Errorf("it is %q, about %+v, with %d speeds", got.Name, got.Info, len(got.Rate))
+	}
+	if bad := startRanks(t, dir, 2, "run", "a.npy", "a.npy", "-o", "d.npy", "--trace", "t.json"); bad.wait() != exitInput || !strings.Contains(bad.stderr.String(), "matmul: t.json: exists") {
+		t.Errorf("a second one: %s", bad.stderr.String())
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/matfile"
+	"matmul/internal/sys"
+	"matmul/internal/trace"
 	"matmul/tiling"
 )
 
@@ -40,8 +42,11 @@ func (p *part) closeFile() error {
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
 func (p *part) store(ctx context.Context, mem []byte) error {
-	begin := time.Now()
-	defer func() { p.stored += time.Since(begin) }()
+	begin, since := time.Now(), sys.Monotonic()
+	defer func() {
+		p.stored += time.Since(begin)
+		p.traceStep(trace.Doing, "store", 0, since)
+	}()
 	r := p.block(p.world.Rank)
 	mem = mem[:r.Rows()*r.Cols()*int64(p.spec.Type.Size())]
 	if p.spec.Type == elem.Float32 {

@@ -9,7 +9,9 @@ import (
 
 	"matmul/internal/elem"
 	"matmul/internal/mpi"
+	"matmul/internal/summa"
 	"matmul/internal/sys"
+	"matmul/internal/trace"
 	"matmul/master"
 	"matmul/shmmat"
 	"matmul/tiling"
@@ -25,13 +27,14 @@ type coming struct {
 	pieces   []*mpi.Request // of this rank, with --scatter
 	broken   error          // of beginning to receive them
 	posted   bool           // the panels' shares are on their way
+	since    int64          // when the reading, or then the gathering, began
 	requests []*mpi.Request
 }
 
 // begin begins to bring the panels of a step: first, the pieces of them that this
 // rank has itself.
 func (p *part) begin(ctx context.Context, step int) *coming {
-	c := &coming{ctx: ctx, step: step}
+	c := &coming{ctx: ctx, step: step, since: sys.Monotonic()}
 	failed := p.failed
 	switch {
 	case p.scatter && p.world.Rank == 0:
@@ -70,11 +73,17 @@ func (p *part) advance(c *coming) (bool, error) {
 	}
 	if !c.posted {
 		c.posted = true
+		p.traceStep(trace.Coming, "read", c.step, c.since)
+		c.since = sys.Monotonic()
 		if err := p.post(c); err != nil {
 			return false, err
 		}
 	}
-	return allDone(c.requests)
+	here, err := allDone(c.requests)
+	if here {
+		p.traceStep(trace.Coming, "gather", c.step, c.since)
+	}
+	return here, err
 }
 
 // post begins the transfers of a step.
@@ -140,13 +149,16 @@ func (e *errand) wait(d time.Duration) bool {
 // arrive waits for the panels that are coming, if any are, and for the product
 // of the step before, if one is being done. The error is that of any rank.
 func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
-	arrived, idle := c == nil, time.Now()
+	arrived, idle, waits := c == nil, time.Now(), sys.Monotonic()
 	err := p.until(ctx, func() (_ bool, err error) {
 		if product != nil && product.wait(0) {
 			p.failed, product, idle = cmp.Or(p.failed, product.err), nil, time.Now()
+			waits = sys.Monotonic()
 		}
 		if !arrived {
-			arrived, err = p.advance(c)
+			if arrived, err = p.advance(c); arrived && product == nil {
+				p.traceStep(trace.Doing, trace.Waiting, c.step, waits)
+			}
 		}
 		return arrived && product == nil, err
 	}, func() {
@@ -159,7 +171,7 @@ func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
 		case product == nil:
 			pause(idle, eager+p.underway)
 		default:
-			sys.Nap(busyPause)
+			sys.Nap(p.looks)
 		}
 	})
 	if err != nil || c == nil {
@@ -168,10 +180,17 @@ func (p *part) arrive(ctx context.Context, c *coming, product *errand) error {
 	return p.verdict(ctx, *p.vote, p.failed)
 }
 
-// busyPause is the time between looks for messages while workers compute: each
-// look takes a worker's processor from it for some microseconds, and moves a few
-// hundred KiB at most between ranks that share memory.
-const busyPause = 300 * time.Microsecond
+// busyPause returns the time between looks for messages while workers compute: each
+// look takes a worker's processor from it for some tens of microseconds. A slow network
+// is looked at as often as it has filled a socket's buffer; a fast one more seldom than
+// that, since a look moves a few hundred KiB at most between ranks that share memory.
+func busyPause(n summa.Network) time.Duration {
+	const buffer = 128 << 10
+	filled := time.Duration(buffer / n.Bandwidth * float64(time.Second))
+	return min(max(filled, leastBusyPause), mostPause)
+}
+
+const leastBusyPause = 300 * time.Microsecond
 
 // multiply adds the product of the panels of a step to this rank's block of C.
 func (p *part) multiply(ctx context.Context, step int) error {
@@ -204,7 +223,9 @@ func (p *part) multiply(ctx context.Context, step int) error {
 		return err
 	}
 	defer job.Close()
+	begin := sys.Monotonic()
 	rep, err := job.Run(ctx)
+	p.traceStep(trace.Doing, "multiply", step, begin)
 	p.multiplied += rep.Wall
 	p.tasks, p.deaths = p.tasks+rep.Tasks, p.deaths+rep.Deaths
 	p.tiles = [2]int64{plan.TileM, plan.TileN}

@@ -38,6 +38,7 @@ type part struct {
 	band        struct{ r0, r1 int64 } // rows of C that are being done
 	failed      error                  // what went wrong here and is not agreed on yet
 	checkpoints bool                   // rank 0 makes some
+	looks       time.Duration          // between looks for messages while workers compute
 
 	tiles      [2]int64 // of the last step
 	tasks      int
@@ -114,6 +115,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	if err := p.agree(ctx, err); err != nil {
 		return err
 	}
+	p.looks = busyPause(net)
 	rate, err := p.least(ctx, int64(p.rate))
 	if err != nil {
 		return err
@@ -121,6 +123,10 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	each := int64(p.crew.workers) * (perProcess + mostScratch)
 	if p.scatter {
 		each += chunks * chunkSize
+	}
+	workers, err := p.least(ctx, int64(p.crew.workers))
+	if err != nil {
+		return err
 	}
 	left, err := p.least(ctx, p.ceiling().bytes-each)
 	if err != nil {
@@ -140,7 +146,7 @@ func (p *part) prepare(ctx context.Context, missing []tiling.Rect) error {
 	}
 	problem := tiling.Problem{M: rows, N: p.spec.B.Cols, K: p.k}
 	p.direct = p.local && p.network == "" && !p.scatter
-	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Network: net, Scatter: p.scatter, Direct: p.direct}
+	on := summa.Machines{Ranks: p.world.Size, Rate: float64(rate), Workers: int(workers), Network: net, Scatter: p.scatter, Direct: p.direct}
 	p.plan, err = summa.Fit(problem, p.spec.Type.Size(), on, float64(left), time.Duration(every).Seconds())
 	if err != nil {
 		return resourceError{fmt.Errorf("not enough memory: %w, and one rank may take %s; use more ranks", err, tune.FormatBytes(max(left, 0)))}
@@ -254,6 +260,7 @@ func (p *part) report(took time.Duration, missing []tiling.Rect) {
 			Bytes: p.plan.Bytes, Exposed: (took - p.multiplied).Seconds(),
 		},
 	}
+	p.tracer.about(p.crew.workers, p.tuned.kernel.String(), p.rep.Peak)
 	p.rep.Seconds.Multiply, p.rep.Seconds.Store = took.Seconds(), p.stored.Seconds()
 	if took > 0 {
 		p.rep.GFLOPS = computed.Flops() / took.Seconds() / 1e9

@@ -17,6 +17,8 @@ const traceHelp = `trace reads a file that --trace has written, checks it, and s
 worker worked and was idle. The idle time is that part of the time between the
 begin of the first task and the end of the last one in which a worker had no task
 that it worked on: it waited for the master, for other workers, or for its start.
+Of ranks that did a product together it shows each one's workers, its steps, and the
+panels that came meanwhile; the file of all is written by rank 0.
 
 The file is in the Chrome trace-event format: Perfetto (ui.perfetto.dev) and
 chrome://tracing show it, too.`
@@ -86,13 +88,15 @@ type traceRow struct {
 	Busy  float64            `json:"busy"`
 	Idle  float64            `json:"idle"` // part of the report's seconds, 0 to 1
 	Kinds map[string]float64 `json:"kinds"`
+	Steps bool               `json:"steps,omitempty"` // of a rank: they are no tasks
 }
 
 func newTraceReport(path string, t *trace.Trace) *traceReport {
 	r := &traceReport{File: path, Name: t.Name, Info: t.Info, Seconds: t.To - t.From}
+	doers := 0.0
 	for i := range t.Rows {
 		row := &t.Rows[i]
-		tr := traceRow{Name: row.Name, Tasks: len(row.Slices), Busy: row.Busy(), Idle: t.Idle(row), Kinds: map[string]float64{}}
+		tr := traceRow{Name: row.Name, Tasks: len(row.Slices), Busy: row.Busy(), Idle: t.Idle(row), Kinds: map[string]float64{}, Steps: row.Steps}
 		for _, s := range row.Slices {
 			if !slices.Contains(r.kinds, s.Kind) {
 				r.kinds = append(r.kinds, s.Kind)
@@ -100,9 +104,13 @@ func newTraceReport(path string, t *trace.Trace) *traceReport {
 			tr.Kinds[s.Kind] += s.End - s.Begin
 		}
 		r.Rows = append(r.Rows, tr)
-		r.Tasks += tr.Tasks
-		r.Idle += tr.Idle / float64(len(t.Rows))
+		if !tr.Steps {
+			r.Tasks += tr.Tasks
+			r.Idle += tr.Idle
+			doers++
+		}
 	}
+	r.Idle /= max(doers, 1)
 	return r
 }
 
@@ -114,13 +122,17 @@ func (r *traceReport) print(out io.Writer, asJSON bool) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: %s, %d tasks in %s, idle %.1f %%\n", oneLine(r.File), oneLine(r.Name), r.Tasks, strings.TrimSpace(duration(r.Seconds)), 100*r.Idle)
-	fmt.Fprintf(&text, "  %-12s %8s %12s %8s", "", "tasks", "busy", "idle")
+	width := 12
+	for _, row := range r.Rows {
+		width = max(width, len(oneLine(row.Name)))
+	}
+	fmt.Fprintf(&text, "  %-*s %8s %12s %8s", width, "", "tasks", "busy", "idle")
 	for _, kind := range r.kinds {
 		fmt.Fprintf(&text, " %12s", oneLine(kind))
 	}
 	text.WriteByte('\n')
 	for _, row := range r.Rows {
-		fmt.Fprintf(&text, "  %-12s %8d %12s %6.1f %%", oneLine(row.Name), row.Tasks, strings.TrimSpace(duration(row.Busy)), 100*row.Idle)
+		fmt.Fprintf(&text, "  %-*s %8d %12s %6.1f %%", width, oneLine(row.Name), row.Tasks, strings.TrimSpace(duration(row.Busy)), 100*row.Idle)
 		for _, kind := range r.kinds {
 			fmt.Fprintf(&text, " %12s", strings.TrimSpace(duration(row.Kinds[kind])))
 		}

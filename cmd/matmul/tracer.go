@@ -51,10 +51,13 @@ func (t *tracer) hook() func(master.Event) {
 	if t == nil {
 		return nil
 	}
-	return func(e master.Event) {
-		t.w.Task(trace.Task{Job: e.Job, Seat: e.Seat, Kind: e.Kind, ID: e.ID, Rect: e.Rect, Flops: e.Flops,
-			Sent: e.Sent, Begin: e.Begin, End: e.End, Ready: e.Ready})
-	}
+	return t.task
+}
+
+// task notes a task.
+func (t *tracer) task(e master.Event) {
+	t.w.Task(trace.Task{Job: e.Job, Seat: e.Seat, Kind: e.Kind, ID: e.ID, Rect: e.Rect, Flops: e.Flops,
+		Sent: e.Sent, Begin: e.Begin, End: e.End, Ready: e.Ready})
 }
 
 // about says who computes, and how fast it could be: gflops is the FMA limit of

@@ -13,10 +13,12 @@ import (
 )
 
 // A Network is what it takes to send a message of x bytes to another rank:
-// Latency + x/Bandwidth, in seconds and bytes per second.
+// Latency + x/Bandwidth, in seconds and bytes per second. To receive as much meanwhile
+// takes x/Processor seconds of a processor, at each end; none if that is 0.
 type Network struct {
 	Latency   float64 `json:"latency_seconds"`
 	Bandwidth float64 `json:"bytes_per_second"`
+	Processor float64 `json:"bytes_per_processor_second,omitempty"`
 }
 
 // Usual is a network that is taken for granted where nobody has measured one:
@@ -27,9 +29,10 @@ var Usual = Network{Latency: 20e-6, Bandwidth: 1.25e9}
 var Local = Network{Latency: 1e-6, Bandwidth: 6e9}
 
 // ParseNetwork reads "200us,125MB": a latency as Go writes times, and a bandwidth
-// in bytes per second with an optional K, M, G or T, powers of 1000.
+// in bytes per second with an optional K, M, G or T, powers of 1000. A second number of
+// that kind, if there is one, is the bytes for each second of a processor.
 func ParseNetwork(s string) (n Network, err error) {
-	first, second, ok := strings.Cut(s, ",")
+	first, rest, ok := strings.Cut(s, ",")
 	if !ok {
 		return n, errors.New("want latency,bandwidth as in 20us,1.25GB")
 	}
@@ -37,7 +40,20 @@ func ParseNetwork(s string) (n Network, err error) {
 	if err != nil || latency < 0 {
 		return n, fmt.Errorf("latency %q: want a time as in 20us", first)
 	}
-	number := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(second), "/s"), "B")
+	second, third, more := strings.Cut(rest, ",")
+	n.Latency = latency.Seconds()
+	if n.Bandwidth, err = parseRate(second); err == nil && more {
+		n.Processor, err = parseRate(third)
+	}
+	if err != nil {
+		return Network{}, err
+	}
+	return n, nil
+}
+
+// parseRate reads bytes per second.
+func parseRate(text string) (float64, error) {
+	number := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(text), "/s"), "B")
 	unit := 1.0
 	if i := len(number) - 1; i >= 0 {
 		if power := strings.IndexByte("KMGT", number[i]); power >= 0 {
@@ -46,18 +62,25 @@ func ParseNetwork(s string) (n Network, err error) {
 	}
 	rate, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		return n, fmt.Errorf("bandwidth %q: want bytes per second as in 1.25GB", second)
+		return 0, fmt.Errorf("bandwidth %q: want bytes per second as in 1.25GB", text)
 	}
-	return Network{latency.Seconds(), rate * unit}, nil
+	return rate * unit, nil
 }
 
 // String writes a network as ParseNetwork reads it.
 func (n Network) String() string {
-	unit, name := 1e6, "MB"
-	if n.Bandwidth >= 1e9 {
-		unit, name = 1e9, "GB"
+	text := fmt.Sprintf("%.4gus,%s", n.Latency*1e6, rateText(n.Bandwidth))
+	if n.Processor > 0 {
+		text += "," + rateText(n.Processor)
 	}
-	return fmt.Sprintf("%.4gus,%.4g%s", n.Latency*1e6, n.Bandwidth/unit, name)
+	return text
+}
+
+func rateText(rate float64) string {
+	if rate >= 1e9 {
+		return fmt.Sprintf("%.4gGB", rate/1e9)
+	}
+	return fmt.Sprintf("%.4gMB", rate/1e6)
 }
 
 // gather returns the time after which all ranks of a row or column have a message
@@ -70,8 +93,12 @@ func (n Network) gather(ranks int, x float64) float64 {
 
 // Machines are the ranks that do a product, and what joins them.
 type Machines struct {
-	Ranks int
-	Rate  float64 // of one rank, in flop/s
+	Ranks   int
+	Rate    float64 // of one rank, in flop/s
+	Workers int     // of one rank, which has a processor for each; 0 is 1
+	// Reading and Packing are the bytes of an operand that a processor reads from a
+	// file in memory, and packs, in a second; 0 if that takes no time.
+	Reading, Packing float64
 	Network
 	// Scatter says that rank 0 alone has the files: it sends the panels to those
 	// who pass them on, and is sent C.
@@ -93,7 +120,8 @@ type Plan struct {
 	Sent     float64 // bytes of A and B that rank 0 sends to their first ranks, if it has them alone,
 	Returned float64 // and of C that it is sent
 	Memory   float64 // bytes of a rank's panels, as they travel and as they are multiplied, and its block of C
-	Compute  float64 // seconds of a rank's arithmetic
+	Compute  float64 // seconds of a rank's products,
+	Slowed   float64 // and those by which reading and moving panels meanwhile makes them longer
 	Transfer float64 // seconds of its transfers
 	Exposed  float64 // those of them that arithmetic does not hide
 	Time     float64 // seconds in all, without files
@@ -130,7 +158,7 @@ const carried = 128
 // C. The width is the one that is expected to be fastest of those whose panels and
 // blocks take at most memory bytes; the narrowest of all if none does. Before the
 // first product nothing hides the reading of its panels, either, which is taken to
-// be as fast as the network.
+// be as fast as the network, unless each rank's workers read what they multiply.
 func New(p tiling.Problem, size int, on Machines, rows int64, memory float64) *Plan {
 	g := Choose(p, on.Ranks)
 	bands := tiling.Tiles(p.M, max(rows, 1))
@@ -139,7 +167,10 @@ func New(p tiling.Problem, size int, on Machines, rows int64, memory float64) *P
 	for _, w := range on.widths(p.K) {
 		plan := &Plan{Grid: g, Problem: p, Width: max(min(w, p.K), 1), Bands: bands}
 		plan.reckon(float64(size), on)
-		time := plan.Time + float64(bands*plan.Width)*float64(size)*plan.owned()/on.Bandwidth
+		time := plan.Time
+		if !on.Direct {
+			time += float64(bands*plan.Width) * float64(size) * plan.owned() / on.Bandwidth
+		}
 		if best == nil || plan.Memory <= memory && time < least {
 			best, least = plan, time
 		}
@@ -205,7 +236,8 @@ func (p *Plan) reckon(size float64, on Machines) {
 	if p.M == 0 || p.N == 0 || p.K == 0 {
 		return
 	}
-	step := 2 * m * cols * (w + carried) / on.Rate
+	workers := float64(max(on.Workers, 1))
+	step := 2*m*cols*(w+carried)/on.Rate + size*w*(m+cols)*(inverse(on.Packing)+inverse(on.Reading))/workers
 	pass := on.gather(p.Q, size*m*w) + on.gather(p.P, size*cols*w)
 	if on.Direct {
 		pass = 0
@@ -214,10 +246,26 @@ func (p *Plan) reckon(size float64, on Machines) {
 		pass += float64(p.P+p.Q)*on.Latency + others*size*w*(float64(p.Height())+float64(p.N))/on.Bandwidth
 	}
 	bands, returned := float64(p.Bands), p.Returned/on.Bandwidth
-	p.Compute, p.Transfer = bands*steps*step, bands*steps*pass+returned
-	p.Exposed = bands*(pass+(steps-1)*max(0, pass-step)) + returned
-	p.Time = p.Compute + p.Exposed
+	slowed := 0.0 // of a step, while the panels of the next one are read and come
+	if !on.Direct {
+		received := m*part(p.Q) + cols*part(p.P)
+		slowed = size * w * (received*inverse(on.Processor) + p.owned()*inverse(on.Reading)) / workers
+	}
+	p.Compute, p.Slowed, p.Transfer = bands*steps*step, bands*(steps-1)*slowed, bands*steps*pass+returned
+	p.Exposed = bands*(pass+(steps-1)*max(0, pass-step-slowed)) + returned
+	p.Time = p.Compute + p.Slowed + p.Exposed
 }
+
+// inverse returns the seconds for a byte at a rate, 0 for none.
+func inverse(rate float64) float64 {
+	if rate == 0 {
+		return 0
+	}
+	return 1 / rate
+}
+
+// part returns the part of a panel that one of so many ranks receives.
+func part(ranks int) float64 { return 1 - 1/float64(ranks) }
 
 // bound returns the bytes that some rank must receive: mnk/(2√2·P·√M) − M
 // elements, where M is the number of elements that a rank holds (Irony, Toledo

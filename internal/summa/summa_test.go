@@ -98,7 +98,7 @@ func TestPlansAreConsistent(t *testing.T) {
 		size := rapid.Int64Range(0, 1<<18)
 		p := tiling.Problem{M: size.Draw(t, "m"), N: size.Draw(t, "n"), K: size.Draw(t, "k")}
 		ranks := rapid.IntRange(1, 512).Draw(t, "ranks")
-		n := Network{rapid.Float64Range(0, 1e-3).Draw(t, "latency"), rapid.Float64Range(1e6, 1e12).Draw(t, "bandwidth")}
+		n := Network{rapid.Float64Range(0, 1e-3).Draw(t, "latency"), rapid.Float64Range(1e6, 1e12).Draw(t, "bandwidth"), rapid.SampledFrom([]float64{0, 1e7, 1e10}).Draw(t, "processor")}
 		rate := rapid.Float64Range(1e9, 1e13).Draw(t, "rate")
 		on := Machines{Ranks: ranks, Rate: rate, Network: n, Scatter: rapid.Bool().Draw(t, "scatter")}
 		on.Direct = !on.Scatter && rapid.Bool().Draw(t, "direct")
@@ -151,7 +151,7 @@ func TestFasterNetworksMakeFasterProducts(t *testing.T) {
 	p := tiling.Problem{M: 20000, N: 20000, K: 20000}
 	before := math.Inf(1)
 	for _, bandwidth := range []float64{1e7, 1e8, 1e9, 1e10, 1e11} {
-		plan := New(p, 8, Machines{Ranks: 64, Rate: 1e12, Network: Network{1e-5, bandwidth}}, p.M, math.Inf(1))
+		plan := New(p, 8, Machines{Ranks: 64, Rate: 1e12, Network: Network{Latency: 1e-5, Bandwidth: bandwidth}}, p.M, math.Inf(1))
 		if plan.Time > before {
 			t.Errorf("at %v B/s it takes %v s, with less %v s", bandwidth, plan.Time, before)
 		}
@@ -161,10 +161,13 @@ func TestFasterNetworksMakeFasterProducts(t *testing.T) {
 
 func TestNetworksAreParsed(t *testing.T) {
 	for text, want := range map[string]Network{
-		"20us,1.25GB":     {20e-6, 1.25e9},
-		"1ms,125MB/s":     {1e-3, 125e6},
-		" 2us , 25G ":     {2e-6, 25e9},
-		"0s,1e9":          {0, 1e9},
+		"20us,1.25GB":     {20e-6, 1.25e9, 0},
+		"1ms,125MB/s":     {1e-3, 125e6, 0},
+		" 2us , 25G ":     {2e-6, 25e9, 0},
+		"0s,1e9":          {0, 1e9, 0},
+		"1us,1GB, 2.5GB":  {1e-6, 1e9, 2.5e9},
+		"1us,1GB,0":       {},
+		"1us,1GB,1GB,1GB": {},
 		"1.5us,12.5 GB/s": {},
 		"20us":            {},
 		"20,1GB":          {},
@@ -180,8 +183,37 @@ func TestNetworksAreParsed(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
 		}
 	}
-	n, err := ParseNetwork(Usual.String())
-	if err != nil || n != Usual {
-		t.Errorf("%v is read as %v, %v", Usual, n, err)
+	for _, want := range []Network{Usual, {Latency: 1e-3, Bandwidth: 114e6, Processor: 3e8}} {
+		if n, err := ParseNetwork(want.String()); err != nil || n != want {
+			t.Errorf("%v is read as %v, %v", want, n, err)
+		}
+	}
+}
+
+// TestPanelsThatWorkersReadTakeOneStepWhereThatIsFastest: nothing travels, so the
+// widest that memory holds costs least.
+func TestPanelsThatWorkersReadTakeOneStepWhereThatIsFastest(t *testing.T) {
+	for _, k := range []int64{500, 4609, 8192, 50000} {
+		p := tiling.Problem{M: 4096, N: 4096, K: k}
+		if plan := New(p, 8, Machines{Ranks: 2, Rate: 1e11, Network: Local, Direct: true}, p.M, math.Inf(1)); plan.Steps() != 1 {
+			t.Errorf("k = %d: %d steps", k, plan.Steps())
+		}
+	}
+}
+
+// TestMovingPanelsSlowsWhoComputes: each byte that is received while another step is
+// computed takes its part of a processor from it, and none of the others'.
+func TestMovingPanelsSlowsWhoComputes(t *testing.T) {
+	p := tiling.Problem{M: 4096, N: 4096, K: 8192}
+	on := Machines{Ranks: 4, Rate: 1e11, Network: Network{Latency: 1e-4, Bandwidth: 1e9}}
+	free := New(p, 8, on, p.M, math.Inf(1))
+	on.Processor, on.Workers = 1e9, 4
+	plan := New(p, 8, on, p.M, math.Inf(1))
+	hidden := plan.Bytes * float64(plan.K-plan.Width) / float64(plan.K) // all but the first step's; the last is no wider
+	if want := hidden / on.Processor / 4; plan.Width != free.Width || math.Abs(plan.Slowed-want) > 0.1*want {
+		t.Errorf("%v s longer, want about %v s; panels of %d and %d", plan.Slowed, want, plan.Width, free.Width)
+	}
+	if free.Slowed != 0 || plan.Time < free.Time {
+		t.Errorf("%v s, and %v s where a transfer takes no processor", plan.Time, free.Time)
 	}
 }

@@ -10,6 +10,10 @@
 //	"C"  counters: tasks that can run and were not handed out ("queue"), and
 //	     "GFLOP/s", averaged over intervals of [Interval]
 //
+// Ranks of a product are a process each, numbered from 1 on in the order of their
+// ranks, with two rows more: what a rank does itself, and the panels that come. Their
+// slices have the category "step"; tasks have "task".
+//
 // Times (ts) and durations (dur) are microseconds, with three digits behind the
 // point, since the trace began. A row's slices come in the order of their times
 // and do not overlap.

@@ -1,30 +1,36 @@
 package trace
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"strings"
 )
 
 // A Trace is what a file shows. Times are seconds.
 type Trace struct {
-	Name string // of the process
-	Info Info
-	Rows []Row       // of the master, if it did anything, and of the workers, by number
-	Rate []Speed     // of the counter GFLOP/s
-	From float64     // when the first task began,
-	To   float64     // and when the last one ended
-	seen map[int]int // index in Rows by number of the row
+	Name  string // of the process, or of what several did together
+	Info  Info
+	Rows  []Row   // of the master, if it did anything, and of the workers, by number; of each process
+	Rate  []Speed // of the counter GFLOP/s, of all processes together
+	From  float64 // when the first task or step began,
+	To    float64 // and when the last one ended
+	names map[int]string
+	rates map[int][]Speed
+	seen  map[[2]int]int // index in Rows by process and number of the row
 }
 
 // A Row is what one worker, or the master, did.
 type Row struct {
-	ID     int
-	Name   string
-	Slices []Slice // in the order of their times, without overlaps
+	Process int
+	ID      int
+	Name    string
+	Steps   bool    // of a rank, and not tasks
+	Slices  []Slice // in the order of their times, without overlaps
 }
 
 // A Slice is a task.
@@ -39,7 +45,9 @@ type Speed struct{ At, GFLOPS float64 }
 // Busy returns the time in which the row worked.
 func (r *Row) Busy() (sum float64) {
 	for _, s := range r.Slices {
-		sum += s.End - s.Begin
+		if !r.Steps || s.Kind != Waiting {
+			sum += s.End - s.Begin
+		}
 	}
 	return sum
 }
@@ -71,7 +79,7 @@ var ErrEmpty = errors.New("no task of matmul is in it")
 // Read reads a trace and checks it. The errors say what is malformed, and in
 // which event.
 func Read(r io.Reader) (*Trace, error) {
-	t := &Trace{From: math.Inf(1), seen: map[int]int{}}
+	t := &Trace{From: math.Inf(1), names: map[int]string{}, rates: map[int][]Speed{}, seen: map[[2]int]int{}}
 	d := json.NewDecoder(r)
 	if err := t.object(d); err != nil {
 		return nil, err
@@ -81,18 +89,72 @@ func Read(r io.Reader) (*Trace, error) {
 		return nil, ErrEmpty
 	}
 	t.addIdle()
-	slices.SortFunc(t.Rows, func(a, b Row) int { return a.ID - b.ID })
+	slices.SortFunc(t.Rows, func(a, b Row) int { return cmp.Or(a.Process-b.Process, a.ID-b.ID) })
+	t.together()
 	return t, nil
+}
+
+// together names the whole and adds up the speeds of its processes. Where there are
+// several their names come before those of their rows.
+func (t *Trace) together() {
+	t.Name = t.Info.Name
+	if t.Name == "" {
+		t.Name = t.names[t.Rows[0].Process]
+	}
+	if t.Info.Ranks > 1 {
+		for i := range t.Rows {
+			t.Rows[i].Name = strings.TrimSpace(t.names[t.Rows[i].Process] + " " + t.Rows[i].Name)
+		}
+	}
+	t.Rate = sum(t.rates)
+}
+
+// sum returns the sum of values that last until the next one of their process.
+func sum(rates map[int][]Speed) (all []Speed) {
+	type change struct{ at, by float64 }
+	var changes []change
+	for _, values := range rates {
+		if len(rates) == 1 {
+			return values
+		}
+		last := 0.0
+		for _, v := range values {
+			changes = append(changes, change{v.At, v.GFLOPS - last})
+			last = v.GFLOPS
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
+	now := 0.0
+	for _, c := range changes {
+		now += c.by
+		if n := len(all); n > 0 && all[n-1].At == c.at {
+			all[n-1].GFLOPS = max(now, 0)
+		} else {
+			all = append(all, Speed{c.at, max(now, 0)}) // rounding may leave less than nothing
+		}
+	}
+	return all
 }
 
 // mostWorkers is more workers than a pool has.
 const mostWorkers = 1 << 12
 
+// mostIdle is the most workers that are shown although they did nothing.
+const mostIdle = 1 << 20
+
 // addIdle adds the workers that had nothing to do.
 func (t *Trace) addIdle() {
-	for seat := range min(t.Info.Workers, mostWorkers) {
-		if !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.ID == row(seat) }) {
-			t.Rows = append(t.Rows, Row{ID: row(seat), Name: name(seat)})
+	there, processes := map[[2]int]bool{}, map[int]bool{process: true}
+	for i := range t.Rows {
+		there[[2]int{t.Rows[i].Process, t.Rows[i].ID}] = true
+		processes[t.Rows[i].Process] = true
+	}
+	workers := min(t.Info.Workers, mostWorkers, mostIdle/len(processes))
+	for pid := range processes {
+		for seat := range workers {
+			if !there[[2]int{pid, row(seat)}] {
+				t.Rows = append(t.Rows, Row{Process: pid, ID: row(seat), Name: name(seat)})
+			}
 		}
 	}
 }
@@ -205,22 +267,22 @@ func (t *Trace) named(e *event) error {
 	}
 	switch {
 	case *e.Name == "process_name":
-		t.Name = *args.Name
+		t.names[*e.Pid] = *args.Name
 	case e.Tid == nil:
 		return errors.New("tid is missing")
 	default:
-		t.row(*e.Tid).Name = *args.Name
+		t.row(*e.Pid, *e.Tid).Name = *args.Name
 	}
 	return nil
 }
 
-// row returns the row of a number, a new one if there is none.
-func (t *Trace) row(id int) *Row {
-	i, ok := t.seen[id]
+// row returns the row of a number of a process, a new one if there is none.
+func (t *Trace) row(pid, id int) *Row {
+	i, ok := t.seen[[2]int{pid, id}]
 	if !ok {
 		i = len(t.Rows)
-		t.seen[id] = i
-		t.Rows = append(t.Rows, Row{ID: id, Name: fmt.Sprintf("row %d", id)})
+		t.seen[[2]int{pid, id}] = i
+		t.Rows = append(t.Rows, Row{Process: pid, ID: id, Name: fmt.Sprintf("row %d", id)})
 	}
 	return &t.Rows[i]
 }
@@ -232,7 +294,7 @@ func (t *Trace) counter(e *event) error {
 		return errors.New("the args of a counter are not numbers")
 	}
 	if v, ok := values["GFLOP/s"]; ok {
-		t.Rate = append(t.Rate, Speed{*e.Ts / 1e6, v})
+		t.rates[*e.Pid] = append(t.rates[*e.Pid], Speed{*e.Ts / 1e6, v})
 	}
 	return nil
 }
@@ -241,7 +303,7 @@ func (t *Trace) counter(e *event) error {
 // digits behind the point of a microsecond.
 const slack = 1.5e-9
 
-// slice takes a task.
+// slice takes a task or a step.
 func (t *Trace) slice(e *event) error {
 	if e.Tid == nil {
 		return errors.New("tid is missing")
@@ -249,10 +311,11 @@ func (t *Trace) slice(e *event) error {
 	if !isTime(e.Dur) {
 		return errors.New("dur is not a time")
 	}
-	if e.Cat != "task" {
+	if e.Cat != "task" && e.Cat != "step" {
 		return nil
 	}
-	r := t.row(*e.Tid)
+	r := t.row(*e.Pid, *e.Tid)
+	r.Steps = e.Cat == "step"
 	s := Slice{*e.Name, *e.Ts / 1e6, (*e.Ts + *e.Dur) / 1e6}
 	if n := len(r.Slices); n > 0 && s.Begin < r.Slices[n-1].End-slack {
 		return fmt.Errorf("it begins at %g s, before the end of the last one of its row at %g s", s.Begin, r.Slices[n-1].End)

@@ -26,10 +26,35 @@ type Task struct {
 	Ready      int // tasks that could run and were not handed out, at its end
 }
 
+// A Step is what a slice shows of a rank of a product that several do together.
+// Times are of the same clock as those of tasks.
+type Step struct {
+	Name       string
+	Row        StepRow
+	Number     int // of the step
+	Begin, End int64
+}
+
+// A StepRow is where a rank's steps are shown: what it does itself, or the panels
+// that come meanwhile.
+type StepRow int
+
+// The rows of steps.
+const (
+	Doing StepRow = iota
+	Coming
+)
+
+// Waiting is the name of steps in which a rank does nothing.
+const Waiting = "wait"
+
 // Info is what a trace says of the program that wrote it. Limit is 0 if it is
-// not known.
+// not known. A trace of ranks has a name, which is that of none of them, and says how
+// many they are; Workers are those of each.
 type Info struct {
 	Program string  `json:"program"`
+	Name    string  `json:"name,omitempty"`
+	Ranks   int     `json:"ranks,omitempty"`
 	Workers int     `json:"workers"`
 	Kernel  string  `json:"kernel,omitempty"`
 	Limit   float64 `json:"fma_limit_gflops,omitempty"` // of all workers together
@@ -39,6 +64,8 @@ type Info struct {
 type Writer struct {
 	mu     sync.Mutex
 	w      *bufio.Writer
+	pid    int
+	part   bool  // of a trace that another writer completes
 	start  int64 // of the clock
 	any    bool  // an event has been written
 	rows   map[int]bool
@@ -50,19 +77,49 @@ type Writer struct {
 	closed bool
 }
 
-// process is the number of the process in a trace, and of the row of its master.
+// process is the number of the process in a trace, of the first if there are several,
+// and of the row of a process's master.
 const process = 1
 
 // NewWriter begins a trace of a program called name. start is the time, in
 // nanoseconds of the clock that tasks are timed by, that becomes 0.
 func NewWriter(w io.Writer, name string, start int64) *Writer {
-	t := &Writer{w: bufio.NewWriterSize(w, 64<<10), start: start, rows: map[int]bool{}, queue: -1}
-	t.rate.write = t.speed
+	t := newWriter(w, process, start)
 	t.line = append(t.line, `{"displayTimeUnit":"ms","traceEvents":[`...)
 	t.flushLine()
+	t.begins(name)
+	return t
+}
+
+// NewPart begins the part of a trace that is about another process, the rank-th of
+// those from 0 on, whose first has the Writer. What it writes is given to that
+// one's Append.
+func NewPart(w io.Writer, rank int, name string, start int64) *Writer {
+	t := newWriter(w, process+rank, start)
+	t.any, t.part = true, true
+	t.begins(name)
+	return t
+}
+
+func newWriter(w io.Writer, pid int, start int64) *Writer {
+	t := &Writer{w: bufio.NewWriterSize(w, 64<<10), pid: pid, start: start, rows: map[int]bool{}, queue: -1}
+	t.rate.write = t.speed
+	return t
+}
+
+// begins names the process and its master.
+func (t *Writer) begins(name string) {
 	t.about("process_name", process, "name", string(quote(nil, name)))
 	t.name(process, "master")
-	return t
+}
+
+// Append adds what a part's Writer has written, piece by piece.
+func (t *Writer) Append(part []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil && !t.closed {
+		_, t.err = t.w.Write(part)
+	}
 }
 
 // Desk returns the seat of the i-th of those who do small products in the master,
@@ -72,8 +129,17 @@ func Desk(i int) int { return mostWorkers + i }
 // row returns the number of a seat's row.
 func row(seat int) int { return process + 1 + seat }
 
+// seat returns where steps are shown as if they were tasks: below those who compute.
+func (r StepRow) seat() int { return 2*mostWorkers + int(r) }
+
 // name returns what is written before a seat's row.
 func name(seat int) string {
+	switch seat {
+	case Doing.seat():
+		return "steps"
+	case Coming.seat():
+		return "panels"
+	}
 	if seat >= mostWorkers {
 		return fmt.Sprintf("small products %d", seat-mostWorkers)
 	}
@@ -88,10 +154,7 @@ func (t *Writer) Task(k Task) {
 	if t.closed || t.err != nil {
 		return
 	}
-	if !t.rows[k.Seat] && k.Seat >= 0 {
-		t.rows[k.Seat] = true
-		t.name(row(k.Seat), name(k.Seat))
-	}
+	t.seat(k.Seat)
 	t.slice(k)
 	if k.Ready != t.queue && k.End-t.queued >= queueStep {
 		t.queue, t.queued = k.Ready, k.End
@@ -100,11 +163,34 @@ func (t *Writer) Task(k Task) {
 	t.rate.add(k.Begin-t.start, k.End-t.start, k.Flops)
 }
 
+// seat names a seat's row before its first slice.
+func (t *Writer) seat(seat int) {
+	if !t.rows[seat] && seat >= 0 {
+		t.rows[seat] = true
+		t.name(row(seat), name(seat))
+	}
+}
+
+// Step writes what is to be seen of a step. Those of a row must come in the order of
+// their times.
+func (t *Writer) Step(s Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.err != nil {
+		return
+	}
+	seat := s.Row.seat()
+	t.seat(seat)
+	t.span(s.Name, "step", s.Begin, s.End, seat)
+	t.line = fmt.Appendf(t.line, `,"args":{"step":%d}}`, s.Number)
+	t.flushLine()
+}
+
 // queueStep is the least time between two values of the queue's counter.
 const queueStep = int64(time.Millisecond)
 
-// Close completes the trace and returns the first error of writing it. Further
-// calls do nothing.
+// Close completes the trace, or the part, which says nothing of the program, and
+// returns the first error of writing it. Further calls do nothing.
 func (t *Writer) Close(about Info) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,10 +199,12 @@ func (t *Writer) Close(about Info) error {
 	}
 	t.closed = true
 	t.rate.flush()
-	b, err := json.Marshal(about)
-	t.err = errors.Join(t.err, err)
-	t.line = append(append(append(t.line, "\n],\"otherData\":"...), b...), "}\n"...)
-	t.flushLine()
+	if !t.part {
+		b, err := json.Marshal(about)
+		t.err = errors.Join(t.err, err)
+		t.line = append(append(append(t.line, "\n],\"otherData\":"...), b...), "}\n"...)
+		t.flushLine()
+	}
 	if t.err == nil {
 		t.err = t.w.Flush()
 	}
@@ -148,22 +236,32 @@ func (t *Writer) name(tid int, name string) {
 // about writes an event that says something of the process or of a row.
 func (t *Writer) about(what string, tid int, key, value string) {
 	t.begin()
-	t.line = fmt.Appendf(t.line, `{"name":%q,"ph":"M","pid":%d,"tid":%d,"args":{%q:%s}}`, what, process, tid, key, value)
+	t.line = fmt.Appendf(t.line, `{"name":%q,"ph":"M","pid":%d,"tid":%d,"args":{%q:%s}}`, what, t.pid, tid, key, value)
 	t.flushLine()
+}
+
+// span begins a slice; what follows are its args.
+func (t *Writer) span(name, category string, begin, end int64, seat int) {
+	b := func(s string) { t.line = append(t.line, s...) }
+	t.begin()
+	b(`{"name":"`)
+	b(name)
+	b(`","cat":"`)
+	b(category)
+	b(`","ph":"X","ts":`)
+	t.line = micros(t.line, begin-t.start)
+	b(`,"dur":`)
+	t.line = micros(t.line, max(end-begin, 0))
+	b(`,"pid":`)
+	t.line = strconv.AppendInt(t.line, int64(t.pid), 10)
+	b(`,"tid":`)
+	t.line = strconv.AppendInt(t.line, int64(row(seat)), 10)
 }
 
 // slice writes a task.
 func (t *Writer) slice(k Task) {
 	b := func(s string) { t.line = append(t.line, s...) }
-	t.begin()
-	b(`{"name":"`)
-	b(k.Kind.String())
-	b(`","cat":"task","ph":"X","ts":`)
-	t.line = micros(t.line, k.Begin-t.start)
-	b(`,"dur":`)
-	t.line = micros(t.line, max(k.End-k.Begin, 0))
-	b(`,"pid":1,"tid":`)
-	t.line = strconv.AppendInt(t.line, int64(row(k.Seat)), 10)
+	t.span(k.Kind.String(), "task", k.Begin, k.End, k.Seat)
 	b(`,"args":{"job":`)
 	t.line = quote(t.line, k.Job)
 	b(`,"task":`)
@@ -189,7 +287,9 @@ func (t *Writer) counter(name, unit string, at int64, value float64) {
 	t.line = append(t.line, name...)
 	t.line = append(t.line, `","ph":"C","ts":`...)
 	t.line = micros(t.line, at)
-	t.line = append(t.line, `,"pid":1,"args":{"`...)
+	t.line = append(t.line, `,"pid":`...)
+	t.line = strconv.AppendInt(t.line, int64(t.pid), 10)
+	t.line = append(t.line, `,"args":{"`...)
 	t.line = append(t.line, unit...)
 	t.line = append(t.line, `":`...)
 	t.line = strconv.AppendFloat(t.line, value, 'f', 3, 64)
