@@ -55,14 +55,14 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums sh
 		return 0, err
 	}
 	var checks gemm.Sums[T]
-	align := width
+	group := int64(width)
 	if a.w.job.ABFT {
-		align = gemm.SumLanes(width)
+		group = int64(gemm.SumLanes(width))
 		if checks, err = tile.Sums(a.w.memory(a.w.pack), m, sums, dst, true); err != nil {
 			return 0, err
 		}
 	}
-	err = a.blocks(role, m, int64(align), r, func(s tiling.Rect, data []T, ld int64) error {
+	err = a.blocks(role, m, int64(width), group, r, func(s tiling.Rect, data []T, ld int64) error {
 		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
 		a.Pack(dst, checks, l0, l1, p0, p1, src, scale)
 		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
@@ -97,7 +97,7 @@ func (a *arith[T]) loadC0(r tiling.Rect) error {
 		return err
 	}
 	dst := shmmat.Elements[T](to, mem)
-	return a.blocks(shmmat.FileC0, j.C0, 1, r, func(s tiling.Rect, data []T, ld int64) error {
+	return a.blocks(shmmat.FileC0, j.C0, 1, 1, r, func(s tiling.Rect, data []T, ld int64) error {
 		for i := s.R0; i < s.R1; i++ {
 			row := dst[i*j.N+s.C0 : i*j.N+s.C1]
 			if j.C0.Order == shmmat.RowMajor {
@@ -115,26 +115,35 @@ func (a *arith[T]) loadC0(r tiling.Rect) error {
 // blocks walks over a rectangle of a matrix in a file in pieces of at most
 // blockElems elements, rows in multiples of align, and calls use with each:
 // data holds the piece in the order in which m is stored, ld elements from one
-// stored vector to the next.
-func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, align int64, r tiling.Rect, use func(s tiling.Rect, data []T, ld int64) error) error {
+// stored vector to the next. Rows go in groups, a multiple of align, whose pieces of
+// the same columns follow one another.
+func (a *arith[T]) blocks(role shmmat.Role, m shmmat.Matrix, align, group int64, r tiling.Rect, use func(s tiling.Rect, data []T, ld int64) error) error {
 	f, err := a.w.file(role)
 	if err != nil {
 		return err
 	}
-	rows, cols := pieces(m.Order, align, r)
-	for i := r.R0; i < r.R1; i += rows {
+	piece := func(s tiling.Rect) error {
+		data, ld, err := a.read(f, m, s)
+		if err == nil {
+			err = failpoint.Hit("worker.read")
+		}
+		if err == nil {
+			err = use(s, data, ld)
+		}
+		a.w.step()
+		if err != nil {
+			return &problem{status: inputStatus(err), role: role, err: err}
+		}
+		return nil
+	}
+	rows, cols := pieces(m.Order, align, group, r)
+	for g := r.R0; g < r.R1; g += max(rows, group) {
+		end := min(g+max(rows, group), r.R1)
 		for j := r.C0; j < r.C1; j += cols {
-			s := tiling.Rect{R0: i, R1: min(i+rows, r.R1), C0: j, C1: min(j+cols, r.C1)}
-			data, ld, err := a.read(f, m, s)
-			if err == nil {
-				err = failpoint.Hit("worker.read")
-			}
-			if err == nil {
-				err = use(s, data, ld)
-			}
-			a.w.step()
-			if err != nil {
-				return &problem{status: inputStatus(err), role: role, err: err}
+			for i := g; i < end; i += rows {
+				if err := piece(tiling.Rect{R0: i, R1: min(i+rows, end), C0: j, C1: min(j+cols, r.C1)}); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -152,13 +161,15 @@ func inputStatus(err error) shmmat.Status {
 }
 
 // pieces returns the rows and columns of a piece: as long as possible in the
-// stored direction, where bytes are contiguous.
-func pieces(o shmmat.Order, align int64, r tiling.Rect) (rows, cols int64) {
+// stored direction, where bytes are contiguous. Rows are a part of a group or a
+// multiple of it.
+func pieces(o shmmat.Order, align, group int64, r tiling.Rect) (rows, cols int64) {
 	if o == shmmat.RowMajor {
 		cols = min(r.Cols(), blockElems/align)
-		return max(blockElems/cols/align, 1) * align, cols
+		rows = max(blockElems/cols/align, 1) * align
+		return max(rows/group*group, min(rows, group)), cols
 	}
-	rows = min((r.Rows()+align-1)/align, blockElems/align) * align
+	rows = min((r.Rows()+group-1)/group, max(blockElems/group, 1)) * group
 	return rows, max(blockElems/rows, 1)
 }
 

@@ -55,17 +55,19 @@ func (s Sums[T]) of(x *Panels[T], l, p, n int) pairs[T] {
 func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
 
 // PackSummed is [Pack], and writes the checksums of what it writes, from the source.
-// The range cuts no group, but for the last one. Each checksum is written once, so
-// that whoever reads them while the same range is packed again sees what was there.
-// Disjoint ranges may be packed at the same time.
+// Each checksum is written once, when its group is complete, so that whoever reads
+// them while the same lanes are packed again sees what was there. A range that starts
+// inside a group goes on with the sums that the last call with ws has begun: of the
+// lanes before it, at the same depths. Disjoint ranges may be packed at the same time
+// if they share no group.
 func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums Sums[T], l0, l1, p0, p1 int, src Source[T], scale T) {
 	checkPack(k, &dst, l0, l1, p0, p1, &src)
 	group := SumLanes(dst.Width)
 	if len(sums) < SumsLen(dst.Lanes, dst.Depth, dst.Width) {
 		panic("gemm: checksums are fewer than their panels have")
 	}
-	if l0%group != 0 || l1%group != 0 && l1 != dst.Lanes {
-		panic("gemm: packed range cuts lanes that share a checksum")
+	if begun := len(ws.sums.value); l0%group != 0 && begun != p1-p0 {
+		panic("gemm: sums of other depths were begun")
 	}
 	r := routinesOf[T](k)
 	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
@@ -74,25 +76,29 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	}
 	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
 	for l, end := l0, 0; l < l1; l = end {
-		end = min(l+group, l1)
+		end = min(l-l%group+group, l1)
+		if l%group == 0 {
+			ws.sums = ws.sums.cleared(p1 - p0)
+		}
 		for p, n := p0, 0; p < p1; p += n {
 			n = sumsFrom(p, min(depths, p1-p))
 			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
-			to := sums.of(&dst, l, p, n)
-			ws.sums = ws.sums.cleared(n)
+			acc := ws.sums.part(p-p0, n)
 			if together && (end-l)%dst.Width == 0 {
 				for q := l; q < end; q += dst.Width {
-					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, ws.sums.value, ws.sums.size)
+					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, acc.value, acc.size)
 				}
 			} else {
 				for q, next := l, 0; q < end; q = next {
 					next = min(q+lanes, end)
 					piece := Source[T]{part.from(q-l, 0), src.LaneStride, src.DepthStride}
-					sumSource(r.stripsB, ws.sums, piece, next-q, scale)
+					sumSource(r.stripsB, acc, piece, next-q, scale)
 					Pack(k, dst, q, next, p, p+n, piece, scale)
 				}
 			}
-			to.set(ws.sums)
+			if end%group == 0 || end == dst.Lanes {
+				sums.of(&dst, l, p, n).set(acc)
+			}
 		}
 	}
 }

@@ -143,14 +143,14 @@ func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, sca
 	return Operand[T]{Packed: Panels[T]{Lanes: lanes, Depth: x.k}, Stored: Source[T]{data, ls, ds}, Scale: scale}
 }
 
-// checksums makes those of an operand, which it packs again, in pieces.
+// checksums makes those of an operand, which it packs again, in the same pieces.
 func (x *trial[T]) checksums(k *Kernel, p Panels[T], data []T, ld int, laneMajor bool, scale T) Sums[T] {
-	s := make(Sums[T], SumsLen(p.Lanes, p.Depth, p.Width))
+	s, ws := make(Sums[T], SumsLen(p.Lanes, p.Depth, p.Width)), new(Workspace[T])
 	ls, ds := strides(ld, !laneMajor)
-	cut, lcut := min(x.packCut, x.k), min(x.packCut/SumLanes(p.Width)*SumLanes(p.Width), p.Lanes)
+	cut, lcut := min(x.packCut, x.k), min(x.packCut/p.Width*p.Width, p.Lanes)
 	for _, q := range [][4]int{{0, lcut, 0, cut}, {lcut, p.Lanes, 0, cut}, {0, lcut, cut, x.k}, {lcut, p.Lanes, cut, x.k}} {
 		if q[0] < q[1] && q[2] < q[3] {
-			PackSummed(k, new(Workspace[T]), p, s, q[0], q[1], q[2], q[3], Source[T]{data[q[0]*ls+q[2]*ds:], ls, ds}, scale)
+			PackSummed(k, ws, p, s, q[0], q[1], q[2], q[3], Source[T]{data[q[0]*ls+q[2]*ds:], ls, ds}, scale)
 		}
 	}
 	return s
