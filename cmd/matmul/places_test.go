@@ -194,7 +194,10 @@ var withheld = map[int]func(args [6]uint64) bool{
 	unix.SYS_SCHED_SETATTR:     func([6]uint64) bool { return true },
 	unix.SYS_SOCKET:            func([6]uint64) bool { return true },
 	unix.SYS_MADVISE:           func(args [6]uint64) bool { return args[2] == madvCollapse },
-	unix.SYS_OPENAT:            func(args [6]uint64) bool { return args[2]&unix.O_TMPFILE == unix.O_TMPFILE },
+	unix.SYS_OPENAT: func(args [6]uint64) bool {
+		const writes = unix.O_ACCMODE | unix.O_CREAT // of what is there, as in /proc
+		return args[2]&unix.O_TMPFILE == unix.O_TMPFILE || args[2]&writes == unix.O_RDWR
+	},
 }
 
 const madvCollapse = 25 // Linux 6.1

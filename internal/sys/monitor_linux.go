@@ -51,8 +51,15 @@ func monitor() (tid int, ok bool) {
 
 // setTimerSlack lets timed sleeps of another thread end up to d late.
 func setTimerSlack(tid int, d time.Duration) error {
-	name := fmt.Sprintf("/proc/%d/timerslack_ns", tid)
-	return os.WriteFile(name, strconv.AppendInt(nil, d.Nanoseconds(), 10), 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/timerslack_ns", tid), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		_, err = unix.Write(fd, strconv.AppendInt(nil, d.Nanoseconds(), 10))
+	}
+	if err != nil {
+		return fmt.Errorf("/proc/TID/timerslack_ns: %w", err)
+	}
+	return nil
 }
 
 // threads returns the ids of this process's threads, ascending: oldest first,
