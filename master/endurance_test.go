@@ -46,7 +46,7 @@ func TestEndurance(t *testing.T) {
 			limit = 2 * time.Hour
 		}
 	}
-	const workers, samples = 3, 40
+	const workers, samples, fewest = 3, 40, 8 // however slow the machine is
 	pool := openWith(t, master.Config{Workers: workers, Starter: processes, Kind: shmmat.Memfd})
 	rng := rand.New(rand.NewPCG(11, 0))
 	var kills atomic.Int64
@@ -56,7 +56,7 @@ func TestEndurance(t *testing.T) {
 
 	var levels []level
 	jobs := 0
-	for begin, due := time.Now(), time.Duration(0); time.Since(begin) < limit; jobs++ {
+	for begin, due := time.Now(), time.Duration(0); time.Since(begin) < limit || len(levels) < fewest; jobs++ {
 		if rng.IntN(2) == 0 {
 			endure[float64](t, rng, pool)
 		} else {
