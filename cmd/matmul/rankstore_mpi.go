@@ -42,10 +42,10 @@ func (p *part) closeFile() error {
 // store writes this rank's block of a band, as other ranks do theirs, and
 // records it if there are checkpoints. Collective.
 func (p *part) store(ctx context.Context, mem []byte) error {
-	begin, since := time.Now(), sys.Monotonic()
+	begin := sys.Monotonic()
 	defer func() {
-		p.stored += time.Since(begin)
-		p.traceStep(trace.Doing, "store", 0, since)
+		p.stored += time.Duration(sys.Monotonic() - begin)
+		p.traceStep(trace.Doing, "store", 0, begin)
 	}()
 	r := p.block(p.world.Rank)
 	mem = mem[:r.Rows()*r.Cols()*int64(p.spec.Type.Size())]
