@@ -219,7 +219,7 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 func (p *Plan) Scratch() int64 { return p.scratch(p.TileM, p.TileN, p.K) }
 
 func (s *Spec) scratch(m, n, k int64) int64 {
-	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels(), s.ABFT)
+	bytes := gemm.Scratch(s.Kernel, s.Blocking, int(m), int(n), int(k), s.A.panels(), s.B.panels())
 	if s.ABFT {
 		bytes += gemm.CheckScratch(s.Kernel, s.Blocking, int(m), int(n), int(k))
 	}

@@ -50,21 +50,27 @@ func (s *Segment) allocateHuge() {
 	threads.Wait()
 }
 
-// hugeSteps cuts the huge pages of the regions into what is collapsed at once.
+// hugeSteps cuts the huge pages of the regions into what is collapsed at once, and
+// the small ones that follow them into steps of their own.
 func hugeSteps(l Layout) (steps []Extent) {
 	for _, e := range l.At {
 		end := e.Off + e.Len/sys.HugePageSize*sys.HugePageSize
 		for off := e.Off; off < end; off += collapseStep {
 			steps = append(steps, Extent{off, min(collapseStep, end-off)})
 		}
+		if rest := e.Off + e.Len - end; rest > 0 && rest < e.Len {
+			steps = append(steps, Extent{end, rest})
+		}
 	}
 	return steps
 }
 
-// collapse makes the pages of e, which must be whole huge ones, present and
-// huge. The kernel collapses none that is quite empty, so each gets a small one
-// first.
+// collapse makes the pages of e present and, if they are whole huge ones, huge. The
+// kernel collapses none that is quite empty, so each gets a small one first.
 func (s *Segment) collapse(v *View, e Extent) error {
+	if e.Len < sys.HugePageSize {
+		return v.populate(e)
+	}
 	for off := e.Off; off < e.Off+e.Len; off += sys.HugePageSize {
 		if err := fallocate(s.file, Extent{off, 1}); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"matmul/internal/sys"
 )
 
-func TestHugeStepsAreTheWholeHugePagesOfEachRegion(t *testing.T) {
+func TestHugeStepsAreTheWholeHugePagesOfEachRegionAndTheRest(t *testing.T) {
 	const huge = sys.HugePageSize
 	l, err := NewLayout(Lengths{Control: huge - 1, PanelsA: 3*huge + 5, C: 2*collapseStep + huge})
 	if err != nil {
@@ -18,7 +18,7 @@ func TestHugeStepsAreTheWholeHugePagesOfEachRegion(t *testing.T) {
 	a, c := l.At[PanelsA].Off, l.At[C].Off
 	want := []Extent{
 		{l.At[Control].Off, huge}, // rounded up to pages, the region is one
-		{a, 3 * huge},
+		{a, 3 * huge}, {a + 3*huge, sys.PageSize},
 		{c, collapseStep}, {c + collapseStep, collapseStep}, {c + 2*collapseStep, huge},
 	}
 	if got := hugeSteps(l); !slices.Equal(got, want) {

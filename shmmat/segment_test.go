@@ -227,7 +227,7 @@ func TestAMemfdCannotBeResized(t *testing.T) {
 // sink keeps a read from being optimised away.
 var sink byte
 
-func TestSettleKeepsWhatIsThere(t *testing.T) {
+func TestPagesThatAreMadePresentKeepWhatIsThere(t *testing.T) {
 	l, err := NewLayout(Lengths{PanelsA: 5 << 20, C: 3 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +240,7 @@ func TestSettleKeepsWhatIsThere(t *testing.T) {
 		}
 		readers := []*View{view(t, s, MultiplyRights()), view(t, s, PackRights())}
 		for _, v := range readers {
+			v.PopulateRest()
 			t.Logf("%s: %d bytes in huge pages", k, v.Settle())
 		}
 		for _, v := range append(readers, writer) {

@@ -205,6 +205,20 @@ func (v *View) Settle() (huge int64) {
 	return huge
 }
 
+// PopulateRest makes the small pages present that follow the huge ones of each region:
+// all of a region that has no huge page. One call costs less than a fault for each of
+// them, which takes a virtual machine ten microseconds.
+func (v *View) PopulateRest() {
+	if v.span == nil {
+		return
+	}
+	for r, e := range v.layout.At {
+		if rest := e.Len % sys.HugePageSize; rest > 0 && v.rights[r] != None {
+			_ = v.span.Populate(e.Off+e.Len-rest, rest, v.rights[r] == ReadWrite) // it costs speed, no more
+		}
+	}
+}
+
 // Close unmaps the view. Slices of it are dangling afterwards.
 func (v *View) Close() error {
 	if v.span == nil {

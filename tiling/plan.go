@@ -80,6 +80,7 @@ type Plan struct {
 type entry struct {
 	kind        Kind
 	part, parts uint8 // of a tile; 0 parts are 1
+	halves      bool  // parts lie in two halves, along the shorter side
 	i, j        int32
 }
 
@@ -140,7 +141,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
 	down := pl.Down + 2*int64(len(pl.Kept)) + 1
-	sum := 2*down + pl.Taper.Workers*mostParts
+	sum := 2*down + pl.Taper.Workers*2*mostParts
 	for _, v := range [][2]int64{
 		{down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},

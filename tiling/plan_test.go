@@ -22,6 +22,7 @@ func draw(t *rapid.T) Params {
 			Workers: rapid.Int64Range(0, 5).Draw(t, "workers"),
 			Side:    rapid.Int64Range(1, 30).Draw(t, "side of a part"),
 			Flops:   rapid.Float64Range(0, 5000).Draw(t, "flops of a part"),
+			Both:    rapid.Bool().Draw(t, "both sides"),
 		},
 
 		ByColumns: rapid.Bool().Draw(t, "by columns"),

@@ -6,11 +6,12 @@ type Taper struct {
 	Workers int64   // that are to end together; fewer than 2 cut nothing
 	Side    int64   // rows or columns of a part, at least
 	Flops   float64 // of a part, at least
+	Both    bool    // parts are halved along the shorter side, too
 }
 
 // TaperFor returns what suits so many workers and tiles of a shape.
 func TaperFor(workers int, s Shape) Taper {
-	return Taper{Workers: int64(workers), Side: s.Part, Flops: 1e8}
+	return Taper{Workers: int64(workers), Side: s.Part, Flops: 1e8, Both: s.Both}
 }
 
 const mostParts = 8
@@ -31,13 +32,13 @@ func (pl *Plan) taper() {
 			continue
 		}
 		if left++; left <= (w+1)/2 {
-			t.parts = pl.partsOf(*t, mostParts)
+			pl.cut(t, mostParts)
 		} else {
-			t.parts = pl.partsOf(*t, 2)
+			pl.cut(t, 2)
 		}
 	}
 	whole := pl.tasks
-	pl.tasks = make([]entry, 0, len(whole)+int(left)*mostParts)
+	pl.tasks = make([]entry, 0, len(whole)+int(left)*2*mostParts)
 	for _, t := range whole {
 		for t.part = 0; t.part == 0 || t.part < t.parts; t.part++ {
 			pl.tasks = append(pl.tasks, t)
@@ -45,33 +46,45 @@ func (pl *Plan) taper() {
 	}
 }
 
-// partsOf returns into how many parts, a power of two and at most so many, a tile
-// is cut.
-func (pl *Plan) partsOf(t entry, most uint8) uint8 {
-	r := pl.tile(t)
-	units, unit := ceilDiv(r.Cols(), pl.NR), pl.NR
-	if r.Rows() > r.Cols() {
-		units, unit = ceilDiv(r.Rows(), pl.MR), pl.MR
+// cut decides into how many parts, a power of two, a tile is cut: along its longer
+// side into at most so many, and if those are more than two, perhaps along both.
+func (pl *Plan) cut(t *entry, most uint8) {
+	r := pl.tile(*t)
+	long, unit, short, across := r.Cols(), pl.NR, r.Rows(), pl.MR
+	if short > long {
+		long, unit, short, across = short, across, long, unit
 	}
 	flops := Problem{r.Rows(), r.Cols(), pl.K}.Flops()
-	for most > 1 && (units < int64(most)*ceilDiv(pl.Taper.Side, unit) || flops < float64(most)*pl.Taper.Flops) {
-		most /= 2
+	fits := func(side, unit int64, parts, all uint8) bool {
+		return ceilDiv(side, unit) >= int64(parts)*ceilDiv(pl.Taper.Side, unit) && flops >= float64(all)*pl.Taper.Flops
 	}
-	return most
+	for t.parts = most; t.parts > 1 && !fits(long, unit, t.parts, t.parts); {
+		t.parts /= 2
+	}
+	if t.halves = pl.Taper.Both && t.parts > 2 && fits(short, across, 2, 2*t.parts); t.halves {
+		t.parts *= 2
+	}
 }
 
-// partOf returns what a task covers of its tile: a share of the longer side, in
-// whole units.
+// partOf returns what a task covers of its tile: a share of its longer side, perhaps
+// of one half along the other, in whole units.
 func (pl *Plan) partOf(t entry) Rect {
 	r := pl.tile(t)
 	if t.parts < 2 {
 		return r
 	}
+	rows, cols := t, t
+	long, short := &cols, &rows
 	if r.Rows() > r.Cols() {
-		r.R0, r.R1 = share(r.R0, r.R1, pl.MR, t)
-	} else {
-		r.C0, r.C1 = share(r.C0, r.C1, pl.NR, t)
+		long, short = short, long
 	}
+	short.part, short.parts = 0, 1
+	if t.halves {
+		long.part, long.parts = t.part/2, t.parts/2
+		short.part, short.parts = t.part%2, 2
+	}
+	r.R0, r.R1 = share(r.R0, r.R1, pl.MR, rows)
+	r.C0, r.C1 = share(r.C0, r.C1, pl.NR, cols)
 	return r
 }
 

@@ -72,7 +72,7 @@ func TestPartsOfTilesAreWorthIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if max := a.Tasks() + int(p.Taper.Workers)*(mostParts-1); b.Tasks() > max {
+		if max := a.Tasks() + int(p.Taper.Workers)*(2*mostParts-1); b.Tasks() > max {
 			t.Fatalf("%d tasks became %d, more than %d", a.Tasks(), b.Tasks(), max)
 		}
 		for _, e := range b.tasks {
@@ -87,6 +87,9 @@ func TestPartsOfTilesAreWorthIt(t *testing.T) {
 			side := part.Cols()
 			if r.Rows() > r.Cols() {
 				side = part.Rows()
+			}
+			if e.halves {
+				side = min(part.Rows(), part.Cols())
 			}
 			if last := part.R1 == r.R1 && part.C1 == r.C1; side < p.Taper.Side && !last {
 				t.Fatalf("%v is cut into parts such as %v: a side of %d is asked for", r, part, p.Taper.Side)

@@ -162,7 +162,8 @@ func inputStatus(err error) shmmat.Status {
 
 // pieces returns the rows and columns of a piece: as long as possible in the
 // stored direction, where bytes are contiguous. Rows are a part of a group or a
-// multiple of it.
+// multiple of it; columns that are stored vectors a multiple of eight, if there are as
+// many: those are summed together.
 func pieces(o shmmat.Order, align, group int64, r tiling.Rect) (rows, cols int64) {
 	if o == shmmat.RowMajor {
 		cols = min(r.Cols(), blockElems/align)
@@ -170,7 +171,11 @@ func pieces(o shmmat.Order, align, group int64, r tiling.Rect) (rows, cols int64
 		return max(rows/group*group, min(rows, group)), cols
 	}
 	rows = min((r.Rows()+group-1)/group, max(blockElems/group, 1)) * group
-	return rows, max(blockElems/rows, 1)
+	cols = max(blockElems/min(rows, r.Rows()), 1)
+	if cols > 8 {
+		cols -= cols % 8
+	}
+	return rows, cols
 }
 
 // read reads the elements of s, decoded, in stored order.

@@ -177,6 +177,9 @@ func (w *worker) enter(m shmmat.Message, files []*os.File) error {
 	if m.Settle {
 		v.pack.Settle()
 		v.mult.Settle()
+	} else {
+		v.pack.PopulateRest()
+		v.mult.PopulateRest()
 	}
 	w.data[m.Number] = v
 	return nil

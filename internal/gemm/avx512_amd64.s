@@ -6648,6 +6648,122 @@ block:
 	VZEROUPPER
 	RET
 
+// func sumTranspose64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sumTranspose64AVX512(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x03, BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	MOVQ         value_base+64(FP), R8
+	MOVQ         size_base+88(FP), R9
+	MOVQ         $0x7fffffffffffffff, R10
+	VMOVQ        R10, X0
+	VBROADCASTSD X0, Z0
+
+block:
+	VMOVUPD      (DX), Z1
+	VANDPD       Z1, Z0, Z2
+	VMOVUPD      (DX)(BX*1), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DX)(BX*2), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DX)(SI*1), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DI), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DI)(BX*1), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DI)(BX*2), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VMOVUPD      (DI)(SI*1), Z3
+	VANDPD       Z3, Z0, Z4
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       (R8), Z1, Z1
+	VMOVUPD      Z1, (R8)
+	ADDQ         $0x40, R8
+	VADDPD       (R9), Z2, Z2
+	VMOVUPD      Z2, (R9)
+	ADDQ         $0x40, R9
+	VMOVUPD      (DX), X5
+	VMOVUPD      16(DX), X7
+	VMOVUPD      32(DX), X9
+	VMOVUPD      48(DX), X11
+	VMOVUPD      (DX)(BX*1), X6
+	VMOVUPD      16(DX)(BX*1), X8
+	VMOVUPD      32(DX)(BX*1), X10
+	VMOVUPD      48(DX)(BX*1), X12
+	VINSERTF32X4 $0x01, (DX)(BX*2), Z5, Z5
+	VINSERTF32X4 $0x01, 16(DX)(BX*2), Z7, Z7
+	VINSERTF32X4 $0x01, 32(DX)(BX*2), Z9, Z9
+	VINSERTF32X4 $0x01, 48(DX)(BX*2), Z11, Z11
+	VINSERTF32X4 $0x01, (DX)(SI*1), Z6, Z6
+	VINSERTF32X4 $0x01, 16(DX)(SI*1), Z8, Z8
+	VINSERTF32X4 $0x01, 32(DX)(SI*1), Z10, Z10
+	VINSERTF32X4 $0x01, 48(DX)(SI*1), Z12, Z12
+	VINSERTF32X4 $0x02, (DI), Z5, Z5
+	VINSERTF32X4 $0x02, 16(DI), Z7, Z7
+	VINSERTF32X4 $0x02, 32(DI), Z9, Z9
+	VINSERTF32X4 $0x02, 48(DI), Z11, Z11
+	VINSERTF32X4 $0x02, (DI)(BX*1), Z6, Z6
+	VINSERTF32X4 $0x02, 16(DI)(BX*1), Z8, Z8
+	VINSERTF32X4 $0x02, 32(DI)(BX*1), Z10, Z10
+	VINSERTF32X4 $0x02, 48(DI)(BX*1), Z12, Z12
+	VINSERTF32X4 $0x03, (DI)(BX*2), Z5, Z5
+	VINSERTF32X4 $0x03, 16(DI)(BX*2), Z7, Z7
+	VINSERTF32X4 $0x03, 32(DI)(BX*2), Z9, Z9
+	VINSERTF32X4 $0x03, 48(DI)(BX*2), Z11, Z11
+	VINSERTF32X4 $0x03, (DI)(SI*1), Z6, Z6
+	VINSERTF32X4 $0x03, 16(DI)(SI*1), Z8, Z8
+	VINSERTF32X4 $0x03, 32(DI)(SI*1), Z10, Z10
+	VINSERTF32X4 $0x03, 48(DI)(SI*1), Z12, Z12
+	VUNPCKLPD    Z6, Z5, Z1
+	VUNPCKHPD    Z6, Z5, Z2
+	VMOVUPD      Z1, (CX)
+	ADDQ         $0x40, CX
+	VMOVUPD      Z2, (CX)
+	ADDQ         $0x40, CX
+	VUNPCKLPD    Z8, Z7, Z1
+	VUNPCKHPD    Z8, Z7, Z2
+	VMOVUPD      Z1, (CX)
+	ADDQ         $0x40, CX
+	VMOVUPD      Z2, (CX)
+	ADDQ         $0x40, CX
+	VUNPCKLPD    Z10, Z9, Z1
+	VUNPCKHPD    Z10, Z9, Z2
+	VMOVUPD      Z1, (CX)
+	ADDQ         $0x40, CX
+	VMOVUPD      Z2, (CX)
+	ADDQ         $0x40, CX
+	VUNPCKLPD    Z12, Z11, Z1
+	VUNPCKHPD    Z12, Z11, Z2
+	VMOVUPD      Z1, (CX)
+	ADDQ         $0x40, CX
+	VMOVUPD      Z2, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, DI
+	SUBQ         $0x08, AX
+	JNZ          block
+	VZEROUPPER
+	RET
+
 // func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-136
@@ -6732,12 +6848,12 @@ row:
 
 done:
 	VADDPD  Z7, Z5, Z5
-	VADDPD  Z8, Z6, Z6
 	VADDPD  Z9, Z5, Z5
-	VADDPD  Z10, Z6, Z6
 	VADDPD  Z11, Z5, Z5
-	VADDPD  Z12, Z6, Z6
 	VMOVUPD Z5, (DI)
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z12, Z6, Z6
 	VMOVUPD Z6, (R8)
 	VZEROUPPER
 	RET
@@ -7128,12 +7244,12 @@ row:
 
 done:
 	VADDPD  Z9, Z5, Z5
-	VADDPD  Z11, Z7, Z7
 	VMOVUPD Z5, (DI)
+	VADDPD  Z11, Z7, Z7
 	VMOVUPD Z7, (R8)
 	VADDPD  Z10, Z6, Z6
-	VADDPD  Z12, Z8, Z8
 	VMOVUPD Z6, 64(DI)
+	VADDPD  Z12, Z8, Z8
 	VMOVUPD Z8, 64(R8)
 	VZEROUPPER
 	RET
@@ -9139,6 +9255,68 @@ done:
 	VMOVUPD Z15, 384(R8)
 	VMOVUPD Z8, 448(DI)
 	VMOVUPD Z16, 448(R8)
+	VZEROUPPER
+	RET
+
+// func checksums64AVX512(n int, x []float64, sum []float64)
+// Requires: AVX, AVX512F
+TEXT ·checksums64AVX512(SB), NOSPLIT, $0-56
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    sum_base+32(FP), DX
+	VMOVUPD (DX), Z0
+	VMOVUPD 64(DX), Z1
+	VMOVUPD 128(DX), Z2
+	VMOVUPD 192(DX), Z3
+	VMOVUPD 256(DX), Z4
+	VMOVUPD 320(DX), Z5
+	VMOVUPD 384(DX), Z6
+	VMOVUPD 448(DX), Z7
+	VMOVUPD 512(DX), Z8
+	VMOVUPD 576(DX), Z9
+	VMOVUPD 640(DX), Z10
+	VMOVUPD 704(DX), Z11
+	VMOVUPD 768(DX), Z12
+	VMOVUPD 832(DX), Z13
+	VMOVUPD 896(DX), Z14
+	VMOVUPD 960(DX), Z15
+
+row:
+	VADDPD  (CX), Z0, Z0
+	VADDPD  64(CX), Z1, Z1
+	VADDPD  128(CX), Z2, Z2
+	VADDPD  192(CX), Z3, Z3
+	VADDPD  256(CX), Z4, Z4
+	VADDPD  320(CX), Z5, Z5
+	VADDPD  384(CX), Z6, Z6
+	VADDPD  448(CX), Z7, Z7
+	VADDPD  512(CX), Z8, Z8
+	VADDPD  576(CX), Z9, Z9
+	VADDPD  640(CX), Z10, Z10
+	VADDPD  704(CX), Z11, Z11
+	VADDPD  768(CX), Z12, Z12
+	VADDPD  832(CX), Z13, Z13
+	VADDPD  896(CX), Z14, Z14
+	VADDPD  960(CX), Z15, Z15
+	ADDQ    $0x00000400, CX
+	DECQ    AX
+	JNZ     row
+	VMOVUPD Z0, (DX)
+	VMOVUPD Z1, 64(DX)
+	VMOVUPD Z2, 128(DX)
+	VMOVUPD Z3, 192(DX)
+	VMOVUPD Z4, 256(DX)
+	VMOVUPD Z5, 320(DX)
+	VMOVUPD Z6, 384(DX)
+	VMOVUPD Z7, 448(DX)
+	VMOVUPD Z8, 512(DX)
+	VMOVUPD Z9, 576(DX)
+	VMOVUPD Z10, 640(DX)
+	VMOVUPD Z11, 704(DX)
+	VMOVUPD Z12, 768(DX)
+	VMOVUPD Z13, 832(DX)
+	VMOVUPD Z14, 896(DX)
+	VMOVUPD Z15, 960(DX)
 	VZEROUPPER
 	RET
 
@@ -15875,6 +16053,162 @@ block:
 	VZEROUPPER
 	RET
 
+// func sumTranspose32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+TEXT ·sumTranspose32AVX512(SB), NOSPLIT, $0-112
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         src_base+32(FP), DX
+	MOVQ         stride+56(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	MOVQ         value_base+64(FP), R8
+	MOVQ         size_base+88(FP), R9
+	MOVL         $0x7fffffff, R10
+	VMOVD        R10, X0
+	VBROADCASTSS X0, Z0
+
+block:
+	VMOVUPS      (DX), Z1
+	VANDPS       Z1, Z0, Z2
+	VMOVUPS      (DX)(BX*1), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DX)(BX*2), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DX)(SI*1), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DI), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DI)(BX*1), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DI)(BX*2), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (DI)(SI*1), Z3
+	VANDPS       Z3, Z0, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       (R8), Z1, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         $0x40, R8
+	VADDPS       (R9), Z2, Z2
+	VMOVUPS      Z2, (R9)
+	ADDQ         $0x40, R9
+	VMOVUPS      (DX), X5
+	VMOVUPS      16(DX), X9
+	VMOVUPS      32(DX), X13
+	VMOVUPS      48(DX), X17
+	VMOVUPS      (DX)(BX*1), X6
+	VMOVUPS      16(DX)(BX*1), X10
+	VMOVUPS      32(DX)(BX*1), X14
+	VMOVUPS      48(DX)(BX*1), X18
+	VMOVUPS      (DX)(BX*2), X7
+	VMOVUPS      16(DX)(BX*2), X11
+	VMOVUPS      32(DX)(BX*2), X15
+	VMOVUPS      48(DX)(BX*2), X19
+	VMOVUPS      (DX)(SI*1), X8
+	VMOVUPS      16(DX)(SI*1), X12
+	VMOVUPS      32(DX)(SI*1), X16
+	VMOVUPS      48(DX)(SI*1), X20
+	VINSERTF32X4 $0x01, (DI), Y5, Y5
+	VINSERTF32X4 $0x01, 16(DI), Y9, Y9
+	VINSERTF32X4 $0x01, 32(DI), Y13, Y13
+	VINSERTF32X4 $0x01, 48(DI), Y17, Y17
+	VINSERTF32X4 $0x01, (DI)(BX*1), Y6, Y6
+	VINSERTF32X4 $0x01, 16(DI)(BX*1), Y10, Y10
+	VINSERTF32X4 $0x01, 32(DI)(BX*1), Y14, Y14
+	VINSERTF32X4 $0x01, 48(DI)(BX*1), Y18, Y18
+	VINSERTF32X4 $0x01, (DI)(BX*2), Y7, Y7
+	VINSERTF32X4 $0x01, 16(DI)(BX*2), Y11, Y11
+	VINSERTF32X4 $0x01, 32(DI)(BX*2), Y15, Y15
+	VINSERTF32X4 $0x01, 48(DI)(BX*2), Y19, Y19
+	VINSERTF32X4 $0x01, (DI)(SI*1), Y8, Y8
+	VINSERTF32X4 $0x01, 16(DI)(SI*1), Y12, Y12
+	VINSERTF32X4 $0x01, 32(DI)(SI*1), Y16, Y16
+	VINSERTF32X4 $0x01, 48(DI)(SI*1), Y20, Y20
+	VUNPCKLPS    Y6, Y5, Y1
+	VUNPCKHPS    Y6, Y5, Y2
+	VUNPCKLPS    Y8, Y7, Y3
+	VUNPCKHPS    Y8, Y7, Y4
+	VUNPCKLPD    Y3, Y1, Y5
+	VUNPCKHPD    Y3, Y1, Y6
+	VUNPCKLPD    Y4, Y2, Y7
+	VUNPCKHPD    Y4, Y2, Y8
+	VMOVUPS      Y5, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y6, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y7, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y8, (CX)
+	ADDQ         $0x20, CX
+	VUNPCKLPS    Y10, Y9, Y1
+	VUNPCKHPS    Y10, Y9, Y2
+	VUNPCKLPS    Y12, Y11, Y3
+	VUNPCKHPS    Y12, Y11, Y4
+	VUNPCKLPD    Y3, Y1, Y9
+	VUNPCKHPD    Y3, Y1, Y10
+	VUNPCKLPD    Y4, Y2, Y11
+	VUNPCKHPD    Y4, Y2, Y12
+	VMOVUPS      Y9, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y10, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y11, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y12, (CX)
+	ADDQ         $0x20, CX
+	VUNPCKLPS    Y14, Y13, Y1
+	VUNPCKHPS    Y14, Y13, Y2
+	VUNPCKLPS    Y16, Y15, Y3
+	VUNPCKHPS    Y16, Y15, Y4
+	VUNPCKLPD    Y3, Y1, Y13
+	VUNPCKHPD    Y3, Y1, Y14
+	VUNPCKLPD    Y4, Y2, Y15
+	VUNPCKHPD    Y4, Y2, Y16
+	VMOVUPS      Y13, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y14, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y15, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y16, (CX)
+	ADDQ         $0x20, CX
+	VUNPCKLPS    Y18, Y17, Y1
+	VUNPCKHPS    Y18, Y17, Y2
+	VUNPCKLPS    Y20, Y19, Y3
+	VUNPCKHPS    Y20, Y19, Y4
+	VUNPCKLPD    Y3, Y1, Y17
+	VUNPCKHPD    Y3, Y1, Y18
+	VUNPCKLPD    Y4, Y2, Y19
+	VUNPCKHPD    Y4, Y2, Y20
+	VMOVUPS      Y17, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y18, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y19, (CX)
+	ADDQ         $0x20, CX
+	VMOVUPS      Y20, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, DI
+	SUBQ         $0x10, AX
+	JNZ          block
+	VZEROUPPER
+	RET
+
 // func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·weigh32AVX512x16(SB), NOSPLIT, $0-136
@@ -15959,12 +16293,12 @@ row:
 
 done:
 	VADDPS  Z7, Z5, Z5
-	VADDPS  Z8, Z6, Z6
 	VADDPS  Z9, Z5, Z5
-	VADDPS  Z10, Z6, Z6
 	VADDPS  Z11, Z5, Z5
-	VADDPS  Z12, Z6, Z6
 	VMOVUPS Z5, (DI)
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z12, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VZEROUPPER
 	RET
@@ -16379,12 +16713,12 @@ row:
 
 done:
 	VADDPS  Z9, Z5, Z5
-	VADDPS  Z11, Z7, Z7
 	VMOVUPS Z5, (DI)
+	VADDPS  Z11, Z7, Z7
 	VMOVUPS Z7, (R8)
 	VADDPS  Z10, Z6, Z6
-	VADDPS  Z12, Z8, Z8
 	VMOVUPS Z6, 64(DI)
+	VADDPS  Z12, Z8, Z8
 	VMOVUPS Z8, 64(R8)
 	VZEROUPPER
 	RET
@@ -17386,28 +17720,97 @@ done:
 	RET
 
 // func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, FMA3
 TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-136
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y5
-	VMOVUPS      (R8), Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VXORPS       Y12, Y12, Y12
+	MOVQ           n+0(FP), AX
+	MOVQ           x_base+8(FP), CX
+	MOVQ           step+32(FP), DX
+	SHLQ           $0x02, DX
+	MOVQ           w_base+40(FP), BX
+	MOVQ           wAbs_base+64(FP), SI
+	MOVQ           value_base+88(FP), DI
+	MOVQ           size_base+112(FP), R8
+	MOVL           $0x7fffffff, R9
+	VMOVD          R9, X0
+	VBROADCASTSS   X0, Y0
+	VMOVUPS        (DI), Y5
+	VMOVUPS        (R8), Y6
+	VXORPS         Z7, Z7, Z7
+	VXORPS         Z8, Z8, Z8
+	VXORPS         Z9, Z9, Z9
+	VXORPS         Z10, Z10, Z10
+	VXORPS         Z11, Z11, Z11
+	VXORPS         Z12, Z12, Z12
+	MOVL           $0x7fffffff, R9
+	VMOVD          R9, X1
+	VBROADCASTSS   X1, Z3
+	MOVL           $0x0000ff00, R9
+	KMOVW          R9, K1
+	MOVL           $0x00000001, R9
+	VPBROADCASTD.Z R9, K1, Z14
+	CMPQ           DX, $0x20
+	JNE            apart
 
+twos:
+	CMPQ         AX, $0x08
+	JLT          halves
+	VBROADCASTSD (BX), Z4
+	VPERMILPS    Z14, Z4, Z4
+	VBROADCASTSD (SI), Z13
+	VPERMILPS    Z14, Z13, Z13
+	VMOVUPS      (CX), Z1
+	VANDPS       Z1, Z3, Z2
+	VFMADD231PS  Z1, Z4, Z5
+	VFMADD231PS  Z2, Z13, Z6
+	VBROADCASTSD 8(BX), Z4
+	VPERMILPS    Z14, Z4, Z4
+	VBROADCASTSD 8(SI), Z13
+	VPERMILPS    Z14, Z13, Z13
+	VMOVUPS      64(CX), Z1
+	VANDPS       Z1, Z3, Z2
+	VFMADD231PS  Z1, Z4, Z7
+	VFMADD231PS  Z2, Z13, Z8
+	VBROADCASTSD 16(BX), Z4
+	VPERMILPS    Z14, Z4, Z4
+	VBROADCASTSD 16(SI), Z13
+	VPERMILPS    Z14, Z13, Z13
+	VMOVUPS      128(CX), Z1
+	VANDPS       Z1, Z3, Z2
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z13, Z10
+	VBROADCASTSD 24(BX), Z4
+	VPERMILPS    Z14, Z4, Z4
+	VBROADCASTSD 24(SI), Z13
+	VPERMILPS    Z14, Z13, Z13
+	VMOVUPS      192(CX), Z1
+	VANDPS       Z1, Z3, Z2
+	VFMADD231PS  Z1, Z4, Z11
+	VFMADD231PS  Z2, Z13, Z12
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, AX
+	JMP          twos
+
+halves:
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPS        Y5, Y1, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y6, Y1, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPS        Y7, Y1, Y7
+	VEXTRACTF64X4 $0x01, Z8, Y1
+	VADDPS        Y8, Y1, Y8
+	VEXTRACTF64X4 $0x01, Z9, Y1
+	VADDPS        Y9, Y1, Y9
+	VEXTRACTF64X4 $0x01, Z10, Y1
+	VADDPS        Y10, Y1, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y1
+	VADDPS        Y11, Y1, Y11
+	VEXTRACTF64X4 $0x01, Z12, Y1
+	VADDPS        Y12, Y1, Y12
+
+apart:
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
@@ -17469,12 +17872,12 @@ row:
 
 done:
 	VADDPS  Y7, Y5, Y5
-	VADDPS  Y8, Y6, Y6
 	VADDPS  Y9, Y5, Y5
-	VADDPS  Y10, Y6, Y6
 	VADDPS  Y11, Y5, Y5
-	VADDPS  Y12, Y6, Y6
 	VMOVUPS Y5, (DI)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y12, Y6, Y6
 	VMOVUPS Y6, (R8)
 	VZEROUPPER
 	RET
@@ -18864,6 +19267,44 @@ done:
 	VMOVUPS Z15, 384(R8)
 	VMOVUPS Z8, 448(DI)
 	VMOVUPS Z16, 448(R8)
+	VZEROUPPER
+	RET
+
+// func checksums32AVX512(n int, x []float32, sum []float32)
+// Requires: AVX, AVX512F
+TEXT ·checksums32AVX512(SB), NOSPLIT, $0-56
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    sum_base+32(FP), DX
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS 256(DX), Z4
+	VMOVUPS 320(DX), Z5
+	VMOVUPS 384(DX), Z6
+	VMOVUPS 448(DX), Z7
+
+row:
+	VADDPS  (CX), Z0, Z0
+	VADDPS  64(CX), Z1, Z1
+	VADDPS  128(CX), Z2, Z2
+	VADDPS  192(CX), Z3, Z3
+	VADDPS  256(CX), Z4, Z4
+	VADDPS  320(CX), Z5, Z5
+	VADDPS  384(CX), Z6, Z6
+	VADDPS  448(CX), Z7, Z7
+	ADDQ    $0x00000200, CX
+	DECQ    AX
+	JNZ     row
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z2, 128(DX)
+	VMOVUPS Z3, 192(DX)
+	VMOVUPS Z4, 256(DX)
+	VMOVUPS Z5, 320(DX)
+	VMOVUPS Z6, 384(DX)
+	VMOVUPS Z7, 448(DX)
 	VZEROUPPER
 	RET
 

@@ -148,6 +148,21 @@ func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, value []f
 //go:noescape
 func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
 
+// sumTranspose64AVX512 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*8+l] = src[l*stride+p]
+//			value[p] += src[l*stride+p]
+//			size[p] += |src[l*stride+p]|
+//		}
+//	}
+//
+// for n a multiple of 8, at least that, the sums in any order.
+//
+//go:noescape
+func sumTranspose64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
+
 // weigh64AVX512x8 is
 //
 //	for p := range n {
@@ -324,6 +339,19 @@ func across64AVX512x64(n int, x []float64, step int, value []float64, size []flo
 //go:noescape
 func both64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
 
+// checksums64AVX512 is
+//
+//	for p := range n {
+//		for l := range 128 {
+//			sum[l] += x[p*128+l]
+//		}
+//	}
+//
+// for n of at least 1.
+//
+//go:noescape
+func checksums64AVX512(n int, x []float64, sum []float64)
+
 // peak64AVX512 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak64AVX512(n int)
 
@@ -470,6 +498,21 @@ func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, value []f
 //
 //go:noescape
 func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
+
+// sumTranspose32AVX512 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			dst[p*8+l] = src[l*stride+p]
+//			value[p] += src[l*stride+p]
+//			size[p] += |src[l*stride+p]|
+//		}
+//	}
+//
+// for n a multiple of 16, at least that, the sums in any order.
+//
+//go:noescape
+func sumTranspose32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 
 // weigh32AVX512x16 is
 //
@@ -690,6 +733,19 @@ func across32AVX512x128(n int, x []float32, step int, value []float32, size []fl
 //
 //go:noescape
 func both32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+
+// checksums32AVX512 is
+//
+//	for p := range n {
+//		for l := range 128 {
+//			sum[l] += x[p*128+l]
+//		}
+//	}
+//
+// for n of at least 1.
+//
+//go:noescape
+func checksums32AVX512(n int, x []float32, sum []float32)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

@@ -43,8 +43,8 @@ type sumBound struct{ relative, absolute, most float64 }
 // Relative errors, in the element type: k+2 of an element's own chain; at most
 // n/4+64 of the sum of n elements of C, and as many of that of n elements of an
 // operand at a depth, since four of them or more are added up before they are added
-// to the rest (see strips.across), or 48 of a checksum, which is one lane after the
-// other, and one for each 25 of them where checksums are added up; stripRows and
+// to the rest (see strips.across), or 64 of a checksum, which is one lane after the
+// other, and one for each 33 of them where checksums are added up; stripRows and
 // a few of the sum over depths. Beyond these, sums are added up in float64, at
 // most once for each third element. The size that the bound is multiplied
 // by has errors of its own, below the same bound, and so has what is rounded

@@ -9,14 +9,15 @@ import (
 
 // Checked is [Multiply], and then reports whether C is right as far as sums of
 // its rows and columns show (Huang and Abraham, Algorithm-Based Fault Tolerance
-// for Matrix Operations, 1984): for each block of MC rows, with e all ones,
+// for Matrix Operations, 1984): with e all ones,
 //
 //	C·e = A·(B·e) + β·C₀·e   and   eᵀ·C = (eᵀ·A)·B + β·eᵀ·C₀
 //
-// up to the rounding errors of both sides, under a bound that no right C can
-// exceed. The sums of C are taken from where it was stored, some rows at a time. B·e and eᵀ·A come
-// from the checksums of the panels, where there are some, and else from the
-// panels, or from the copies that Multiply made on the way. Where a bound is not
+// the latter for each block of MC rows if the panels have no checksums, up to the
+// rounding errors of both sides, under a bound that no right C can exceed. The sums of
+// C are taken from where it was stored, some rows at a time. B·e and eᵀ·A come from
+// the checksums of the panels, where there are some, and else from the panels, or from
+// the copies that Multiply made on the way. Where a bound is not
 // finite, C is computed once more and its bits are compared, and the panels are
 // compared with their checksums. C0 must not lie in C.
 func Checked[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) (right bool) {
@@ -81,10 +82,12 @@ func sameBits[T elem.Float](x, y []T) bool {
 type checker[T elem.Float] struct {
 	rows, cols sums       // of C, as they must be, for the block of rows at work
 	ofA, ofB   depthly[T] // sums over the lanes of A and B, for the k-block at work
+	allB       pairs[T]   // those of B for all depths, if several blocks of rows need them
 	acc        pairs[T]   // scratch of strips
 	c0, c      margins[T] // of C₀ and of C, as they are
 	again      []T
 
+	whole  bool // columns are summed over all rows of the tile, not over a block of them
 	wrong  bool // a sum is off
 	unsure bool // a sum has no finite bound
 }
@@ -96,15 +99,25 @@ type depthly[T elem.Float] struct {
 	pairs[T]
 }
 
-// begin prepares for a block of rows of a tile.
+// begin prepares for a block of rows of a tile. With checksums of both operands, B is
+// read for all rows at once, when the first of them are computed.
 func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
+	c.whole = x.a.summed(x.I0, x.I1) && x.b.summed(x.J0, x.J1)
 	c.rows.reset(i1 - i0)
-	c.cols.reset(n)
-	c.c.reset(i1-i0, n)
+	c.c.begin(i1-i0, n)
+	if c.whole && i0 == 0 {
+		depth := x.A.Packed.Depth
+		c.allB = pairs[T]{grown(c.allB.value, depth), grown(c.allB.size, depth)}
+	}
+	if i0 == 0 || !c.whole {
+		c.cols.reset(n)
+		c.c.cols.reset(n)
+	}
 	if x.C0 == nil {
 		return
 	}
-	c.c0.reset(i1-i0, n)
+	c.c0.begin(i1-i0, n)
+	c.c0.cols.reset(n)
 	for i := i0; i < i1; i += x.mr {
 		c.c0.add(x, patch[T]{x.C0[i*x.LDC0:], min(x.mr, i1-i), n, x.LDC0, 1}, i-i0, 0)
 	}
@@ -124,10 +137,9 @@ type margins[T elem.Float] struct {
 	across, down pairs[T] // what strips have added up: of columns, up to bandRows of each
 }
 
-// reset begins the sums of m rows and n columns.
-func (g *margins[T]) reset(m, n int) {
+// begin begins the sums of m rows, and goes on with those of n columns.
+func (g *margins[T]) begin(m, n int) {
 	g.rows.reset(m)
-	g.cols.reset(n)
 	g.across, g.down = g.across.cleared(m), g.down.cleared(n)
 }
 
@@ -155,15 +167,23 @@ func (c *checker[T]) cleared(n int) pairs[T] {
 func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	c.ofA.known = x.a.summed(x.I0+i0, x.I0+i1)
 	c.ofB.known = x.b.summed(x.J0, x.J1)
-	if c.ofA.known {
-		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0+i0, x.I0+i1, pc, kc)
-	} else {
+	switch {
+	case !c.ofA.known:
 		c.ofA.pairs = c.ofA.cleared(kc)
+	case !c.whole:
+		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0+i0, x.I0+i1, pc, kc)
+	case i0 == 0:
+		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0, x.I1, pc, kc)
 	}
-	if c.ofB.known {
-		c.ofB.pairs = c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
-	} else {
+	switch {
+	case !c.ofB.known:
 		c.ofB.pairs = c.ofB.cleared(kc)
+	case !c.whole:
+		c.ofB.pairs = c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
+	default:
+		if c.ofB.pairs = c.allB.part(pc, kc); i0 == 0 {
+			c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
+		}
 	}
 }
 
@@ -176,7 +196,11 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to pairs[T], l0, l1, pc, kc 
 		acc := c.cleared(2 * sumDepths)
 		for l := l0; l < l1; l += stripRows * group {
 			sums, groups := f.Sums.at(&f.Packed, l, p/sumDepths*sumDepths), min((l1-l+group-1)/group, stripRows)
-			x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
+			if x.checksums != nil {
+				x.checksums(groups, sums[:groups*2*sumDepths], acc.value)
+			} else {
+				x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
+			}
 		}
 		value, size := acc.value[:sumDepths], acc.value[sumDepths:]
 		to.part(p-pc, n).set(pairs[T]{value[p%sumDepths:], size[p%sumDepths:]})
@@ -222,7 +246,7 @@ func (s *sweep[T]) lastColumns() bool { return s.j1 == s.J1-s.J0 }
 func (c *checker[T]) row(s *sweep[T], i int) {
 	if !c.ofA.known {
 		s.strips.a.across(s.microPanel(i), c.ofA.pairs)
-	} else if i == s.i0 {
+	} else if i == s.i0 && (i == 0 || !c.whole) {
 		c.columns(s)
 	}
 	if c.ofB.known && s.lastColumns() {
@@ -286,13 +310,19 @@ func (s *sweep[T]) microPanel(i int) patch[T] {
 	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
 }
 
-// compare compares the sums of rows i0 to i1 of C with what they must be.
+// compare compares the sums of rows i0 to i1 of C with what they must be, and those of
+// columns when they are complete.
 func (c *checker[T]) compare(x *macro[T], i0, i1, n int) {
 	m, k := i1-i0, x.A.Packed.Depth
 	c.c.settle()
 	p := precisionOf[T]()
 	c.judge(&c.c.rows, &c.rows, p.sumBound(n, k, m))
-	c.judge(&c.c.cols, &c.cols, p.sumBound(m, k, n))
+	if c.whole {
+		m = x.I1 - x.I0
+	}
+	if i1 == x.I1-x.I0 || !c.whole {
+		c.judge(&c.c.cols, &c.cols, p.sumBound(m, k, n))
+	}
 }
 
 // judge compares sums under a bound.
@@ -310,9 +340,9 @@ func (c *checker[T]) judge(is, must *sums, b sumBound) {
 // CheckScratch returns the bytes that [Checked] takes, at most, besides what
 // [Scratch] says.
 func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
-	b = k.most(b, depth, false, true)
+	b = k.most(b, depth, false)
 	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
 	perDepth, perRow, perCol := 4*size, 2*(16+2*size)+16, 2*(16+2*size)+16+2*size
-	return again + kc*perDepth + rows*perRow + int64(n)*perCol + 4*sumDepths*size
+	return again + int64(depth)*2*size + kc*perDepth + rows*perRow + int64(n)*perCol + 4*sumDepths*size
 }

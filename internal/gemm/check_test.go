@@ -27,13 +27,16 @@ type ward[T elem.Float] struct {
 	want   []T
 }
 
-// newWard makes a tile of one block of rows and mostly several k-blocks.
+// newWard makes a tile of mostly one block of rows and several k-blocks.
 func newWard[T elem.Float](r *rand.Rand, ks []*Kernel, f flavour) *ward[T] {
 	k := ks[r.IntN(len(ks))]
-	m, n, depth := 1+r.IntN(3*k.MR), 1+r.IntN(2*k.NR+k.NR/2), 1+r.IntN(64)
+	m, n, depth, mc := 1+r.IntN(3*k.MR), 1+r.IntN(2*k.NR+k.NR/2), 1+r.IntN(64), 1000
+	if r.IntN(32) == 0 {
+		m, mc = 1+r.IntN(3*SumLanes(k.MR)), 1
+	}
 	w := &ward[T]{trial: newTrial[T](r, m, n, depth), kernel: k}
 	w.tileM, w.tileN = 0, 0
-	w.blocking = Blocking{MC: 1000, KC: 4 + r.IntN(depth), NC: 1 + r.IntN(100)}
+	w.blocking = Blocking{MC: mc, KC: 4 + r.IntN(depth), NC: 1 + r.IntN(100)}
 	w.fillOperands(r, f)
 	return w
 }

@@ -25,7 +25,7 @@ const sumDepths = 64
 // mostSumLanes is the most lanes that share a checksum, unless one micro-panel is
 // wider. With more, checks would read less, and tiles, which are whole groups,
 // be less even.
-const mostSumLanes = 48
+const mostSumLanes = 64
 
 // SumLanes returns the lanes that share a checksum, in micro-panels of so many: a
 // power of two of micro-panels. Tiles with checksums should cut no group.
@@ -69,12 +69,10 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	if begun := len(ws.sums.value); l0%group != 0 && begun != p1-p0 {
 		panic("gemm: sums of other depths were begun")
 	}
-	r := routinesOf[T](k)
-	lanes, depths := dst.Width, sumDepths // in L1 when they are read again
+	depths := sumDepths // in L1 when they are read again
 	if src.LaneStride == 1 {
-		lanes, depths = group, packRowsDepth
+		depths = packRowsDepth
 	}
-	together := r.packer.sumRowsB != nil && src.LaneStride == 1 && scale == 1 && dst.Width == k.NR
 	for l, end := l0, 0; l < l1; l = end {
 		end = min(l-l%group+group, l1)
 		if l%group == 0 {
@@ -82,24 +80,39 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 		}
 		for p, n := p0, 0; p < p1; p += n {
 			n = sumsFrom(p, min(depths, p1-p))
-			part := Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}
 			acc := ws.sums.part(p-p0, n)
-			if together && (end-l)%dst.Width == 0 {
-				for q := l; q < end; q += dst.Width {
-					r.packer.sumRowsB(n, dst.panel(q, p), part.from(q-l, 0), part.DepthStride, acc.value, acc.size)
-				}
-			} else {
-				for q, next := l, 0; q < end; q = next {
-					next = min(q+lanes, end)
-					piece := Source[T]{part.from(q-l, 0), src.LaneStride, src.DepthStride}
-					sumSource(r.stripsB, acc, piece, next-q, scale)
-					Pack(k, dst, q, next, p, p+n, piece, scale)
-				}
-			}
+			packSum(k, &dst, l, end, p, Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, scale, acc)
 			if end%group == 0 || end == dst.Lanes {
 				sums.of(&dst, l, p, n).set(acc)
 			}
 		}
+	}
+}
+
+// packSum packs lanes l to end, of one group, at depths from p on, and adds to the sums
+// of those depths: whole micro-panels in one go, if there is a routine for it.
+func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src Source[T], scale T, to pairs[T]) {
+	r, n, w, q := routinesOf[T](k), len(to.value), dst.Width, l
+	lanes := w
+	if src.LaneStride == 1 {
+		lanes = end - l
+	}
+	switch {
+	case scale != 1:
+	case src.LaneStride == 1 && r.packer.sumRowsB != nil && w == k.NR:
+		for ; q+w <= end; q += w {
+			r.packer.sumRowsB(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:(n-1)*src.DepthStride+w], src.DepthStride, to.value, to.size)
+		}
+	case src.LaneStride != 1 && r.packer.sumTranspose != nil && w == r.packer.group && n%r.packer.step == 0:
+		for ; q+w <= end; q += w {
+			r.packer.sumTranspose(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:(w-1)*src.LaneStride+n], src.LaneStride, to.value, to.size)
+		}
+	}
+	for next := q; q < end; q = next {
+		next = min(q+lanes, end)
+		piece := Source[T]{src.from(q-l, 0), src.LaneStride, src.DepthStride}
+		sumSource(r.stripsB, to, piece, next-q, scale)
+		Pack(k, *dst, q, next, p, p+n, piece, scale)
 	}
 }
 

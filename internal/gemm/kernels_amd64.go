@@ -59,14 +59,15 @@ func assemblyKernels() []Kernel {
 				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
 				packer: packer[float64]{
 					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
-					group: 8, step: 8, transpose: transpose64AVX512,
+					group: 8, step: 8, transpose: transpose64AVX512, sumTranspose: sumTranspose64AVX512,
 				},
 				stripsA: strips[float64]{{8, weigh64AVX512x8, across64AVX512x8, both64AVX512x8}},
 				stripsB: strips[float64]{
 					{8, weigh64AVX512x8, across64AVX512x8, both64AVX512x8}, {16, weigh64AVX512x16, across64AVX512x16, both64AVX512x16},
 					{24, weigh64AVX512x24, across64AVX512x24, both64AVX512x24}, {64, weigh64AVX512x64, across64AVX512x64, both64AVX512x64},
 				},
-				flops: 2 * 12 * 8, peakSteps: peak64AVX512,
+				checksums: checksums64AVX512,
+				flops:     2 * 12 * 8, peakSteps: peak64AVX512,
 			},
 		},
 		{
@@ -76,14 +77,15 @@ func assemblyKernels() []Kernel {
 				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
 				packer: packer[float32]{
 					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
-					group: 8, step: 16, transpose: transpose32AVX512,
+					group: 8, step: 16, transpose: transpose32AVX512, sumTranspose: sumTranspose32AVX512,
 				},
 				stripsA: strips[float32]{{8, weigh32AVX512x8, across32AVX512x8, both32AVX512x8}},
 				stripsB: strips[float32]{
 					{16, weigh32AVX512x16, across32AVX512x16, both32AVX512x16}, {32, weigh32AVX512x32, across32AVX512x32, both32AVX512x32},
 					{48, weigh32AVX512x48, across32AVX512x48, both32AVX512x48}, {128, weigh32AVX512x128, across32AVX512x128, both32AVX512x128},
 				},
-				flops: 2 * 12 * 16, peakSteps: peak32AVX512,
+				checksums: checksums32AVX512,
+				flops:     2 * 12 * 16, peakSteps: peak32AVX512,
 			},
 		},
 	}

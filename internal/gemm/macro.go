@@ -26,6 +26,7 @@ type macro[T elem.Float] struct {
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
 	check            *checker[T] // nil for none
 	strips           struct{ a, b *strips[T] }
+	checksums        func(n int, x, sum []T) // adds up rows of them
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
@@ -33,7 +34,7 @@ type macro[T elem.Float] struct {
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T], c *checker[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
 	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
-	b = k.most(b, depth, packedA && packedB, c != nil)
+	b = k.most(b, depth, packedA && packedB)
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: max(1, b.NC/k.NR), ws: ws, check: c,
@@ -43,7 +44,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 		kc: blockSize(b.KC, depth, 4),
 	}
 	r := routinesOf[T](k)
-	x.strips.a, x.strips.b = &r.stripsA, &r.stripsB
+	x.strips.a, x.strips.b, x.checksums = &r.stripsA, &r.stripsB, r.checksums
 	if x.directA = c == nil && n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
@@ -70,11 +71,10 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 }
 
 // most returns the largest blocks that b asks for; zero is the kernel's own
-// size. packed says that both operands lie in panels, checked that tiles are checked.
-// Where the depth is a small part of KC a block of B has more columns, up to the
-// same size: each row of C, which is then most of what is moved, lies in pages of
-// its own.
-func (k *Kernel) most(b Blocking, depth int, packed, checked bool) Blocking {
+// size. packed says that both operands lie in panels. Where the depth is a small part
+// of KC a block of B has more columns, up to the same size: each row of C, which is
+// then most of what is moved, lies in pages of its own.
+func (k *Kernel) most(b Blocking, depth int, packed bool) Blocking {
 	or := func(want, usual int) int {
 		if want <= 0 {
 			return usual
@@ -85,10 +85,7 @@ func (k *Kernel) most(b Blocking, depth int, packed, checked bool) Blocking {
 	if depth > 0 && depth <= b.KC/shallow {
 		b.NC = b.NC * b.KC / depth
 	}
-	switch {
-	case packed && checked:
-		b.MC = min(b.MC, checkedMC)
-	case packed:
+	if packed {
 		b.MC = min(b.MC, packedMC)
 	}
 	return b
@@ -107,12 +104,8 @@ const shallow = 3
 
 // packedMC is the most rows at a time of operands that lie in panels: these
 // cost little to read once more, and the sums of more rows take memory that a
-// job whose operands come from files was not asked for. Of tiles that are checked
-// it is checkedMC: the check reads B once for each block of rows.
-const (
-	packedMC  = 512
-	checkedMC = 1024
-)
+// job whose operands come from files was not asked for.
+const packedMC = 512
 
 // rowUnit returns what rows are divided by: micro-panels, or groups of them that
 // share a checksum.

@@ -32,20 +32,23 @@ const (
 //		}
 //	}
 //
-// sumRowsB, where there is one, does so for NR lanes and a scale of 1, and sums each
-// row as the across of a [strip] does. transpose does so for group lanes that lie
-// stride apart, n a multiple of step:
+// transpose does so for group lanes that lie stride apart, n a multiple of step:
 //
 //	for p := range n {
 //		for l := range group {
 //			dst[p*width+l] = scale * src[l*stride+p]
 //		}
 //	}
+//
+// Where there are sumRowsB and sumTranspose, they do so with a scale of 1 for NR lanes,
+// and for group lanes that are a whole micro-panel, and add those of each depth to
+// value and their magnitudes to size.
 type packer[T elem.Float] struct {
 	rowsA, rowsB func(n int, dst, src []T, stride int, scale T)
 	sumRowsB     func(n int, dst, src []T, stride int, value, size []T)
 	group, step  int
 	transpose    func(n int, dst []T, width int, src []T, stride int, scale T)
+	sumTranspose func(n int, dst, src []T, stride int, value, size []T)
 }
 
 // Pack writes lanes [l0, l1) at depths [p0, p1) of dst, each element times

@@ -20,7 +20,7 @@ func testStrips[T elem.Float](t *testing.T) {
 		for _, s := range []strips[T]{routinesOf[T](k).stripsA, routinesOf[T](k).stripsB} {
 			for i := range s {
 				for n := 1; n < 20; n++ {
-					testStrip(t, r, k, &s[i], n, s[i].width+r.IntN(5))
+					testStrip(t, r, k, &s[i], n, s[i].width+max(r.IntN(10)-5, 0))
 				}
 			}
 		}
@@ -69,4 +69,31 @@ func testStrip[T elem.Float](t *testing.T, r *rand.Rand, k *Kernel, s *strip[T],
 	s.both(n, x.buf, step, w.buf, wAbs.buf, got[0].buf, got[1].buf, got[2].buf, got[3].buf)
 	add()
 	compare("both")
+}
+
+func TestChecksumsAreAddedUp(t *testing.T) {
+	t.Run("float64", testChecksums[float64])
+	t.Run("float32", testChecksums[float32])
+}
+
+func testChecksums[T elem.Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(22, 0))
+	for _, k := range kernels[T](t) {
+		add := routinesOf[T](k).checksums
+		for n := 1; n < 20 && add != nil; n++ {
+			x, sum := newGuarded[T](n*2*sumDepths, r.IntN(9)), newGuarded[T](2*sumDepths, r.IntN(9))
+			for i := range x.buf {
+				x.buf[i] = T(r.IntN(201) - 100)
+			}
+			clear(sum.buf)
+			want := make([]T, 2*sumDepths)
+			for i, v := range x.buf {
+				want[i%len(want)] += v
+			}
+			if add(n, x.buf, sum.buf); !slices.Equal(sum.buf, want) {
+				t.Fatalf("%v: %d rows: %v, want %v", k, n, sum.buf, want)
+			}
+			sum.check(t, k.String())
+		}
+	}
 }

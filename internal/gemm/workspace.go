@@ -42,17 +42,16 @@ func (w *Workspace[T]) reserve(n, size int) {
 
 // Scratch returns the bytes that a [Workspace] takes, at most, for tiles of at
 // most m×n over so much depth. packedA and packedB say which operands lie in
-// panels; blocks of the others are packed in the workspace. checked says that
-// tiles are checked; [CheckScratch] has what that takes besides. A zero size in b stands
-// for the kernel's own.
-func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB, checked bool) int64 {
+// panels; blocks of the others are packed in the workspace. [CheckScratch] has what
+// checks take besides. A zero size in b stands for the kernel's own.
+func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int64 {
 	if m <= 0 || n <= 0 || depth <= 0 {
 		return 0
 	}
 	size := func(want, total, unit int) int64 {
 		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
 	}
-	b = k.most(b, depth, packedA && packedB, checked)
+	b = k.most(b, depth, packedA && packedB)
 	mc, kc, nc := size(max(b.MC, mostSumLanes), m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
 	bytes := func(elems int64) int64 { // with what alignedSlice adds
 		n := elems * int64(k.Type.Size())

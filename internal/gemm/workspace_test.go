@@ -22,7 +22,7 @@ func scratchHolds[T elem.Float](t *testing.T) {
 			b := Blocking{MC: r.IntN(3000), KC: r.IntN(1000), NC: r.IntN(500)}
 			packedA, packedB := r.IntN(2) == 0, r.IntN(2) == 0
 			check := []*checker[T]{nil, {}}[r.IntN(2)]
-			most := Scratch(k, b, m, n, depth, packedA, packedB, check != nil)
+			most := Scratch(k, b, m, n, depth, packedA, packedB)
 			var ws Workspace[T]
 			for range 3 {
 				tile := Tile[T]{I1: upTo(m), J1: upTo(n)}

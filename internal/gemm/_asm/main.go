@@ -25,8 +25,14 @@ func main() {
 		s.packRows("B", s.nr)
 		s.sumRows(s.nr)
 		s.packTranspose()
+		if s.group == s.mr {
+			s.sumTranspose()
+		}
 		for _, width := range s.summed() {
 			s.sums(width)
+		}
+		if s.vector == 64 { // else there are too few registers
+			s.checksums()
 		}
 		s.peak()
 	}

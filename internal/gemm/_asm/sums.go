@@ -66,17 +66,24 @@ func (s shape) weigh(width, bytes, vecs int) {
 	mask, value, size := s.signMask(bytes), register(bytes), register(bytes)
 	weight, weightAbs := register(bytes), register(bytes)
 	var sum, abs [][]VecVirtual
+	twice := vecs == 1 && 2*bytes == s.vector
 	for set := range sets {
 		sum, abs = append(sum, registers(vecs, bytes)), append(abs, registers(vecs, bytes))
+		if twice {
+			sum[set][0], abs[set][0] = register(2*bytes), register(2*bytes)
+		}
 		for v := range vecs {
 			if set == 0 {
-				s.mov()(Mem{Base: toValue, Disp: v * bytes}, sum[0][v])
-				s.mov()(Mem{Base: toSize, Disp: v * bytes}, abs[0][v])
+				s.mov()(Mem{Base: toValue, Disp: v * bytes}, narrow(sum[0][v], bytes))
+				s.mov()(Mem{Base: toSize, Disp: v * bytes}, narrow(abs[0][v], bytes))
 				continue
 			}
 			s.xor()(sum[set][v], sum[set][v], sum[set][v])
 			s.xor()(abs[set][v], abs[set][v], abs[set][v])
 		}
+	}
+	if twice {
+		s.weighTwice(n, x, step, w, wAbs, sum, abs)
 	}
 	row := func(set int) {
 		s.broadcast(Mem{Base: w}, weight)
@@ -84,8 +91,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 		for v := range vecs {
 			s.mov()(Mem{Base: x, Disp: v * bytes}, value)
 			s.and()(value, mask, size)
-			s.fma()(value, weight, sum[set][v])
-			s.fma()(size, weightAbs, abs[set][v])
+			s.fma()(value, weight, narrow(sum[set][v], bytes))
+			s.fma()(size, weightAbs, narrow(abs[set][v], bytes))
 		}
 		ADDQ(step, x)
 		ADDQ(Imm(uint64(s.size)), w)
@@ -110,12 +117,88 @@ func (s shape) weigh(width, bytes, vecs int) {
 	JNZ(LabelRef("row"))
 	Label("done")
 	for v := range vecs {
-		for set := 1; set < sets; set++ {
-			s.add()(sum[set][v], sum[0][v], sum[0][v])
-			s.add()(abs[set][v], abs[0][v], abs[0][v])
+		for i, x := range [][][]VecVirtual{sum, abs} {
+			all := narrow(x[0][v], bytes)
+			for set := 1; set < sets; set++ {
+				s.add()(narrow(x[set][v], bytes), all, all)
+			}
+			s.mov()(all, Mem{Base: []GPVirtual{toValue, toSize}[i], Disp: v * bytes})
 		}
-		s.mov()(sum[0][v], Mem{Base: toValue, Disp: v * bytes})
-		s.mov()(abs[0][v], Mem{Base: toSize, Disp: v * bytes})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// weighTwice generates the weighted sums of rows of half a vector that follow one
+// another, two at a time. It leaves each sum in the lower half of its register.
+func (s shape) weighTwice(n, x, step, w, wAbs GPVirtual, sum, abs [][]VecVirtual) {
+	vector, half, turn := s.vector, s.vector/2, 2*len(sum)
+	value, size, mask := register(vector), register(vector), s.signMask(vector)
+	weight, weightAbs, second := register(vector), register(vector), register(vector)
+	upper, one := K(), GP32()
+	MOVL(U32(0xff00), one)
+	KMOVW(one, upper)
+	MOVL(U32(1), one)
+	VPBROADCASTD_Z(one, upper, second) // the first weight for the lower half, the second for the upper one
+	CMPQ(step, Imm(uint64(half)))
+	JNE(LabelRef("apart"))
+	Label("twos")
+	CMPQ(n, Imm(uint64(turn)))
+	JLT(LabelRef("halves"))
+	for set := range sum {
+		for i, to := range []VecVirtual{weight, weightAbs} {
+			VBROADCASTSD(Mem{Base: []GPVirtual{w, wAbs}[i], Disp: 2 * set * s.size}, to)
+			VPERMILPS(second, to, to)
+		}
+		s.mov()(Mem{Base: x, Disp: set * vector}, value)
+		s.and()(value, mask, size)
+		s.fma()(value, weight, sum[set][0])
+		s.fma()(size, weightAbs, abs[set][0])
+	}
+	ADDQ(U32(turn*half), x)
+	ADDQ(Imm(uint64(turn*s.size)), w)
+	ADDQ(Imm(uint64(turn*s.size)), wAbs)
+	SUBQ(Imm(uint64(turn)), n)
+	JMP(LabelRef("twos"))
+	Label("halves")
+	for set := range sum {
+		for _, v := range []VecVirtual{sum[set][0], abs[set][0]} {
+			high := register(half)
+			VEXTRACTF64X4(Imm(1), v, high)
+			s.add()(narrow(v, half), high, narrow(v, half))
+		}
+	}
+	Label("apart")
+}
+
+// sumDepths is the depths whose checksums lie side by side: see package gemm.
+const sumDepths = 64
+
+// checksums generates the sum of checksums: rows of sums and sums of magnitudes.
+func (s shape) checksums() {
+	vecs := 2 * sumDepths * s.size / s.vector
+	name := s.name("checksums")
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x, sum []%s)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor p := range n {",
+		fmt.Sprintf("\t\tfor l := range %d {", 2*sumDepths),
+		fmt.Sprintf("\t\t\tsum[l] += x[p*%d+l]", 2*sumDepths),
+		"\t\t}", "\t}", "", "for n of at least 1.")
+	n, x, to := Load(Param("n"), GP64()).(GPVirtual), base("x"), base("sum")
+	sum := registers(vecs, s.vector)
+	for v := range vecs {
+		s.mov()(Mem{Base: to, Disp: v * s.vector}, sum[v])
+	}
+	Label("row")
+	for v := range vecs {
+		s.add()(Mem{Base: x, Disp: v * s.vector}, sum[v], sum[v])
+	}
+	ADDQ(U32(vecs*s.vector), x)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	for v := range vecs {
+		s.mov()(sum[v], Mem{Base: to, Disp: v * s.vector})
 	}
 	VZEROUPPER()
 	RET()
