@@ -75,6 +75,7 @@ func (t *team) conclude(ctx context.Context, err error) error {
 		t.giveUp(err)
 	}
 	t.watch.end()
+	t.ended = err
 	return err
 }
 
@@ -85,7 +86,11 @@ func (t *team) giveUp(err error) {
 		time.Sleep(time.Second + min(50*time.Millisecond*time.Duration(t.world.Rank), 3*time.Second))
 	}
 	t.watch.tell(err)
-	code := max(exitCode(err), exitFailed)
+	t.abort(max(exitCode(err), exitFailed))
+}
+
+// abort ends all ranks with an exit status.
+func (t *team) abort(code int) {
 	time.AfterFunc(abortTime, func() { os.Exit(code) })
 	t.world.Abort(code)
 }

@@ -36,6 +36,8 @@ const (
 	// doomed is how long after a death this rank may go on, to say so and to end
 	// the job in an orderly way: a call of MPI may never return.
 	doomed = 8 * time.Second
+	// finalTime is how long MPI_Finalize may take.
+	finalTime = 10 * time.Second
 	// abortTime is how long MPI_Abort may take.
 	abortTime = 3 * time.Second
 )

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"time"
 
@@ -18,6 +19,7 @@ type team struct {
 	vote  *int64 // for agreements
 	note  []byte // for what one rank tells the others
 	lost  bool   // the others cannot be reached any more
+	ended error  // what all ranks have concluded
 	watch *watch
 	local bool // all ranks are processes of one machine
 	// underway is how long messages may take that others have begun to send.
@@ -41,11 +43,24 @@ func join(ctx context.Context) (*team, error) {
 	return t, nil
 }
 
-// leave ends MPI, unless the others are lost.
+// leave ends MPI, unless the others are lost. Some libraries never come back from
+// that: then the job is ended as it would have ended, since all ranks are done.
 func (t *team) leave() {
-	if !t.lost {
-		_ = mpi.Finalize()
+	if t.lost {
+		return
 	}
+	hangs := time.AfterFunc(finalTime, func() {
+		if t.world.Rank == 0 {
+			err := t.ended
+			if err == nil {
+				err = fmt.Errorf("all is done, but MPI_Finalize does not return: the job ends without it")
+			}
+			say(os.Stderr, err)
+		}
+		os.Exit(exitCode(t.ended))
+	})
+	_ = mpi.Finalize()
+	hangs.Stop()
 }
 
 const (

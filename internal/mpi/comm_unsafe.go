@@ -206,7 +206,10 @@ func (c *Comm) locate() error {
 }
 
 // Finalize ends the use of MPI. Collective.
-func Finalize() error { return check("MPI_Finalize", C.MPI_Finalize()) }
+func Finalize() error {
+	C.MPI_Barrier(C.MPI_COMM_WORLD) // MPICH over UCX's TCP often hangs if some come later than others
+	return check("MPI_Finalize", C.MPI_Finalize())
+}
 
 // Abort ends all ranks at once, with the exit status code. It does not return.
 func (c *Comm) Abort(code int) { C.MPI_Abort(c.handle, C.int(code)) }
