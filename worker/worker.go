@@ -25,7 +25,7 @@ import (
 // patience is how long a worker sleeps before it looks whether its master
 // still lives: so much later than its master does an idle worker end that the
 // kernel does not end.
-const patience = 500 * time.Millisecond
+const patience = 2 * time.Second
 
 // worker is one seat of a pool in one epoch.
 type worker struct {

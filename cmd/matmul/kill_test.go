@@ -42,8 +42,10 @@ func TestKilledWorkersChangeNothing(t *testing.T) {
 	}
 }
 
-// killWorkers kills one to three workers of a run, as long as it goes on.
+// killWorkers kills one to three workers of a run, as long as it goes on, once there
+// are any.
 func killWorkers(r *running) (kills int) {
+	awaitWorkers(r, 1)
 	for range 1 + rand.IntN(3) {
 		moment(60 * time.Millisecond)
 		if pids := children(r.pid()); len(pids) > 0 && len(r.ended) == 0 {
