@@ -24,8 +24,8 @@ import (
 
 // patience is how long a worker sleeps before it looks whether its master
 // still lives: so much later than its master does an idle worker end that the
-// kernel does not end.
-const patience = 2 * time.Second
+// kernel does not end. It is to end within a second.
+const patience = 900 * time.Millisecond
 
 // worker is one seat of a pool in one epoch.
 type worker struct {
