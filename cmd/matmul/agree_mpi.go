@@ -86,11 +86,7 @@ func (t *team) giveUp(err error) {
 		time.Sleep(time.Second + min(50*time.Millisecond*time.Duration(t.world.Rank), 3*time.Second))
 	}
 	t.watch.tell(err)
-	t.abort(max(exitCode(err), exitFailed))
-}
-
-// abort ends all ranks with an exit status.
-func (t *team) abort(code int) {
+	code := max(exitCode(err), exitFailed)
 	time.AfterFunc(abortTime, func() { os.Exit(code) })
 	t.world.Abort(code)
 }

@@ -162,7 +162,7 @@ func TestTheOOMKillerTakesAWorker(t *testing.T) {
 		t.Fatalf("exit status %d after %d kills: %s", code, g.kills(), r.stderr.String())
 	}
 	// The first death is the test's doing.
-	if deaths := `"worker_deaths":%d,`; g.kills() == 0 || strings.Contains(r.stdout.String(), fmt.Sprintf(deaths, 0)) ||
+	if deaths := `"worker_deaths":%d,`; g.kills() == g.before || strings.Contains(r.stdout.String(), fmt.Sprintf(deaths, 0)) ||
 		strings.Contains(r.stdout.String(), fmt.Sprintf(deaths, 1)) {
 		t.Errorf("%d kills: %s", g.kills(), r.stdout.String())
 	}

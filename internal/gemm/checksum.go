@@ -97,16 +97,17 @@ func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src Source[
 	if src.LaneStride == 1 {
 		lanes = end - l
 	}
+	var together func(n int, dst, src []T, stride int, value, size []T)
+	var stride, extent int
 	switch {
 	case scale != 1:
-	case src.LaneStride == 1 && r.packer.sumRowsB != nil && w == k.NR:
-		for ; q+w <= end; q += w {
-			r.packer.sumRowsB(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:(n-1)*src.DepthStride+w], src.DepthStride, to.value, to.size)
-		}
-	case src.LaneStride != 1 && r.packer.sumTranspose != nil && w == r.packer.group && n%r.packer.step == 0:
-		for ; q+w <= end; q += w {
-			r.packer.sumTranspose(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:(w-1)*src.LaneStride+n], src.LaneStride, to.value, to.size)
-		}
+	case src.LaneStride == 1 && w == k.NR:
+		together, stride, extent = r.packer.sumRowsB, src.DepthStride, (n-1)*src.DepthStride+w
+	case src.LaneStride != 1 && w == r.packer.group && n%r.packer.step == 0:
+		together, stride, extent = r.packer.sumTranspose, src.LaneStride, (w-1)*src.LaneStride+n
+	}
+	for ; together != nil && q+w <= end; q += w {
+		together(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:extent], stride, to.value, to.size)
 	}
 	for next := q; q < end; q = next {
 		next = min(q+lanes, end)
