@@ -3026,31 +3026,31 @@ TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-112
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x03, BX
 	MOVQ         value_base+64(FP), SI
-	MOVQ         size_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Y0
+	MOVQ         size_base+88(FP), DI
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPD    (DX), Y1
-	VANDPD     Y1, Y0, Y2
 	VMOVUPD    Y1, (CX)
+	VANDPD     Y1, Y0, Y2
 	VMOVUPD    32(DX), Y3
-	VANDPD     Y3, Y0, Y4
 	VMOVUPD    Y3, 32(CX)
-	VADDPD     Y3, Y1, Y1
+	VANDPD     Y3, Y0, Y4
 	VADDPD     Y4, Y2, Y2
+	VADDPD     Y3, Y1, Y1
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Y3
-	VANDPD     Y3, Y0, Y4
 	VMOVUPD    Y3, 64(CX)
+	VANDPD     Y3, Y0, Y4
 	VMOVUPD    32(DX), Y5
-	VANDPD     Y5, Y0, Y6
 	VMOVUPD    Y5, 96(CX)
-	VADDPD     Y5, Y3, Y3
+	VANDPD     Y5, Y0, Y6
 	VADDPD     Y6, Y4, Y4
+	VADDPD     Y5, Y3, Y3
 	ADDQ       BX, DX
 	VUNPCKHPD  Y3, Y1, Y5
 	VUNPCKLPD  Y3, Y1, Y1
@@ -3059,22 +3059,22 @@ turns:
 	VUNPCKLPD  Y4, Y2, Y2
 	VADDPD     Y3, Y2, Y2
 	VMOVUPD    (DX), Y3
-	VANDPD     Y3, Y0, Y4
 	VMOVUPD    Y3, 128(CX)
+	VANDPD     Y3, Y0, Y4
 	VMOVUPD    32(DX), Y5
-	VANDPD     Y5, Y0, Y6
 	VMOVUPD    Y5, 160(CX)
-	VADDPD     Y5, Y3, Y3
+	VANDPD     Y5, Y0, Y6
 	VADDPD     Y6, Y4, Y4
+	VADDPD     Y5, Y3, Y3
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Y5
-	VANDPD     Y5, Y0, Y6
 	VMOVUPD    Y5, 192(CX)
+	VANDPD     Y5, Y0, Y6
 	VMOVUPD    32(DX), Y7
-	VANDPD     Y7, Y0, Y8
 	VMOVUPD    Y7, 224(CX)
-	VADDPD     Y7, Y5, Y5
+	VANDPD     Y7, Y0, Y8
 	VADDPD     Y8, Y6, Y6
+	VADDPD     Y7, Y5, Y5
 	ADDQ       BX, DX
 	VUNPCKHPD  Y5, Y3, Y7
 	VUNPCKLPD  Y5, Y3, Y3
@@ -3104,13 +3104,13 @@ rest:
 
 row:
 	VMOVUPD    (DX), Y1
-	VANDPD     Y1, Y0, Y2
 	VMOVUPD    Y1, (CX)
+	VANDPD     Y1, Y0, Y2
 	VMOVUPD    32(DX), Y3
-	VANDPD     Y3, Y0, Y4
 	VMOVUPD    Y3, 32(CX)
-	VADDPD     Y3, Y1, Y1
+	VANDPD     Y3, Y0, Y4
 	VADDPD     Y4, Y2, Y2
+	VADDPD     Y3, Y1, Y1
 	ADDQ       BX, DX
 	VUNPCKHPD  Y1, Y1, Y3
 	VUNPCKLPD  Y1, Y1, Y1
@@ -3206,69 +3206,62 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh64AVX2x4(SB), NOSPLIT, $0-136
+// func weigh64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·weigh64AVX2x4(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (DI), Y5
-	VMOVUPD      (R8), Y6
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	VXORPD       Y6, Y6, Y6
 	VXORPD       Y7, Y7, Y7
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y9, Y9, Y9
-	VXORPD       Y10, Y10, Y10
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VBROADCASTSD bits+88(FP), Y8
 
 turns:
-	CMPQ         AX, $0x04
+	CMPQ         AX, $0x08
 	JLT          rest
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y5
-	VFMADD231PD  Y2, Y4, Y6
+	VBROADCASTSD (BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y0
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y7
-	VFMADD231PD  Y2, Y4, Y8
+	VBROADCASTSD 8(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y1
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y9
-	VFMADD231PD  Y2, Y4, Y10
+	VBROADCASTSD 16(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y2
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y11
-	VFMADD231PD  Y2, Y4, Y12
+	VBROADCASTSD 24(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y3
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	SUBQ         $0x04, AX
+	VBROADCASTSD 32(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y4
+	ADDQ         DX, CX
+	VBROADCASTSD 40(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y5
+	ADDQ         DX, CX
+	VBROADCASTSD 48(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y6
+	ADDQ         DX, CX
+	VBROADCASTSD 56(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         DX, CX
+	ADDQ         $0x40, BX
+	SUBQ         $0x08, AX
 	JMP          turns
 
 rest:
@@ -3276,82 +3269,63 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y5
-	VFMADD231PD  Y2, Y4, Y6
+	VBROADCASTSD (BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y0
 	ADDQ         DX, CX
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPD  Y7, Y5, Y5
-	VADDPD  Y9, Y5, Y5
-	VADDPD  Y11, Y5, Y5
-	VMOVUPD Y5, (DI)
-	VADDPD  Y8, Y6, Y6
-	VADDPD  Y10, Y6, Y6
-	VADDPD  Y12, Y6, Y6
-	VMOVUPD Y6, (R8)
+	VADDPD  Y1, Y0, Y0
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y3, Y0, Y0
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y0, Y0
+	VADDPD  Y6, Y0, Y0
+	VADDPD  Y7, Y0, Y0
+	VMOVUPD Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX2x4(n int, x []float64, step int, value []float64, size []float64)
-// Requires: AVX, AVX2
-TEXT ·across64AVX2x4(SB), NOSPLIT, $0-88
+// func across64AVX2x4(n int, x []float64, step int, sum []float64, bits uint64)
+// Requires: AVX
+TEXT ·across64AVX2x4(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Y0
+	VBROADCASTSD bits+64(FP), Y0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y2
+	VANDPD     Y1, Y0, Y1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y2
+	VANDPD     Y2, Y0, Y2
+	ADDQ       DX, CX
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
+	VADDPD     Y3, Y1, Y1
+	VMOVUPD    (CX), Y2
+	VANDPD     Y2, Y0, Y2
 	ADDQ       DX, CX
 	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y4
+	VANDPD     Y3, Y0, Y3
 	ADDQ       DX, CX
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
-	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Y5
-	VANDPD     Y5, Y0, Y6
-	ADDQ       DX, CX
-	VUNPCKHPD  Y5, Y3, Y7
-	VUNPCKLPD  Y5, Y3, Y3
-	VADDPD     Y7, Y3, Y3
-	VUNPCKHPD  Y6, Y4, Y5
-	VUNPCKLPD  Y6, Y4, Y4
-	VADDPD     Y5, Y4, Y4
-	VPERM2F128 $0x31, Y3, Y1, Y5
-	VPERM2F128 $0x20, Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VPERM2F128 $0x31, Y4, Y2, Y3
-	VPERM2F128 $0x20, Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
+	VUNPCKHPD  Y3, Y2, Y4
+	VUNPCKLPD  Y3, Y2, Y2
+	VADDPD     Y4, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y1, Y3
+	VPERM2F128 $0x20, Y2, Y1, Y1
+	VADDPD     Y3, Y1, Y1
 	VADDPD     (BX), Y1, Y1
 	VMOVUPD    Y1, (BX)
 	ADDQ       $0x20, BX
-	VADDPD     (SI), Y2, Y2
-	VMOVUPD    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -3361,26 +3335,17 @@ rest:
 
 row:
 	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y2
+	VANDPD     Y1, Y0, Y1
 	ADDQ       DX, CX
-	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKHPD  Y1, Y1, Y2
 	VUNPCKLPD  Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
+	VADDPD     Y2, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
 	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
+	VADDPD     Y2, Y1, Y1
 	VADDSD     (BX), X1, X1
 	VMOVSD     X1, (BX)
 	ADDQ       $0x08, BX
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -3388,82 +3353,50 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX2, FMA3
-TEXT ·both64AVX2x4(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (DI), Y1
-	VMOVUPD      (R8), Y2
+// func both64AVX2x4(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, FMA3
+TEXT ·both64AVX2x4(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Y0
 
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
-	VMOVUPD      (CX), Y5
-	VANDPD       Y5, Y0, Y6
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VFMADD231PD  Y5, Y3, Y1
-	VFMADD231PD  Y6, Y4, Y2
+	VMOVUPD      (CX), Y2
+	VBROADCASTSD (BX), Y1
+	VFMADD231PD  Y2, Y1, Y0
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Y7
-	VANDPD       Y7, Y0, Y8
-	VBROADCASTSD 8(BX), Y3
-	VBROADCASTSD 8(SI), Y4
-	VFMADD231PD  Y7, Y3, Y1
-	VFMADD231PD  Y8, Y4, Y2
+	VMOVUPD      (CX), Y3
+	VBROADCASTSD 8(BX), Y1
+	VFMADD231PD  Y3, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPD    Y7, Y5, Y3
-	VUNPCKLPD    Y7, Y5, Y5
-	VADDPD       Y3, Y5, Y5
-	VUNPCKHPD    Y8, Y6, Y3
-	VUNPCKLPD    Y8, Y6, Y6
-	VADDPD       Y3, Y6, Y6
-	VMOVUPD      (CX), Y7
-	VANDPD       Y7, Y0, Y8
-	VBROADCASTSD 16(BX), Y3
-	VBROADCASTSD 16(SI), Y4
-	VFMADD231PD  Y7, Y3, Y1
-	VFMADD231PD  Y8, Y4, Y2
+	VUNPCKHPD    Y3, Y2, Y1
+	VUNPCKLPD    Y3, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VMOVUPD      (CX), Y3
+	VBROADCASTSD 16(BX), Y1
+	VFMADD231PD  Y3, Y1, Y0
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Y9
-	VANDPD       Y9, Y0, Y10
-	VBROADCASTSD 24(BX), Y3
-	VBROADCASTSD 24(SI), Y4
-	VFMADD231PD  Y9, Y3, Y1
-	VFMADD231PD  Y10, Y4, Y2
+	VMOVUPD      (CX), Y4
+	VBROADCASTSD 24(BX), Y1
+	VFMADD231PD  Y4, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPD    Y9, Y7, Y3
-	VUNPCKLPD    Y9, Y7, Y7
-	VADDPD       Y3, Y7, Y7
-	VUNPCKHPD    Y10, Y8, Y3
-	VUNPCKLPD    Y10, Y8, Y8
-	VADDPD       Y3, Y8, Y8
-	VPERM2F128   $0x31, Y7, Y5, Y3
-	VPERM2F128   $0x20, Y7, Y5, Y5
-	VADDPD       Y3, Y5, Y5
-	VPERM2F128   $0x31, Y8, Y6, Y3
-	VPERM2F128   $0x20, Y8, Y6, Y6
-	VADDPD       Y3, Y6, Y6
-	VADDPD       (R9), Y5, Y5
-	VMOVUPD      Y5, (R9)
-	ADDQ         $0x20, R9
-	VADDPD       (R10), Y6, Y6
-	VMOVUPD      Y6, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPD    Y4, Y3, Y1
+	VUNPCKLPD    Y4, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VPERM2F128   $0x31, Y3, Y2, Y1
+	VPERM2F128   $0x20, Y3, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VADDPD       (DI), Y2, Y2
+	VMOVUPD      Y2, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x04, AX
 	JMP          turns
 
@@ -3472,95 +3405,76 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD      (CX), Y5
-	VANDPD       Y5, Y0, Y6
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VFMADD231PD  Y5, Y3, Y1
-	VFMADD231PD  Y6, Y4, Y2
+	VMOVUPD      (CX), Y2
+	VBROADCASTSD (BX), Y1
+	VFMADD231PD  Y2, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPD    Y5, Y5, Y3
-	VUNPCKLPD    Y5, Y5, Y5
-	VADDPD       Y3, Y5, Y5
-	VPERM2F128   $0x31, Y5, Y5, Y3
-	VPERM2F128   $0x20, Y5, Y5, Y5
-	VADDPD       Y3, Y5, Y5
-	VADDSD       (R9), X5, X5
-	VMOVSD       X5, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Y6, Y6, Y3
-	VUNPCKLPD    Y6, Y6, Y6
-	VADDPD       Y3, Y6, Y6
-	VPERM2F128   $0x31, Y6, Y6, Y3
-	VPERM2F128   $0x20, Y6, Y6, Y6
-	VADDPD       Y3, Y6, Y6
-	VADDSD       (R10), X6, X6
-	VMOVSD       X6, (R10)
-	ADDQ         $0x08, R10
+	VUNPCKHPD    Y2, Y2, Y1
+	VUNPCKLPD    Y2, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y2, Y1
+	VPERM2F128   $0x20, Y2, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VADDSD       (DI), X2, X2
+	VMOVSD       X2, (DI)
+	ADDQ         $0x08, DI
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPD Y1, (DI)
-	VMOVUPD Y2, (R8)
+	VMOVUPD Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-136
+// func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (DI), Y5
-	VMOVUPD      (R8), Y7
-	VMOVUPD      32(DI), Y6
-	VMOVUPD      32(R8), Y8
-	VXORPD       Y9, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y10, Y10, Y10
-	VXORPD       Y12, Y12, Y12
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Y0
+	VMOVUPD      32(SI), Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	VXORPD       Y6, Y6, Y6
+	VXORPD       Y7, Y7, Y7
+	VBROADCASTSD bits+88(FP), Y8
 
 turns:
-	CMPQ         AX, $0x02
+	CMPQ         AX, $0x04
 	JLT          rest
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y5
-	VFMADD231PD  Y2, Y4, Y7
-	VMOVUPD      32(CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y6
-	VFMADD231PD  Y2, Y4, Y8
+	VBROADCASTSD (BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y0
+	VANDPD       32(CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y1
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y9
-	VFMADD231PD  Y2, Y4, Y11
-	VMOVUPD      32(CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y10
-	VFMADD231PD  Y2, Y4, Y12
+	VBROADCASTSD 8(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y2
+	VANDPD       32(CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y3
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	SUBQ         $0x02, AX
+	VBROADCASTSD 16(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y4
+	VANDPD       32(CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y5
+	ADDQ         DX, CX
+	VBROADCASTSD 24(BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y6
+	VANDPD       32(CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         DX, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x04, AX
 	JMP          turns
 
 rest:
@@ -3568,102 +3482,77 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSD (BX), Y3
-	VBROADCASTSD (SI), Y4
-	VMOVUPD      (CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y5
-	VFMADD231PD  Y2, Y4, Y7
-	VMOVUPD      32(CX), Y1
-	VANDPD       Y1, Y0, Y2
-	VFMADD231PD  Y1, Y3, Y6
-	VFMADD231PD  Y2, Y4, Y8
+	VBROADCASTSD (BX), Y10
+	VANDPD       (CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y0
+	VANDPD       32(CX), Y8, Y9
+	VFMADD231PD  Y9, Y10, Y1
 	ADDQ         DX, CX
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPD  Y9, Y5, Y5
-	VMOVUPD Y5, (DI)
-	VADDPD  Y11, Y7, Y7
-	VMOVUPD Y7, (R8)
-	VADDPD  Y10, Y6, Y6
-	VMOVUPD Y6, 32(DI)
-	VADDPD  Y12, Y8, Y8
-	VMOVUPD Y8, 32(R8)
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y6, Y0, Y0
+	VMOVUPD Y0, (SI)
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y7, Y1, Y1
+	VMOVUPD Y1, 32(SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX2x8(n int, x []float64, step int, value []float64, size []float64)
-// Requires: AVX, AVX2
-TEXT ·across64AVX2x8(SB), NOSPLIT, $0-88
+// func across64AVX2x8(n int, x []float64, step int, sum []float64, bits uint64)
+// Requires: AVX
+TEXT ·across64AVX2x8(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Y0
+	VBROADCASTSD bits+64(FP), Y0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y2
+	VANDPD     Y1, Y0, Y1
+	VMOVUPD    32(CX), Y2
+	VANDPD     Y2, Y0, Y2
+	VADDPD     Y2, Y1, Y1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y2
+	VANDPD     Y2, Y0, Y2
 	VMOVUPD    32(CX), Y3
-	VANDPD     Y3, Y0, Y4
+	VANDPD     Y3, Y0, Y3
+	VADDPD     Y3, Y2, Y2
+	ADDQ       DX, CX
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
 	VADDPD     Y3, Y1, Y1
+	VMOVUPD    (CX), Y2
+	VANDPD     Y2, Y0, Y2
+	VMOVUPD    32(CX), Y3
+	VANDPD     Y3, Y0, Y3
+	VADDPD     Y3, Y2, Y2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y0, Y3
+	VMOVUPD    32(CX), Y4
+	VANDPD     Y4, Y0, Y4
+	VADDPD     Y4, Y3, Y3
+	ADDQ       DX, CX
+	VUNPCKHPD  Y3, Y2, Y4
+	VUNPCKLPD  Y3, Y2, Y2
 	VADDPD     Y4, Y2, Y2
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y4
-	VMOVUPD    32(CX), Y5
-	VANDPD     Y5, Y0, Y6
-	VADDPD     Y5, Y3, Y3
-	VADDPD     Y6, Y4, Y4
-	ADDQ       DX, CX
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
-	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y4
-	VMOVUPD    32(CX), Y5
-	VANDPD     Y5, Y0, Y6
-	VADDPD     Y5, Y3, Y3
-	VADDPD     Y6, Y4, Y4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Y5
-	VANDPD     Y5, Y0, Y6
-	VMOVUPD    32(CX), Y7
-	VANDPD     Y7, Y0, Y8
-	VADDPD     Y7, Y5, Y5
-	VADDPD     Y8, Y6, Y6
-	ADDQ       DX, CX
-	VUNPCKHPD  Y5, Y3, Y7
-	VUNPCKLPD  Y5, Y3, Y3
-	VADDPD     Y7, Y3, Y3
-	VUNPCKHPD  Y6, Y4, Y5
-	VUNPCKLPD  Y6, Y4, Y4
-	VADDPD     Y5, Y4, Y4
-	VPERM2F128 $0x31, Y3, Y1, Y5
-	VPERM2F128 $0x20, Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VPERM2F128 $0x31, Y4, Y2, Y3
-	VPERM2F128 $0x20, Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y1, Y3
+	VPERM2F128 $0x20, Y2, Y1, Y1
+	VADDPD     Y3, Y1, Y1
 	VADDPD     (BX), Y1, Y1
 	VMOVUPD    Y1, (BX)
 	ADDQ       $0x20, BX
-	VADDPD     (SI), Y2, Y2
-	VMOVUPD    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -3673,30 +3562,20 @@ rest:
 
 row:
 	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y2
-	VMOVUPD    32(CX), Y3
-	VANDPD     Y3, Y0, Y4
-	VADDPD     Y3, Y1, Y1
-	VADDPD     Y4, Y2, Y2
+	VANDPD     Y1, Y0, Y1
+	VMOVUPD    32(CX), Y2
+	VANDPD     Y2, Y0, Y2
+	VADDPD     Y2, Y1, Y1
 	ADDQ       DX, CX
-	VUNPCKHPD  Y1, Y1, Y3
+	VUNPCKHPD  Y1, Y1, Y2
 	VUNPCKLPD  Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
+	VADDPD     Y2, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
 	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
+	VADDPD     Y2, Y1, Y1
 	VADDSD     (BX), X1, X1
 	VMOVSD     X1, (BX)
 	ADDQ       $0x08, BX
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -3704,108 +3583,63 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX2, FMA3
-TEXT ·both64AVX2x8(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (DI), Y1
-	VMOVUPD      (R8), Y3
-	VMOVUPD      32(DI), Y2
-	VMOVUPD      32(R8), Y4
+// func both64AVX2x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, FMA3
+TEXT ·both64AVX2x8(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Y0
+	VMOVUPD 32(SI), Y1
 
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
-	VMOVUPD      (CX), Y7
-	VANDPD       Y7, Y0, Y8
-	VBROADCASTSD (BX), Y5
-	VBROADCASTSD (SI), Y6
-	VFMADD231PD  Y7, Y5, Y1
-	VFMADD231PD  Y8, Y6, Y3
-	VMOVUPD      32(CX), Y9
-	VANDPD       Y9, Y0, Y10
-	VFMADD231PD  Y9, Y5, Y2
-	VFMADD231PD  Y10, Y6, Y4
-	VADDPD       Y9, Y7, Y7
-	VADDPD       Y10, Y8, Y8
+	VMOVUPD      (CX), Y3
+	VBROADCASTSD (BX), Y2
+	VFMADD231PD  Y3, Y2, Y0
+	VMOVUPD      32(CX), Y4
+	VFMADD231PD  Y4, Y2, Y1
+	VADDPD       Y4, Y3, Y3
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Y9
-	VANDPD       Y9, Y0, Y10
-	VBROADCASTSD 8(BX), Y5
-	VBROADCASTSD 8(SI), Y6
-	VFMADD231PD  Y9, Y5, Y1
-	VFMADD231PD  Y10, Y6, Y3
-	VMOVUPD      32(CX), Y11
-	VANDPD       Y11, Y0, Y12
-	VFMADD231PD  Y11, Y5, Y2
-	VFMADD231PD  Y12, Y6, Y4
-	VADDPD       Y11, Y9, Y9
-	VADDPD       Y12, Y10, Y10
+	VMOVUPD      (CX), Y4
+	VBROADCASTSD 8(BX), Y2
+	VFMADD231PD  Y4, Y2, Y0
+	VMOVUPD      32(CX), Y5
+	VFMADD231PD  Y5, Y2, Y1
+	VADDPD       Y5, Y4, Y4
 	ADDQ         DX, CX
-	VUNPCKHPD    Y9, Y7, Y5
-	VUNPCKLPD    Y9, Y7, Y7
-	VADDPD       Y5, Y7, Y7
-	VUNPCKHPD    Y10, Y8, Y5
-	VUNPCKLPD    Y10, Y8, Y8
-	VADDPD       Y5, Y8, Y8
-	VMOVUPD      (CX), Y9
-	VANDPD       Y9, Y0, Y10
-	VBROADCASTSD 16(BX), Y5
-	VBROADCASTSD 16(SI), Y6
-	VFMADD231PD  Y9, Y5, Y1
-	VFMADD231PD  Y10, Y6, Y3
-	VMOVUPD      32(CX), Y11
-	VANDPD       Y11, Y0, Y12
-	VFMADD231PD  Y11, Y5, Y2
-	VFMADD231PD  Y12, Y6, Y4
-	VADDPD       Y11, Y9, Y9
-	VADDPD       Y12, Y10, Y10
+	VUNPCKHPD    Y4, Y3, Y2
+	VUNPCKLPD    Y4, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VMOVUPD      (CX), Y4
+	VBROADCASTSD 16(BX), Y2
+	VFMADD231PD  Y4, Y2, Y0
+	VMOVUPD      32(CX), Y5
+	VFMADD231PD  Y5, Y2, Y1
+	VADDPD       Y5, Y4, Y4
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Y11
-	VANDPD       Y11, Y0, Y12
-	VBROADCASTSD 24(BX), Y5
-	VBROADCASTSD 24(SI), Y6
-	VFMADD231PD  Y11, Y5, Y1
-	VFMADD231PD  Y12, Y6, Y3
-	VMOVUPD      32(CX), Y13
-	VANDPD       Y13, Y0, Y14
-	VFMADD231PD  Y13, Y5, Y2
-	VFMADD231PD  Y14, Y6, Y4
-	VADDPD       Y13, Y11, Y11
-	VADDPD       Y14, Y12, Y12
+	VMOVUPD      (CX), Y5
+	VBROADCASTSD 24(BX), Y2
+	VFMADD231PD  Y5, Y2, Y0
+	VMOVUPD      32(CX), Y6
+	VFMADD231PD  Y6, Y2, Y1
+	VADDPD       Y6, Y5, Y5
 	ADDQ         DX, CX
-	VUNPCKHPD    Y11, Y9, Y5
-	VUNPCKLPD    Y11, Y9, Y9
-	VADDPD       Y5, Y9, Y9
-	VUNPCKHPD    Y12, Y10, Y5
-	VUNPCKLPD    Y12, Y10, Y10
-	VADDPD       Y5, Y10, Y10
-	VPERM2F128   $0x31, Y9, Y7, Y5
-	VPERM2F128   $0x20, Y9, Y7, Y7
-	VADDPD       Y5, Y7, Y7
-	VPERM2F128   $0x31, Y10, Y8, Y5
-	VPERM2F128   $0x20, Y10, Y8, Y8
-	VADDPD       Y5, Y8, Y8
-	VADDPD       (R9), Y7, Y7
-	VMOVUPD      Y7, (R9)
-	ADDQ         $0x20, R9
-	VADDPD       (R10), Y8, Y8
-	VMOVUPD      Y8, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPD    Y5, Y4, Y2
+	VUNPCKLPD    Y5, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VPERM2F128   $0x31, Y4, Y3, Y2
+	VPERM2F128   $0x20, Y4, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VADDPD       (DI), Y3, Y3
+	VMOVUPD      Y3, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x04, AX
 	JMP          turns
 
@@ -3814,47 +3648,29 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD      (CX), Y7
-	VANDPD       Y7, Y0, Y8
-	VBROADCASTSD (BX), Y5
-	VBROADCASTSD (SI), Y6
-	VFMADD231PD  Y7, Y5, Y1
-	VFMADD231PD  Y8, Y6, Y3
-	VMOVUPD      32(CX), Y9
-	VANDPD       Y9, Y0, Y10
-	VFMADD231PD  Y9, Y5, Y2
-	VFMADD231PD  Y10, Y6, Y4
-	VADDPD       Y9, Y7, Y7
-	VADDPD       Y10, Y8, Y8
+	VMOVUPD      (CX), Y3
+	VBROADCASTSD (BX), Y2
+	VFMADD231PD  Y3, Y2, Y0
+	VMOVUPD      32(CX), Y4
+	VFMADD231PD  Y4, Y2, Y1
+	VADDPD       Y4, Y3, Y3
 	ADDQ         DX, CX
-	VUNPCKHPD    Y7, Y7, Y5
-	VUNPCKLPD    Y7, Y7, Y7
-	VADDPD       Y5, Y7, Y7
-	VPERM2F128   $0x31, Y7, Y7, Y5
-	VPERM2F128   $0x20, Y7, Y7, Y7
-	VADDPD       Y5, Y7, Y7
-	VADDSD       (R9), X7, X7
-	VMOVSD       X7, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Y8, Y8, Y5
-	VUNPCKLPD    Y8, Y8, Y8
-	VADDPD       Y5, Y8, Y8
-	VPERM2F128   $0x31, Y8, Y8, Y5
-	VPERM2F128   $0x20, Y8, Y8, Y8
-	VADDPD       Y5, Y8, Y8
-	VADDSD       (R10), X8, X8
-	VMOVSD       X8, (R10)
-	ADDQ         $0x08, R10
+	VUNPCKHPD    Y3, Y3, Y2
+	VUNPCKLPD    Y3, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VPERM2F128   $0x31, Y3, Y3, Y2
+	VPERM2F128   $0x20, Y3, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VADDSD       (DI), X3, X3
+	VMOVSD       X3, (DI)
+	ADDQ         $0x08, DI
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPD Y1, (DI)
-	VMOVUPD Y3, (R8)
-	VMOVUPD Y2, 32(DI)
-	VMOVUPD Y4, 32(R8)
+	VMOVUPD Y0, (SI)
+	VMOVUPD Y1, 32(SI)
 	VZEROUPPER
 	RET
 
@@ -6922,31 +6738,31 @@ TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-112
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x02, BX
 	MOVQ         value_base+64(FP), SI
-	MOVQ         size_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Y0
+	MOVQ         size_base+88(FP), DI
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPS    (DX), Y1
-	VANDPS     Y1, Y0, Y2
 	VMOVUPS    Y1, (CX)
+	VANDPS     Y1, Y0, Y2
 	VMOVUPS    32(DX), Y3
-	VANDPS     Y3, Y0, Y4
 	VMOVUPS    Y3, 32(CX)
-	VADDPS     Y3, Y1, Y1
+	VANDPS     Y3, Y0, Y4
 	VADDPS     Y4, Y2, Y2
+	VADDPS     Y3, Y1, Y1
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y3
-	VANDPS     Y3, Y0, Y4
 	VMOVUPS    Y3, 64(CX)
+	VANDPS     Y3, Y0, Y4
 	VMOVUPS    32(DX), Y5
-	VANDPS     Y5, Y0, Y6
 	VMOVUPS    Y5, 96(CX)
-	VADDPS     Y5, Y3, Y3
+	VANDPS     Y5, Y0, Y6
 	VADDPS     Y6, Y4, Y4
+	VADDPS     Y5, Y3, Y3
 	ADDQ       BX, DX
 	VUNPCKHPS  Y3, Y1, Y5
 	VUNPCKLPS  Y3, Y1, Y1
@@ -6955,22 +6771,22 @@ turns:
 	VUNPCKLPS  Y4, Y2, Y2
 	VADDPS     Y3, Y2, Y2
 	VMOVUPS    (DX), Y3
-	VANDPS     Y3, Y0, Y4
 	VMOVUPS    Y3, 128(CX)
+	VANDPS     Y3, Y0, Y4
 	VMOVUPS    32(DX), Y5
-	VANDPS     Y5, Y0, Y6
 	VMOVUPS    Y5, 160(CX)
-	VADDPS     Y5, Y3, Y3
+	VANDPS     Y5, Y0, Y6
 	VADDPS     Y6, Y4, Y4
+	VADDPS     Y5, Y3, Y3
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y5
-	VANDPS     Y5, Y0, Y6
 	VMOVUPS    Y5, 192(CX)
+	VANDPS     Y5, Y0, Y6
 	VMOVUPS    32(DX), Y7
-	VANDPS     Y7, Y0, Y8
 	VMOVUPS    Y7, 224(CX)
-	VADDPS     Y7, Y5, Y5
+	VANDPS     Y7, Y0, Y8
 	VADDPS     Y8, Y6, Y6
+	VADDPS     Y7, Y5, Y5
 	ADDQ       BX, DX
 	VUNPCKHPS  Y5, Y3, Y7
 	VUNPCKLPS  Y5, Y3, Y3
@@ -7006,13 +6822,13 @@ rest:
 
 row:
 	VMOVUPS    (DX), Y1
-	VANDPS     Y1, Y0, Y2
 	VMOVUPS    Y1, (CX)
+	VANDPS     Y1, Y0, Y2
 	VMOVUPS    32(DX), Y3
-	VANDPS     Y3, Y0, Y4
 	VMOVUPS    Y3, 32(CX)
-	VADDPS     Y3, Y1, Y1
+	VANDPS     Y3, Y0, Y4
 	VADDPS     Y4, Y2, Y2
+	VADDPS     Y3, Y1, Y1
 	ADDQ       BX, DX
 	VUNPCKHPS  Y1, Y1, Y3
 	VUNPCKLPS  Y1, Y1, Y1
@@ -7114,69 +6930,62 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh32AVX2x8(SB), NOSPLIT, $0-136
+// func weigh32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·weigh32AVX2x8(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y5
-	VMOVUPS      (R8), Y6
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VXORPS       Y12, Y12, Y12
+	VBROADCASTSD bits+88(FP), Y8
 
 turns:
-	CMPQ         AX, $0x04
+	CMPQ         AX, $0x08
 	JLT          rest
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y6
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y7
-	VFMADD231PS  Y2, Y4, Y8
+	VBROADCASTSS 4(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y9
-	VFMADD231PS  Y2, Y4, Y10
+	VBROADCASTSS 8(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y2
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y11
-	VFMADD231PS  Y2, Y4, Y12
+	VBROADCASTSS 12(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	SUBQ         $0x04, AX
+	VBROADCASTSS 16(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	ADDQ         DX, CX
+	VBROADCASTSS 20(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y5
+	ADDQ         DX, CX
+	VBROADCASTSS 24(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y6
+	ADDQ         DX, CX
+	VBROADCASTSS 28(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
 	JMP          turns
 
 rest:
@@ -7184,88 +6993,66 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y6
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPS  Y7, Y5, Y5
-	VADDPS  Y9, Y5, Y5
-	VADDPS  Y11, Y5, Y5
-	VMOVUPS Y5, (DI)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y10, Y6, Y6
-	VADDPS  Y12, Y6, Y6
-	VMOVUPS Y6, (R8)
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y0, Y0
+	VMOVUPS Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX2x8(n int, x []float32, step int, value []float32, size []float32)
-// Requires: AVX, AVX2
-TEXT ·across32AVX2x8(SB), NOSPLIT, $0-88
+// func across32AVX2x8(n int, x []float32, step int, sum []float32, bits uint64)
+// Requires: AVX
+TEXT ·across32AVX2x8(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSD bits+64(FP), Y0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
+	VANDPS     Y1, Y0, Y1
 	ADDQ       DX, CX
-	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
 	ADDQ       DX, CX
-	VUNPCKHPS  Y3, Y1, Y5
-	VUNPCKLPS  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPS  Y4, Y2, Y3
-	VUNPCKLPS  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
-	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y5
-	VANDPS     Y5, Y0, Y6
-	ADDQ       DX, CX
-	VUNPCKHPS  Y5, Y3, Y7
-	VUNPCKLPS  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPS  Y6, Y4, Y5
-	VUNPCKLPS  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
-	VPERM2F128 $0x31, Y1, Y1, Y3
-	VPERM2F128 $0x20, Y1, Y1, Y1
+	VUNPCKHPS  Y2, Y1, Y3
+	VUNPCKLPS  Y2, Y1, Y1
 	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y3
+	ADDQ       DX, CX
+	VUNPCKHPS  Y3, Y2, Y4
+	VUNPCKLPS  Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y2, Y1, Y1
 	VADDPS     (BX), X1, X1
 	VMOVUPS    X1, (BX)
 	ADDQ       $0x10, BX
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDPS     (SI), X2, X2
-	VMOVUPS    X2, (SI)
-	ADDQ       $0x10, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -7275,32 +7062,20 @@ rest:
 
 row:
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
+	VANDPS     Y1, Y0, Y1
 	ADDQ       DX, CX
-	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKHPS  Y1, Y1, Y2
 	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y2
 	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
 	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
+	VADDPS     Y2, Y1, Y1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Y2, Y2, Y1
-	VUNPCKLPS  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -7308,88 +7083,53 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·both32AVX2x8(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y1
-	VMOVUPS      (R8), Y2
+// func both32AVX2x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, FMA3
+TEXT ·both32AVX2x8(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Y0
 
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
-	VMOVUPS      (CX), Y5
-	VANDPS       Y5, Y0, Y6
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VFMADD231PS  Y5, Y3, Y1
-	VFMADD231PS  Y6, Y4, Y2
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS (BX), Y1
+	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS 4(BX), Y3
-	VBROADCASTSS 4(SI), Y4
-	VFMADD231PS  Y7, Y3, Y1
-	VFMADD231PS  Y8, Y4, Y2
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS 4(BX), Y1
+	VFMADD231PS  Y3, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPS    Y7, Y5, Y3
-	VUNPCKLPS    Y7, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPS    Y8, Y6, Y3
-	VUNPCKLPS    Y8, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS 8(BX), Y3
-	VBROADCASTSS 8(SI), Y4
-	VFMADD231PS  Y7, Y3, Y1
-	VFMADD231PS  Y8, Y4, Y2
+	VUNPCKHPS    Y3, Y2, Y1
+	VUNPCKLPS    Y3, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS 8(BX), Y1
+	VFMADD231PS  Y3, Y1, Y0
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 12(BX), Y3
-	VBROADCASTSS 12(SI), Y4
-	VFMADD231PS  Y9, Y3, Y1
-	VFMADD231PS  Y10, Y4, Y2
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 12(BX), Y1
+	VFMADD231PS  Y4, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPS    Y9, Y7, Y3
-	VUNPCKLPS    Y9, Y7, Y7
-	VADDPS       Y3, Y7, Y7
-	VUNPCKHPS    Y10, Y8, Y3
-	VUNPCKLPS    Y10, Y8, Y8
-	VADDPS       Y3, Y8, Y8
-	VUNPCKHPD    Y7, Y5, Y3
-	VUNPCKLPD    Y7, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPD    Y8, Y6, Y3
-	VUNPCKLPD    Y8, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VPERM2F128   $0x31, Y5, Y5, Y3
-	VPERM2F128   $0x20, Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VADDPS       (R9), X5, X5
-	VMOVUPS      X5, (R9)
-	ADDQ         $0x10, R9
-	VPERM2F128   $0x31, Y6, Y6, Y3
-	VPERM2F128   $0x20, Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VADDPS       (R10), X6, X6
-	VMOVUPS      X6, (R10)
-	ADDQ         $0x10, R10
+	VUNPCKHPS    Y4, Y3, Y1
+	VUNPCKLPS    Y4, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VUNPCKHPD    Y3, Y2, Y1
+	VUNPCKLPD    Y3, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y2, Y1
+	VPERM2F128   $0x20, Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VADDPS       (DI), X2, X2
+	VMOVUPS      X2, (DI)
+	ADDQ         $0x10, DI
 	ADDQ         $0x10, BX
-	ADDQ         $0x10, SI
 	SUBQ         $0x04, AX
 	JMP          turns
 
@@ -7398,101 +7138,79 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Y5
-	VANDPS       Y5, Y0, Y6
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VFMADD231PS  Y5, Y3, Y1
-	VFMADD231PS  Y6, Y4, Y2
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS (BX), Y1
+	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPS    Y5, Y5, Y3
-	VUNPCKLPS    Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPD    Y5, Y5, Y3
-	VUNPCKLPD    Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VPERM2F128   $0x31, Y5, Y5, Y3
-	VPERM2F128   $0x20, Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VADDSS       (R9), X5, X5
-	VMOVSS       X5, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Y6, Y6, Y3
-	VUNPCKLPS    Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VUNPCKHPD    Y6, Y6, Y3
-	VUNPCKLPD    Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VPERM2F128   $0x31, Y6, Y6, Y3
-	VPERM2F128   $0x20, Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VADDSS       (R10), X6, X6
-	VMOVSS       X6, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Y2, Y2, Y1
+	VUNPCKLPS    Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VUNPCKHPD    Y2, Y2, Y1
+	VUNPCKLPD    Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y2, Y1
+	VPERM2F128   $0x20, Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VADDSS       (DI), X2, X2
+	VMOVSS       X2, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Y1, (DI)
-	VMOVUPS Y2, (R8)
+	VMOVUPS Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-136
+// func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y5
-	VMOVUPS      (R8), Y7
-	VMOVUPS      32(DI), Y6
-	VMOVUPS      32(R8), Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y12, Y12, Y12
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSD bits+88(FP), Y8
 
 turns:
-	CMPQ         AX, $0x02
+	CMPQ         AX, $0x04
 	JLT          rest
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y7
-	VMOVUPS      32(CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y6
-	VFMADD231PS  Y2, Y4, Y8
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
+	VANDPS       32(CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y9
-	VFMADD231PS  Y2, Y4, Y11
-	VMOVUPS      32(CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y10
-	VFMADD231PS  Y2, Y4, Y12
+	VBROADCASTSS 4(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y2
+	VANDPS       32(CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	SUBQ         $0x02, AX
+	VBROADCASTSS 8(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	VANDPS       32(CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y5
+	ADDQ         DX, CX
+	VBROADCASTSS 12(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y6
+	VANDPS       32(CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, AX
 	JMP          turns
 
 rest:
@@ -7500,108 +7218,80 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y7
-	VMOVUPS      32(CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y6
-	VFMADD231PS  Y2, Y4, Y8
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
+	VANDPS       32(CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPS  Y9, Y5, Y5
-	VMOVUPS Y5, (DI)
-	VADDPS  Y11, Y7, Y7
-	VMOVUPS Y7, (R8)
-	VADDPS  Y10, Y6, Y6
-	VMOVUPS Y6, 32(DI)
-	VADDPS  Y12, Y8, Y8
-	VMOVUPS Y8, 32(R8)
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y7, Y1, Y1
+	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX2x16(n int, x []float32, step int, value []float32, size []float32)
-// Requires: AVX, AVX2
-TEXT ·across32AVX2x16(SB), NOSPLIT, $0-88
+// func across32AVX2x16(n int, x []float32, step int, sum []float32, bits uint64)
+// Requires: AVX
+TEXT ·across32AVX2x16(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSD bits+64(FP), Y0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
+	VANDPS     Y1, Y0, Y1
+	VMOVUPS    32(CX), Y2
+	VANDPS     Y2, Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
 	VMOVUPS    32(CX), Y3
-	VANDPS     Y3, Y0, Y4
+	VANDPS     Y3, Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	ADDQ       DX, CX
+	VUNPCKHPS  Y2, Y1, Y3
+	VUNPCKLPS  Y2, Y1, Y1
 	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
+	VMOVUPS    32(CX), Y3
+	VANDPS     Y3, Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y0, Y3
+	VMOVUPS    32(CX), Y4
+	VANDPS     Y4, Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	ADDQ       DX, CX
+	VUNPCKHPS  Y3, Y2, Y4
+	VUNPCKLPS  Y3, Y2, Y2
 	VADDPS     Y4, Y2, Y2
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
-	VMOVUPS    32(CX), Y5
-	VANDPS     Y5, Y0, Y6
-	VADDPS     Y5, Y3, Y3
-	VADDPS     Y6, Y4, Y4
-	ADDQ       DX, CX
-	VUNPCKHPS  Y3, Y1, Y5
-	VUNPCKLPS  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPS  Y4, Y2, Y3
-	VUNPCKLPS  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
-	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
-	VMOVUPS    32(CX), Y5
-	VANDPS     Y5, Y0, Y6
-	VADDPS     Y5, Y3, Y3
-	VADDPS     Y6, Y4, Y4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y5
-	VANDPS     Y5, Y0, Y6
-	VMOVUPS    32(CX), Y7
-	VANDPS     Y7, Y0, Y8
-	VADDPS     Y7, Y5, Y5
-	VADDPS     Y8, Y6, Y6
-	ADDQ       DX, CX
-	VUNPCKHPS  Y5, Y3, Y7
-	VUNPCKLPS  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPS  Y6, Y4, Y5
-	VUNPCKLPS  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
-	VPERM2F128 $0x31, Y1, Y1, Y3
-	VPERM2F128 $0x20, Y1, Y1, Y1
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
 	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
+	VPERM2F128 $0x20, Y1, Y1, Y1
+	VADDPS     Y2, Y1, Y1
 	VADDPS     (BX), X1, X1
 	VMOVUPS    X1, (BX)
 	ADDQ       $0x10, BX
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDPS     (SI), X2, X2
-	VMOVUPS    X2, (SI)
-	ADDQ       $0x10, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -7611,36 +7301,23 @@ rest:
 
 row:
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
-	VMOVUPS    32(CX), Y3
-	VANDPS     Y3, Y0, Y4
-	VADDPS     Y3, Y1, Y1
-	VADDPS     Y4, Y2, Y2
+	VANDPS     Y1, Y0, Y1
+	VMOVUPS    32(CX), Y2
+	VANDPS     Y2, Y0, Y2
+	VADDPS     Y2, Y1, Y1
 	ADDQ       DX, CX
-	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKHPS  Y1, Y1, Y2
 	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y2
 	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
 	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
+	VADDPS     Y2, Y1, Y1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Y2, Y2, Y1
-	VUNPCKLPS  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -7648,114 +7325,66 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·both32AVX2x16(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y1
-	VMOVUPS      (R8), Y3
-	VMOVUPS      32(DI), Y2
-	VMOVUPS      32(R8), Y4
+// func both32AVX2x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, FMA3
+TEXT ·both32AVX2x16(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
 
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS (BX), Y5
-	VBROADCASTSS (SI), Y6
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y8, Y6, Y3
-	VMOVUPS      32(CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VFMADD231PS  Y9, Y5, Y2
-	VFMADD231PS  Y10, Y6, Y4
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Y2
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      32(CX), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	VADDPS       Y4, Y3, Y3
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 4(BX), Y5
-	VBROADCASTSS 4(SI), Y6
-	VFMADD231PS  Y9, Y5, Y1
-	VFMADD231PS  Y10, Y6, Y3
-	VMOVUPS      32(CX), Y11
-	VANDPS       Y11, Y0, Y12
-	VFMADD231PS  Y11, Y5, Y2
-	VFMADD231PS  Y12, Y6, Y4
-	VADDPS       Y11, Y9, Y9
-	VADDPS       Y12, Y10, Y10
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 4(BX), Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VMOVUPS      32(CX), Y5
+	VFMADD231PS  Y5, Y2, Y1
+	VADDPS       Y5, Y4, Y4
 	ADDQ         DX, CX
-	VUNPCKHPS    Y9, Y7, Y5
-	VUNPCKLPS    Y9, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VUNPCKHPS    Y10, Y8, Y5
-	VUNPCKLPS    Y10, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 8(BX), Y5
-	VBROADCASTSS 8(SI), Y6
-	VFMADD231PS  Y9, Y5, Y1
-	VFMADD231PS  Y10, Y6, Y3
-	VMOVUPS      32(CX), Y11
-	VANDPS       Y11, Y0, Y12
-	VFMADD231PS  Y11, Y5, Y2
-	VFMADD231PS  Y12, Y6, Y4
-	VADDPS       Y11, Y9, Y9
-	VADDPS       Y12, Y10, Y10
+	VUNPCKHPS    Y4, Y3, Y2
+	VUNPCKLPS    Y4, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 8(BX), Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VMOVUPS      32(CX), Y5
+	VFMADD231PS  Y5, Y2, Y1
+	VADDPS       Y5, Y4, Y4
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Y11
-	VANDPS       Y11, Y0, Y12
-	VBROADCASTSS 12(BX), Y5
-	VBROADCASTSS 12(SI), Y6
-	VFMADD231PS  Y11, Y5, Y1
-	VFMADD231PS  Y12, Y6, Y3
-	VMOVUPS      32(CX), Y13
-	VANDPS       Y13, Y0, Y14
-	VFMADD231PS  Y13, Y5, Y2
-	VFMADD231PS  Y14, Y6, Y4
-	VADDPS       Y13, Y11, Y11
-	VADDPS       Y14, Y12, Y12
+	VMOVUPS      (CX), Y5
+	VBROADCASTSS 12(BX), Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMOVUPS      32(CX), Y6
+	VFMADD231PS  Y6, Y2, Y1
+	VADDPS       Y6, Y5, Y5
 	ADDQ         DX, CX
-	VUNPCKHPS    Y11, Y9, Y5
-	VUNPCKLPS    Y11, Y9, Y9
-	VADDPS       Y5, Y9, Y9
-	VUNPCKHPS    Y12, Y10, Y5
-	VUNPCKLPS    Y12, Y10, Y10
-	VADDPS       Y5, Y10, Y10
-	VUNPCKHPD    Y9, Y7, Y5
-	VUNPCKLPD    Y9, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VUNPCKHPD    Y10, Y8, Y5
-	VUNPCKLPD    Y10, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VPERM2F128   $0x31, Y7, Y7, Y5
-	VPERM2F128   $0x20, Y7, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VADDPS       (R9), X7, X7
-	VMOVUPS      X7, (R9)
-	ADDQ         $0x10, R9
-	VPERM2F128   $0x31, Y8, Y8, Y5
-	VPERM2F128   $0x20, Y8, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VADDPS       (R10), X8, X8
-	VMOVUPS      X8, (R10)
-	ADDQ         $0x10, R10
+	VUNPCKHPS    Y5, Y4, Y2
+	VUNPCKLPS    Y5, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VUNPCKHPD    Y4, Y3, Y2
+	VUNPCKLPD    Y4, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VPERM2F128   $0x31, Y3, Y3, Y2
+	VPERM2F128   $0x20, Y3, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VADDPS       (DI), X3, X3
+	VMOVUPS      X3, (DI)
+	ADDQ         $0x10, DI
 	ADDQ         $0x10, BX
-	ADDQ         $0x10, SI
 	SUBQ         $0x04, AX
 	JMP          turns
 
@@ -7764,53 +7393,32 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS (BX), Y5
-	VBROADCASTSS (SI), Y6
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y8, Y6, Y3
-	VMOVUPS      32(CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VFMADD231PS  Y9, Y5, Y2
-	VFMADD231PS  Y10, Y6, Y4
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Y2
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      32(CX), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	VADDPS       Y4, Y3, Y3
 	ADDQ         DX, CX
-	VUNPCKHPS    Y7, Y7, Y5
-	VUNPCKLPS    Y7, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VUNPCKHPD    Y7, Y7, Y5
-	VUNPCKLPD    Y7, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VPERM2F128   $0x31, Y7, Y7, Y5
-	VPERM2F128   $0x20, Y7, Y7, Y7
-	VADDPS       Y5, Y7, Y7
-	VADDSS       (R9), X7, X7
-	VMOVSS       X7, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Y8, Y8, Y5
-	VUNPCKLPS    Y8, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VUNPCKHPD    Y8, Y8, Y5
-	VUNPCKLPD    Y8, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VPERM2F128   $0x31, Y8, Y8, Y5
-	VPERM2F128   $0x20, Y8, Y8, Y8
-	VADDPS       Y5, Y8, Y8
-	VADDSS       (R10), X8, X8
-	VMOVSS       X8, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Y3, Y3, Y2
+	VUNPCKLPS    Y3, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VUNPCKHPD    Y3, Y3, Y2
+	VUNPCKLPD    Y3, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VPERM2F128   $0x31, Y3, Y3, Y2
+	VPERM2F128   $0x20, Y3, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VADDSS       (DI), X3, X3
+	VMOVSS       X3, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Y1, (DI)
-	VMOVUPS Y3, (R8)
-	VMOVUPS Y2, 32(DI)
-	VMOVUPS Y4, 32(R8)
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 

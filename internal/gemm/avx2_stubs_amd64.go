@@ -122,89 +122,81 @@ func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int,
 //
 //	for p := range n {
 //		for l := range 4 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX2x4 is
 //
 //	for p := range n {
 //		for l := range 4 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX2x4(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX2x4(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX2x4 is
 //
 //	for p := range n {
 //		for l := range 4 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX2x4(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX2x4(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // weigh64AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX2x8(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX2x8(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX2x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX2x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // peak64AVX2 does n times 12 independent FMAs of 4 lanes in registers, n at least 1.
 func peak64AVX2(n int)
@@ -327,89 +319,81 @@ func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int,
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX2x8(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX2x8(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX2x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX2x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX2x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX2x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX2x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX2x16(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX2x16(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX2x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX2x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX2x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // peak32AVX2 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak32AVX2(n int)

@@ -6339,41 +6339,41 @@ TEXT ·sumRowsB64AVX512(SB), NOSPLIT, $0-112
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x03, BX
 	MOVQ         value_base+64(FP), SI
-	MOVQ         size_base+88(FP), DI
-	MOVQ         $0x7fffffffffffffff, R8
-	VMOVQ        R8, X0
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X0
 	VBROADCASTSD X0, Z0
+	MOVQ         size_base+88(FP), DI
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPD    (DX), Z1
-	VANDPD     Z1, Z0, Z2
 	VMOVUPD    Z1, (CX)
+	VANDPD     Z1, Z0, Z2
 	VMOVUPD    64(DX), Z3
-	VANDPD     Z3, Z0, Z4
 	VMOVUPD    Z3, 64(CX)
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    128(DX), Z3
 	VANDPD     Z3, Z0, Z4
-	VMOVUPD    Z3, 128(CX)
-	VADDPD     Z3, Z1, Z1
 	VADDPD     Z4, Z2, Z2
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    128(DX), Z3
+	VMOVUPD    Z3, 128(CX)
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z4, Z2, Z2
+	VADDPD     Z3, Z1, Z1
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Z3
-	VANDPD     Z3, Z0, Z4
 	VMOVUPD    Z3, 192(CX)
+	VANDPD     Z3, Z0, Z4
 	VMOVUPD    64(DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 256(CX)
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(DX), Z5
 	VANDPD     Z5, Z0, Z6
-	VMOVUPD    Z5, 320(CX)
-	VADDPD     Z5, Z3, Z3
 	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
+	VMOVUPD    128(DX), Z5
+	VMOVUPD    Z5, 320(CX)
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VUNPCKHPD  Z3, Z1, Z5
 	VUNPCKLPD  Z3, Z1, Z1
@@ -6382,32 +6382,32 @@ turns:
 	VUNPCKLPD  Z4, Z2, Z2
 	VADDPD     Z3, Z2, Z2
 	VMOVUPD    (DX), Z3
-	VANDPD     Z3, Z0, Z4
 	VMOVUPD    Z3, 384(CX)
+	VANDPD     Z3, Z0, Z4
 	VMOVUPD    64(DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 448(CX)
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(DX), Z5
 	VANDPD     Z5, Z0, Z6
-	VMOVUPD    Z5, 512(CX)
-	VADDPD     Z5, Z3, Z3
 	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
+	VMOVUPD    128(DX), Z5
+	VMOVUPD    Z5, 512(CX)
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 576(CX)
+	VANDPD     Z5, Z0, Z6
 	VMOVUPD    64(DX), Z7
-	VANDPD     Z7, Z0, Z8
 	VMOVUPD    Z7, 640(CX)
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(DX), Z7
 	VANDPD     Z7, Z0, Z8
-	VMOVUPD    Z7, 704(CX)
-	VADDPD     Z7, Z5, Z5
 	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
+	VMOVUPD    128(DX), Z7
+	VMOVUPD    Z7, 704(CX)
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VUNPCKHPD  Z5, Z3, Z7
 	VUNPCKLPD  Z5, Z3, Z3
@@ -6422,32 +6422,32 @@ turns:
 	VSHUFF64X2 $0x88, Z4, Z2, Z2
 	VADDPD     Z3, Z2, Z2
 	VMOVUPD    (DX), Z3
-	VANDPD     Z3, Z0, Z4
 	VMOVUPD    Z3, 768(CX)
+	VANDPD     Z3, Z0, Z4
 	VMOVUPD    64(DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 832(CX)
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(DX), Z5
 	VANDPD     Z5, Z0, Z6
-	VMOVUPD    Z5, 896(CX)
-	VADDPD     Z5, Z3, Z3
 	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
+	VMOVUPD    128(DX), Z5
+	VMOVUPD    Z5, 896(CX)
+	VANDPD     Z5, Z0, Z6
+	VADDPD     Z6, Z4, Z4
+	VADDPD     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 960(CX)
+	VANDPD     Z5, Z0, Z6
 	VMOVUPD    64(DX), Z7
-	VANDPD     Z7, Z0, Z8
 	VMOVUPD    Z7, 1024(CX)
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(DX), Z7
 	VANDPD     Z7, Z0, Z8
-	VMOVUPD    Z7, 1088(CX)
-	VADDPD     Z7, Z5, Z5
 	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
+	VMOVUPD    128(DX), Z7
+	VMOVUPD    Z7, 1088(CX)
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VUNPCKHPD  Z5, Z3, Z7
 	VUNPCKLPD  Z5, Z3, Z3
@@ -6456,32 +6456,32 @@ turns:
 	VUNPCKLPD  Z6, Z4, Z4
 	VADDPD     Z5, Z4, Z4
 	VMOVUPD    (DX), Z5
-	VANDPD     Z5, Z0, Z6
 	VMOVUPD    Z5, 1152(CX)
+	VANDPD     Z5, Z0, Z6
 	VMOVUPD    64(DX), Z7
-	VANDPD     Z7, Z0, Z8
 	VMOVUPD    Z7, 1216(CX)
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(DX), Z7
 	VANDPD     Z7, Z0, Z8
-	VMOVUPD    Z7, 1280(CX)
-	VADDPD     Z7, Z5, Z5
 	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
+	VMOVUPD    128(DX), Z7
+	VMOVUPD    Z7, 1280(CX)
+	VANDPD     Z7, Z0, Z8
+	VADDPD     Z8, Z6, Z6
+	VADDPD     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VMOVUPD    (DX), Z7
-	VANDPD     Z7, Z0, Z8
 	VMOVUPD    Z7, 1344(CX)
+	VANDPD     Z7, Z0, Z8
 	VMOVUPD    64(DX), Z9
-	VANDPD     Z9, Z0, Z10
 	VMOVUPD    Z9, 1408(CX)
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    128(DX), Z9
 	VANDPD     Z9, Z0, Z10
-	VMOVUPD    Z9, 1472(CX)
-	VADDPD     Z9, Z7, Z7
 	VADDPD     Z10, Z8, Z8
+	VADDPD     Z9, Z7, Z7
+	VMOVUPD    128(DX), Z9
+	VMOVUPD    Z9, 1472(CX)
+	VANDPD     Z9, Z0, Z10
+	VADDPD     Z10, Z8, Z8
+	VADDPD     Z9, Z7, Z7
 	ADDQ       BX, DX
 	VUNPCKHPD  Z7, Z5, Z9
 	VUNPCKLPD  Z7, Z5, Z5
@@ -6517,18 +6517,18 @@ rest:
 
 row:
 	VMOVUPD    (DX), Z1
-	VANDPD     Z1, Z0, Z2
 	VMOVUPD    Z1, (CX)
+	VANDPD     Z1, Z0, Z2
 	VMOVUPD    64(DX), Z3
-	VANDPD     Z3, Z0, Z4
 	VMOVUPD    Z3, 64(CX)
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    128(DX), Z3
 	VANDPD     Z3, Z0, Z4
-	VMOVUPD    Z3, 128(CX)
-	VADDPD     Z3, Z1, Z1
 	VADDPD     Z4, Z2, Z2
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    128(DX), Z3
+	VMOVUPD    Z3, 128(CX)
+	VANDPD     Z3, Z0, Z4
+	VADDPD     Z4, Z2, Z2
+	VADDPD     Z3, Z1, Z1
 	ADDQ       BX, DX
 	VUNPCKHPD  Z1, Z1, Z3
 	VUNPCKLPD  Z1, Z1, Z1
@@ -6764,68 +6764,332 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// func weigh64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-136
+TEXT ·weigh64AVX512x8(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z5
-	VMOVUPD      (R8), Z6
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Z0
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	VXORPD       Z3, Z3, Z3
+	VXORPD       Z4, Z4, Z4
+	VXORPD       Z5, Z5, Z5
+	VXORPD       Z6, Z6, Z6
 	VXORPD       Z7, Z7, Z7
-	VXORPD       Z8, Z8, Z8
-	VXORPD       Z9, Z9, Z9
-	VXORPD       Z10, Z10, Z10
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
+	VBROADCASTSD bits+88(FP), Z8
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	ADDQ         DX, CX
+	VBROADCASTSD 8(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
+	ADDQ         DX, CX
+	VBROADCASTSD 16(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z2
+	ADDQ         DX, CX
+	VBROADCASTSD 24(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z3
+	ADDQ         DX, CX
+	VBROADCASTSD 32(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z4
+	ADDQ         DX, CX
+	VBROADCASTSD 40(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z5
+	ADDQ         DX, CX
+	VBROADCASTSD 48(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z6
+	ADDQ         DX, CX
+	VBROADCASTSD 56(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x40, BX
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPD  Z1, Z0, Z0
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z3, Z0, Z0
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z5, Z0, Z0
+	VADDPD  Z6, Z0, Z0
+	VADDPD  Z7, Z0, Z0
+	VMOVUPD Z0, (SI)
+	VZEROUPPER
+	RET
+
+// func across64AVX512x8(n int, x []float64, step int, sum []float64, bits uint64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·across64AVX512x8(SB), NOSPLIT, $0-72
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
+
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z4
+	VANDPD     Z4, Z0, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z4, Z3, Z5
+	VUNPCKLPD  Z4, Z3, Z3
+	VADDPD     Z5, Z3, Z3
+	VSHUFF64X2 $0xdd, Z3, Z2, Z4
+	VSHUFF64X2 $0x88, Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VADDPD     (BX), Z1, Z1
+	VMOVUPD    Z1, (BX)
+	ADDQ       $0x40, BX
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD    (CX), Z1
+	VANDPD     Z1, Z0, Z1
+	ADDQ       DX, CX
+	VUNPCKHPD  Z1, Z1, Z2
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPD     Z2, Z1, Z1
+	VADDSD     (BX), X1, X1
+	VMOVSD     X1, (BX)
+	ADDQ       $0x08, BX
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both64AVX512x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, AVX512F
+TEXT ·both64AVX512x8(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Z0
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPD      (CX), Z2
+	VBROADCASTSD (BX), Z1
+	VFMADD231PD  Z2, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z3
+	VBROADCASTSD 8(BX), Z1
+	VFMADD231PD  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPD    Z3, Z2, Z1
+	VUNPCKLPD    Z3, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VMOVUPD      (CX), Z3
+	VBROADCASTSD 16(BX), Z1
+	VFMADD231PD  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 24(BX), Z1
+	VFMADD231PD  Z4, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPD    Z4, Z3, Z1
+	VUNPCKLPD    Z4, Z3, Z3
+	VADDPD       Z1, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z2, Z1
+	VSHUFF64X2   $0x88, Z3, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VMOVUPD      (CX), Z3
+	VBROADCASTSD 32(BX), Z1
+	VFMADD231PD  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 40(BX), Z1
+	VFMADD231PD  Z4, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPD    Z4, Z3, Z1
+	VUNPCKLPD    Z4, Z3, Z3
+	VADDPD       Z1, Z3, Z3
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 48(BX), Z1
+	VFMADD231PD  Z4, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 56(BX), Z1
+	VFMADD231PD  Z5, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPD    Z5, Z4, Z1
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPD       Z1, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z3, Z1
+	VSHUFF64X2   $0x88, Z4, Z3, Z3
+	VADDPD       Z1, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z2, Z1
+	VSHUFF64X2   $0x88, Z3, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VADDPD       (DI), Z2, Z2
+	VMOVUPD      Z2, (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, BX
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPD      (CX), Z2
+	VBROADCASTSD (BX), Z1
+	VFMADD231PD  Z2, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPD    Z2, Z2, Z1
+	VUNPCKLPD    Z2, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VSHUFF64X2   $0xdd, Z2, Z2, Z1
+	VSHUFF64X2   $0x88, Z2, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VSHUFF64X2   $0xdd, Z2, Z2, Z1
+	VSHUFF64X2   $0x88, Z2, Z2, Z2
+	VADDPD       Z1, Z2, Z2
+	VADDSD       (DI), X2, X2
+	VMOVSD       X2, (DI)
+	ADDQ         $0x08, DI
+	ADDQ         $0x08, BX
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPD Z0, (SI)
+	VZEROUPPER
+	RET
+
+// func weigh64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh64AVX512x16(SB), NOSPLIT, $0-96
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x03, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Z0
+	VMOVUPD      64(SI), Z1
+	VXORPD       Z2, Z2, Z2
+	VXORPD       Z3, Z3, Z3
+	VXORPD       Z4, Z4, Z4
+	VXORPD       Z5, Z5, Z5
+	VXORPD       Z6, Z6, Z6
+	VXORPD       Z7, Z7, Z7
+	VBROADCASTSD bits+88(FP), Z8
 
 turns:
 	CMPQ         AX, $0x04
 	JLT          rest
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z6
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z7
-	VFMADD231PD  Z2, Z4, Z8
+	VBROADCASTSD 8(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z2
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z3
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z9
-	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD 16(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z4
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z5
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z11
-	VFMADD231PD  Z2, Z4, Z12
+	VBROADCASTSD 24(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z6
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z7
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x20, BX
 	SUBQ         $0x04, AX
 	JMP          turns
 
@@ -6834,118 +7098,113 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z6
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
 	ADDQ         DX, CX
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPD  Z7, Z5, Z5
-	VADDPD  Z9, Z5, Z5
-	VADDPD  Z11, Z5, Z5
-	VMOVUPD Z5, (DI)
-	VADDPD  Z8, Z6, Z6
-	VADDPD  Z10, Z6, Z6
-	VADDPD  Z12, Z6, Z6
-	VMOVUPD Z6, (R8)
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z6, Z0, Z0
+	VMOVUPD Z0, (SI)
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z7, Z1, Z1
+	VMOVUPD Z1, 64(SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX512x8(n int, x []float64, step int, value []float64, size []float64)
+// func across64AVX512x16(n int, x []float64, step int, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across64AVX512x8(SB), NOSPLIT, $0-88
+TEXT ·across64AVX512x16(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
 	ADDQ       DX, CX
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
 	ADDQ       DX, CX
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
 	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
 	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
 	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
+	VMOVUPD    (CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z5, Z0, Z5
 	VADDPD     Z5, Z4, Z4
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
 	ADDQ       DX, CX
-	VMOVUPD    (CX), Z7
-	VANDPD     Z7, Z0, Z8
-	ADDQ       DX, CX
-	VUNPCKHPD  Z7, Z5, Z9
-	VUNPCKLPD  Z7, Z5, Z5
-	VADDPD     Z9, Z5, Z5
-	VUNPCKHPD  Z8, Z6, Z7
-	VUNPCKLPD  Z8, Z6, Z6
-	VADDPD     Z7, Z6, Z6
-	VSHUFF64X2 $0xdd, Z5, Z3, Z7
-	VSHUFF64X2 $0x88, Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VSHUFF64X2 $0xdd, Z6, Z4, Z5
-	VSHUFF64X2 $0x88, Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VUNPCKHPD  Z4, Z3, Z5
+	VUNPCKLPD  Z4, Z3, Z3
+	VADDPD     Z5, Z3, Z3
+	VSHUFF64X2 $0xdd, Z3, Z2, Z4
+	VSHUFF64X2 $0x88, Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
 	VADDPD     (BX), Z1, Z1
 	VMOVUPD    Z1, (BX)
 	ADDQ       $0x40, BX
-	VADDPD     (SI), Z2, Z2
-	VMOVUPD    Z2, (SI)
-	ADDQ       $0x40, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -6955,32 +7214,23 @@ rest:
 
 row:
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
 	ADDQ       DX, CX
-	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
+	VADDPD     Z2, Z1, Z1
 	VADDSD     (BX), X1, X1
 	VMOVSD     X1, (BX)
 	ADDQ       $0x08, BX
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -6988,134 +7238,103 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both64AVX512x8(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z1
-	VMOVUPD      (R8), Z2
+// func both64AVX512x16(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, AVX512F
+TEXT ·both64AVX512x16(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Z0
+	VMOVUPD 64(SI), Z1
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
+	VMOVUPD      (CX), Z3
+	VBROADCASTSD (BX), Z2
+	VFMADD231PD  Z3, Z2, Z0
+	VMOVUPD      64(CX), Z4
+	VFMADD231PD  Z4, Z2, Z1
+	VADDPD       Z4, Z3, Z3
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 8(BX), Z2
+	VFMADD231PD  Z4, Z2, Z0
+	VMOVUPD      64(CX), Z5
+	VFMADD231PD  Z5, Z2, Z1
+	VADDPD       Z5, Z4, Z4
+	ADDQ         DX, CX
+	VUNPCKHPD    Z4, Z3, Z2
+	VUNPCKLPD    Z4, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 16(BX), Z2
+	VFMADD231PD  Z4, Z2, Z0
+	VMOVUPD      64(CX), Z5
+	VFMADD231PD  Z5, Z2, Z1
+	VADDPD       Z5, Z4, Z4
+	ADDQ         DX, CX
 	VMOVUPD      (CX), Z5
-	VANDPD       Z5, Z0, Z6
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VFMADD231PD  Z5, Z3, Z1
-	VFMADD231PD  Z6, Z4, Z2
+	VBROADCASTSD 24(BX), Z2
+	VFMADD231PD  Z5, Z2, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z2, Z1
+	VADDPD       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Z7
-	VANDPD       Z7, Z0, Z8
-	VBROADCASTSD 8(BX), Z3
-	VBROADCASTSD 8(SI), Z4
-	VFMADD231PD  Z7, Z3, Z1
-	VFMADD231PD  Z8, Z4, Z2
+	VUNPCKHPD    Z5, Z4, Z2
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPD       Z2, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z3, Z2
+	VSHUFF64X2   $0x88, Z4, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD 32(BX), Z2
+	VFMADD231PD  Z4, Z2, Z0
+	VMOVUPD      64(CX), Z5
+	VFMADD231PD  Z5, Z2, Z1
+	VADDPD       Z5, Z4, Z4
 	ADDQ         DX, CX
-	VUNPCKHPD    Z7, Z5, Z3
-	VUNPCKLPD    Z7, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VUNPCKHPD    Z8, Z6, Z3
-	VUNPCKLPD    Z8, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VMOVUPD      (CX), Z7
-	VANDPD       Z7, Z0, Z8
-	VBROADCASTSD 16(BX), Z3
-	VBROADCASTSD 16(SI), Z4
-	VFMADD231PD  Z7, Z3, Z1
-	VFMADD231PD  Z8, Z4, Z2
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 40(BX), Z2
+	VFMADD231PD  Z5, Z2, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z2, Z1
+	VADDPD       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 24(BX), Z3
-	VBROADCASTSD 24(SI), Z4
-	VFMADD231PD  Z9, Z3, Z1
-	VFMADD231PD  Z10, Z4, Z2
+	VUNPCKHPD    Z5, Z4, Z2
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPD       Z2, Z4, Z4
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 48(BX), Z2
+	VFMADD231PD  Z5, Z2, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z2, Z1
+	VADDPD       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VUNPCKHPD    Z9, Z7, Z3
-	VUNPCKLPD    Z9, Z7, Z7
-	VADDPD       Z3, Z7, Z7
-	VUNPCKHPD    Z10, Z8, Z3
-	VUNPCKLPD    Z10, Z8, Z8
-	VADDPD       Z3, Z8, Z8
-	VSHUFF64X2   $0xdd, Z7, Z5, Z3
-	VSHUFF64X2   $0x88, Z7, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z8, Z6, Z3
-	VSHUFF64X2   $0x88, Z8, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VMOVUPD      (CX), Z7
-	VANDPD       Z7, Z0, Z8
-	VBROADCASTSD 32(BX), Z3
-	VBROADCASTSD 32(SI), Z4
-	VFMADD231PD  Z7, Z3, Z1
-	VFMADD231PD  Z8, Z4, Z2
+	VMOVUPD      (CX), Z6
+	VBROADCASTSD 56(BX), Z2
+	VFMADD231PD  Z6, Z2, Z0
+	VMOVUPD      64(CX), Z7
+	VFMADD231PD  Z7, Z2, Z1
+	VADDPD       Z7, Z6, Z6
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 40(BX), Z3
-	VBROADCASTSD 40(SI), Z4
-	VFMADD231PD  Z9, Z3, Z1
-	VFMADD231PD  Z10, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPD    Z9, Z7, Z3
-	VUNPCKLPD    Z9, Z7, Z7
-	VADDPD       Z3, Z7, Z7
-	VUNPCKHPD    Z10, Z8, Z3
-	VUNPCKLPD    Z10, Z8, Z8
-	VADDPD       Z3, Z8, Z8
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 48(BX), Z3
-	VBROADCASTSD 48(SI), Z4
-	VFMADD231PD  Z9, Z3, Z1
-	VFMADD231PD  Z10, Z4, Z2
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 56(BX), Z3
-	VBROADCASTSD 56(SI), Z4
-	VFMADD231PD  Z11, Z3, Z1
-	VFMADD231PD  Z12, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPD    Z11, Z9, Z3
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPD       Z3, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z3
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPD       Z3, Z10, Z10
-	VSHUFF64X2   $0xdd, Z9, Z7, Z3
-	VSHUFF64X2   $0x88, Z9, Z7, Z7
-	VADDPD       Z3, Z7, Z7
-	VSHUFF64X2   $0xdd, Z10, Z8, Z3
-	VSHUFF64X2   $0x88, Z10, Z8, Z8
-	VADDPD       Z3, Z8, Z8
-	VSHUFF64X2   $0xdd, Z7, Z5, Z3
-	VSHUFF64X2   $0x88, Z7, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z8, Z6, Z3
-	VSHUFF64X2   $0x88, Z8, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VADDPD       (R9), Z5, Z5
-	VMOVUPD      Z5, (R9)
-	ADDQ         $0x40, R9
-	VADDPD       (R10), Z6, Z6
-	VMOVUPD      Z6, (R10)
-	ADDQ         $0x40, R10
+	VUNPCKHPD    Z6, Z5, Z2
+	VUNPCKLPD    Z6, Z5, Z5
+	VADDPD       Z2, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z4, Z2
+	VSHUFF64X2   $0x88, Z5, Z4, Z4
+	VADDPD       Z2, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z3, Z2
+	VSHUFF64X2   $0x88, Z4, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VADDPD       (DI), Z3, Z3
+	VMOVUPD      Z3, (DI)
+	ADDQ         $0x40, DI
 	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -7124,100 +7343,72 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD      (CX), Z5
-	VANDPD       Z5, Z0, Z6
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VFMADD231PD  Z5, Z3, Z1
-	VFMADD231PD  Z6, Z4, Z2
+	VMOVUPD      (CX), Z3
+	VBROADCASTSD (BX), Z2
+	VFMADD231PD  Z3, Z2, Z0
+	VMOVUPD      64(CX), Z4
+	VFMADD231PD  Z4, Z2, Z1
+	VADDPD       Z4, Z3, Z3
 	ADDQ         DX, CX
-	VUNPCKHPD    Z5, Z5, Z3
-	VUNPCKLPD    Z5, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z5, Z5, Z3
-	VSHUFF64X2   $0x88, Z5, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z5, Z5, Z3
-	VSHUFF64X2   $0x88, Z5, Z5, Z5
-	VADDPD       Z3, Z5, Z5
-	VADDSD       (R9), X5, X5
-	VMOVSD       X5, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Z6, Z6, Z3
-	VUNPCKLPD    Z6, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VSHUFF64X2   $0xdd, Z6, Z6, Z3
-	VSHUFF64X2   $0x88, Z6, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VSHUFF64X2   $0xdd, Z6, Z6, Z3
-	VSHUFF64X2   $0x88, Z6, Z6, Z6
-	VADDPD       Z3, Z6, Z6
-	VADDSD       (R10), X6, X6
-	VMOVSD       X6, (R10)
-	ADDQ         $0x08, R10
+	VUNPCKHPD    Z3, Z3, Z2
+	VUNPCKLPD    Z3, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z3, Z2
+	VSHUFF64X2   $0x88, Z3, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z3, Z2
+	VSHUFF64X2   $0x88, Z3, Z3, Z3
+	VADDPD       Z2, Z3, Z3
+	VADDSD       (DI), X3, X3
+	VMOVSD       X3, (DI)
+	ADDQ         $0x08, DI
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPD Z1, (DI)
-	VMOVUPD Z2, (R8)
+	VMOVUPD Z0, (SI)
+	VMOVUPD Z1, 64(SI)
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// func weigh64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x16(SB), NOSPLIT, $0-136
+TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z5
-	VMOVUPD      (R8), Z7
-	VMOVUPD      64(DI), Z6
-	VMOVUPD      64(R8), Z8
-	VXORPD       Z9, Z9, Z9
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z10, Z10, Z10
-	VXORPD       Z12, Z12, Z12
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Z0
+	VMOVUPD      64(SI), Z1
+	VMOVUPD      128(SI), Z2
+	VXORPD       Z3, Z3, Z3
+	VXORPD       Z4, Z4, Z4
+	VXORPD       Z5, Z5, Z5
+	VBROADCASTSD bits+88(FP), Z6
 
 turns:
 	CMPQ         AX, $0x02
 	JLT          rest
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z7
-	VMOVUPD      64(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z6
-	VFMADD231PD  Z2, Z4, Z8
+	VBROADCASTSD (BX), Z8
+	VANDPD       (CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z0
+	VANDPD       64(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z1
+	VANDPD       128(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z2
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z9
-	VFMADD231PD  Z2, Z4, Z11
-	VMOVUPD      64(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z10
-	VFMADD231PD  Z2, Z4, Z12
+	VBROADCASTSD 8(BX), Z8
+	VANDPD       (CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z3
+	VANDPD       64(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z4
+	VANDPD       128(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z5
 	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x02, AX
 	JMP          turns
 
@@ -7226,154 +7417,137 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z7
-	VMOVUPD      64(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z6
-	VFMADD231PD  Z2, Z4, Z8
+	VBROADCASTSD (BX), Z8
+	VANDPD       (CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z0
+	VANDPD       64(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z1
+	VANDPD       128(CX), Z6, Z7
+	VFMADD231PD  Z7, Z8, Z2
 	ADDQ         DX, CX
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPD  Z9, Z5, Z5
-	VMOVUPD Z5, (DI)
-	VADDPD  Z11, Z7, Z7
-	VMOVUPD Z7, (R8)
-	VADDPD  Z10, Z6, Z6
-	VMOVUPD Z6, 64(DI)
-	VADDPD  Z12, Z8, Z8
-	VMOVUPD Z8, 64(R8)
+	VADDPD  Z3, Z0, Z0
+	VMOVUPD Z0, (SI)
+	VADDPD  Z4, Z1, Z1
+	VMOVUPD Z1, 64(SI)
+	VADDPD  Z5, Z2, Z2
+	VMOVUPD Z2, 128(SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX512x16(n int, x []float64, step int, value []float64, size []float64)
+// func across64AVX512x24(n int, x []float64, step int, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across64AVX512x16(SB), NOSPLIT, $0-88
+TEXT ·across64AVX512x24(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    128(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
 	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
 	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
 	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
 	ADDQ       DX, CX
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
 	ADDQ       DX, CX
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z4
+	VANDPD     Z4, Z0, Z4
 	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z4, Z3, Z5
+	VUNPCKLPD  Z4, Z3, Z3
 	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
-	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VMOVUPD    64(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPD  Z7, Z5, Z9
-	VUNPCKLPD  Z7, Z5, Z5
-	VADDPD     Z9, Z5, Z5
-	VUNPCKHPD  Z8, Z6, Z7
-	VUNPCKLPD  Z8, Z6, Z6
-	VADDPD     Z7, Z6, Z6
-	VSHUFF64X2 $0xdd, Z5, Z3, Z7
-	VSHUFF64X2 $0x88, Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VSHUFF64X2 $0xdd, Z6, Z4, Z5
-	VSHUFF64X2 $0x88, Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VSHUFF64X2 $0xdd, Z3, Z2, Z4
+	VSHUFF64X2 $0x88, Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
 	VADDPD     (BX), Z1, Z1
 	VMOVUPD    Z1, (BX)
 	ADDQ       $0x40, BX
-	VADDPD     (SI), Z2, Z2
-	VMOVUPD    Z2, (SI)
-	ADDQ       $0x40, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -7383,36 +7557,26 @@ rest:
 
 row:
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
-	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    128(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
 	ADDQ       DX, CX
-	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
+	VADDPD     Z2, Z1, Z1
 	VADDSD     (BX), X1, X1
 	VMOVSD     X1, (BX)
 	ADDQ       $0x08, BX
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -7420,184 +7584,128 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both64AVX512x16(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z1
-	VMOVUPD      (R8), Z3
-	VMOVUPD      64(DI), Z2
-	VMOVUPD      64(R8), Z4
+// func both64AVX512x24(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, AVX512F
+TEXT ·both64AVX512x24(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Z0
+	VMOVUPD 64(SI), Z1
+	VMOVUPD 128(SI), Z2
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD (BX), Z3
+	VFMADD231PD  Z4, Z3, Z0
+	VMOVUPD      64(CX), Z5
+	VFMADD231PD  Z5, Z3, Z1
+	VADDPD       Z5, Z4, Z4
+	VMOVUPD      128(CX), Z5
+	VFMADD231PD  Z5, Z3, Z2
+	VADDPD       Z5, Z4, Z4
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 8(BX), Z3
+	VFMADD231PD  Z5, Z3, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z3, Z1
+	VADDPD       Z6, Z5, Z5
+	VMOVUPD      128(CX), Z6
+	VFMADD231PD  Z6, Z3, Z2
+	VADDPD       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VUNPCKHPD    Z5, Z4, Z3
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 16(BX), Z3
+	VFMADD231PD  Z5, Z3, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z3, Z1
+	VADDPD       Z6, Z5, Z5
+	VMOVUPD      128(CX), Z6
+	VFMADD231PD  Z6, Z3, Z2
+	VADDPD       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z6
+	VBROADCASTSD 24(BX), Z3
+	VFMADD231PD  Z6, Z3, Z0
+	VMOVUPD      64(CX), Z7
+	VFMADD231PD  Z7, Z3, Z1
+	VADDPD       Z7, Z6, Z6
+	VMOVUPD      128(CX), Z7
+	VFMADD231PD  Z7, Z3, Z2
+	VADDPD       Z7, Z6, Z6
+	ADDQ         DX, CX
+	VUNPCKHPD    Z6, Z5, Z3
+	VUNPCKLPD    Z6, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z4, Z3
+	VSHUFF64X2   $0x88, Z5, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VMOVUPD      (CX), Z5
+	VBROADCASTSD 32(BX), Z3
+	VFMADD231PD  Z5, Z3, Z0
+	VMOVUPD      64(CX), Z6
+	VFMADD231PD  Z6, Z3, Z1
+	VADDPD       Z6, Z5, Z5
+	VMOVUPD      128(CX), Z6
+	VFMADD231PD  Z6, Z3, Z2
+	VADDPD       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z6
+	VBROADCASTSD 40(BX), Z3
+	VFMADD231PD  Z6, Z3, Z0
+	VMOVUPD      64(CX), Z7
+	VFMADD231PD  Z7, Z3, Z1
+	VADDPD       Z7, Z6, Z6
+	VMOVUPD      128(CX), Z7
+	VFMADD231PD  Z7, Z3, Z2
+	VADDPD       Z7, Z6, Z6
+	ADDQ         DX, CX
+	VUNPCKHPD    Z6, Z5, Z3
+	VUNPCKLPD    Z6, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VMOVUPD      (CX), Z6
+	VBROADCASTSD 48(BX), Z3
+	VFMADD231PD  Z6, Z3, Z0
+	VMOVUPD      64(CX), Z7
+	VFMADD231PD  Z7, Z3, Z1
+	VADDPD       Z7, Z6, Z6
+	VMOVUPD      128(CX), Z7
+	VFMADD231PD  Z7, Z3, Z2
+	VADDPD       Z7, Z6, Z6
+	ADDQ         DX, CX
 	VMOVUPD      (CX), Z7
-	VANDPD       Z7, Z0, Z8
-	VBROADCASTSD (BX), Z5
-	VBROADCASTSD (SI), Z6
-	VFMADD231PD  Z7, Z5, Z1
-	VFMADD231PD  Z8, Z6, Z3
-	VMOVUPD      64(CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VFMADD231PD  Z9, Z5, Z2
-	VFMADD231PD  Z10, Z6, Z4
-	VADDPD       Z9, Z7, Z7
-	VADDPD       Z10, Z8, Z8
+	VBROADCASTSD 56(BX), Z3
+	VFMADD231PD  Z7, Z3, Z0
+	VMOVUPD      64(CX), Z8
+	VFMADD231PD  Z8, Z3, Z1
+	VADDPD       Z8, Z7, Z7
+	VMOVUPD      128(CX), Z8
+	VFMADD231PD  Z8, Z3, Z2
+	VADDPD       Z8, Z7, Z7
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 8(BX), Z5
-	VBROADCASTSD 8(SI), Z6
-	VFMADD231PD  Z9, Z5, Z1
-	VFMADD231PD  Z10, Z6, Z3
-	VMOVUPD      64(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z5, Z2
-	VFMADD231PD  Z12, Z6, Z4
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VUNPCKHPD    Z9, Z7, Z5
-	VUNPCKLPD    Z9, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VUNPCKHPD    Z10, Z8, Z5
-	VUNPCKLPD    Z10, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 16(BX), Z5
-	VBROADCASTSD 16(SI), Z6
-	VFMADD231PD  Z9, Z5, Z1
-	VFMADD231PD  Z10, Z6, Z3
-	VMOVUPD      64(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z5, Z2
-	VFMADD231PD  Z12, Z6, Z4
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 24(BX), Z5
-	VBROADCASTSD 24(SI), Z6
-	VFMADD231PD  Z11, Z5, Z1
-	VFMADD231PD  Z12, Z6, Z3
-	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z5, Z2
-	VFMADD231PD  Z14, Z6, Z4
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VUNPCKHPD    Z11, Z9, Z5
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPD       Z5, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z5
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPD       Z5, Z10, Z10
-	VSHUFF64X2   $0xdd, Z9, Z7, Z5
-	VSHUFF64X2   $0x88, Z9, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z10, Z8, Z5
-	VSHUFF64X2   $0x88, Z10, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD 32(BX), Z5
-	VBROADCASTSD 32(SI), Z6
-	VFMADD231PD  Z9, Z5, Z1
-	VFMADD231PD  Z10, Z6, Z3
-	VMOVUPD      64(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z5, Z2
-	VFMADD231PD  Z12, Z6, Z4
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 40(BX), Z5
-	VBROADCASTSD 40(SI), Z6
-	VFMADD231PD  Z11, Z5, Z1
-	VFMADD231PD  Z12, Z6, Z3
-	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z5, Z2
-	VFMADD231PD  Z14, Z6, Z4
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VUNPCKHPD    Z11, Z9, Z5
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPD       Z5, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z5
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPD       Z5, Z10, Z10
-	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 48(BX), Z5
-	VBROADCASTSD 48(SI), Z6
-	VFMADD231PD  Z11, Z5, Z1
-	VFMADD231PD  Z12, Z6, Z3
-	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z5, Z2
-	VFMADD231PD  Z14, Z6, Z4
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VBROADCASTSD 56(BX), Z5
-	VBROADCASTSD 56(SI), Z6
-	VFMADD231PD  Z13, Z5, Z1
-	VFMADD231PD  Z14, Z6, Z3
-	VMOVUPD      64(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z5, Z2
-	VFMADD231PD  Z16, Z6, Z4
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	ADDQ         DX, CX
-	VUNPCKHPD    Z13, Z11, Z5
-	VUNPCKLPD    Z13, Z11, Z11
-	VADDPD       Z5, Z11, Z11
-	VUNPCKHPD    Z14, Z12, Z5
-	VUNPCKLPD    Z14, Z12, Z12
-	VADDPD       Z5, Z12, Z12
-	VSHUFF64X2   $0xdd, Z11, Z9, Z5
-	VSHUFF64X2   $0x88, Z11, Z9, Z9
-	VADDPD       Z5, Z9, Z9
-	VSHUFF64X2   $0xdd, Z12, Z10, Z5
-	VSHUFF64X2   $0x88, Z12, Z10, Z10
-	VADDPD       Z5, Z10, Z10
-	VSHUFF64X2   $0xdd, Z9, Z7, Z5
-	VSHUFF64X2   $0x88, Z9, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z10, Z8, Z5
-	VSHUFF64X2   $0x88, Z10, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VADDPD       (R9), Z7, Z7
-	VMOVUPD      Z7, (R9)
-	ADDQ         $0x40, R9
-	VADDPD       (R10), Z8, Z8
-	VMOVUPD      Z8, (R10)
-	ADDQ         $0x40, R10
+	VUNPCKHPD    Z7, Z6, Z3
+	VUNPCKLPD    Z7, Z6, Z6
+	VADDPD       Z3, Z6, Z6
+	VSHUFF64X2   $0xdd, Z6, Z5, Z3
+	VSHUFF64X2   $0x88, Z6, Z5, Z5
+	VADDPD       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z4, Z3
+	VSHUFF64X2   $0x88, Z5, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VADDPD       (DI), Z4, Z4
+	VMOVUPD      Z4, (DI)
+	ADDQ         $0x40, DI
 	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -7606,258 +7714,369 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD      (CX), Z7
-	VANDPD       Z7, Z0, Z8
-	VBROADCASTSD (BX), Z5
-	VBROADCASTSD (SI), Z6
-	VFMADD231PD  Z7, Z5, Z1
-	VFMADD231PD  Z8, Z6, Z3
-	VMOVUPD      64(CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VFMADD231PD  Z9, Z5, Z2
-	VFMADD231PD  Z10, Z6, Z4
-	VADDPD       Z9, Z7, Z7
-	VADDPD       Z10, Z8, Z8
+	VMOVUPD      (CX), Z4
+	VBROADCASTSD (BX), Z3
+	VFMADD231PD  Z4, Z3, Z0
+	VMOVUPD      64(CX), Z5
+	VFMADD231PD  Z5, Z3, Z1
+	VADDPD       Z5, Z4, Z4
+	VMOVUPD      128(CX), Z5
+	VFMADD231PD  Z5, Z3, Z2
+	VADDPD       Z5, Z4, Z4
 	ADDQ         DX, CX
-	VUNPCKHPD    Z7, Z7, Z5
-	VUNPCKLPD    Z7, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z7, Z7, Z5
-	VSHUFF64X2   $0x88, Z7, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z7, Z7, Z5
-	VSHUFF64X2   $0x88, Z7, Z7, Z7
-	VADDPD       Z5, Z7, Z7
-	VADDSD       (R9), X7, X7
-	VMOVSD       X7, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Z8, Z8, Z5
-	VUNPCKLPD    Z8, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VSHUFF64X2   $0xdd, Z8, Z8, Z5
-	VSHUFF64X2   $0x88, Z8, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VSHUFF64X2   $0xdd, Z8, Z8, Z5
-	VSHUFF64X2   $0x88, Z8, Z8, Z8
-	VADDPD       Z5, Z8, Z8
-	VADDSD       (R10), X8, X8
-	VMOVSD       X8, (R10)
-	ADDQ         $0x08, R10
+	VUNPCKHPD    Z4, Z4, Z3
+	VUNPCKLPD    Z4, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z4, Z3
+	VSHUFF64X2   $0x88, Z4, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z4, Z3
+	VSHUFF64X2   $0x88, Z4, Z4, Z4
+	VADDPD       Z3, Z4, Z4
+	VADDSD       (DI), X4, X4
+	VMOVSD       X4, (DI)
+	ADDQ         $0x08, DI
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPD Z1, (DI)
-	VMOVUPD Z3, (R8)
-	VMOVUPD Z2, 64(DI)
-	VMOVUPD Z4, 64(R8)
+	VMOVUPD Z0, (SI)
+	VMOVUPD Z1, 64(SI)
+	VMOVUPD Z2, 128(SI)
 	VZEROUPPER
 	RET
 
-// func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+// func weigh64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x24(SB), NOSPLIT, $0-136
+TEXT ·weigh64AVX512x64(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z5
-	VMOVUPD      (R8), Z8
-	VMOVUPD      64(DI), Z6
-	VMOVUPD      64(R8), Z9
-	VMOVUPD      128(DI), Z7
-	VMOVUPD      128(R8), Z10
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (SI), Z0
+	VMOVUPD      64(SI), Z1
+	VMOVUPD      128(SI), Z2
+	VMOVUPD      192(SI), Z3
+	VMOVUPD      256(SI), Z4
+	VMOVUPD      320(SI), Z5
+	VMOVUPD      384(SI), Z6
+	VMOVUPD      448(SI), Z7
+	VBROADCASTSD bits+88(FP), Z8
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
+	VANDPD       128(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z2
+	VANDPD       192(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z3
+	VANDPD       256(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z4
+	VANDPD       320(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z5
+	VANDPD       384(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z6
+	VANDPD       448(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         DX, CX
+	VBROADCASTSD 8(BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
+	VANDPD       128(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z2
+	VANDPD       192(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z3
+	VANDPD       256(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z4
+	VANDPD       320(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z5
+	VANDPD       384(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z6
+	VANDPD       448(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
 
 row:
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z8
-	VMOVUPD      64(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z6
-	VFMADD231PD  Z2, Z4, Z9
-	VMOVUPD      128(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z7
-	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (BX), Z10
+	VANDPD       (CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z0
+	VANDPD       64(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z1
+	VANDPD       128(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z2
+	VANDPD       192(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z3
+	VANDPD       256(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z4
+	VANDPD       320(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z5
+	VANDPD       384(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z6
+	VANDPD       448(CX), Z8, Z9
+	VFMADD231PD  Z9, Z10, Z7
 	ADDQ         DX, CX
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
-	VMOVUPD      Z5, (DI)
-	VMOVUPD      Z8, (R8)
-	VMOVUPD      Z6, 64(DI)
-	VMOVUPD      Z9, 64(R8)
-	VMOVUPD      Z7, 128(DI)
-	VMOVUPD      Z10, 128(R8)
+
+done:
+	VMOVUPD Z0, (SI)
+	VMOVUPD Z1, 64(SI)
+	VMOVUPD Z2, 128(SI)
+	VMOVUPD Z3, 192(SI)
+	VMOVUPD Z4, 256(SI)
+	VMOVUPD Z5, 320(SI)
+	VMOVUPD Z6, 384(SI)
+	VMOVUPD Z7, 448(SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX512x24(n int, x []float64, step int, value []float64, size []float64)
+// func across64AVX512x64(n int, x []float64, step int, sum []float64, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across64AVX512x24(SB), NOSPLIT, $0-88
+TEXT ·across64AVX512x64(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    128(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    192(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    256(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    320(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    384(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    448(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
 	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
 	VMOVUPD    128(CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    192(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    256(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    320(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    384(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    448(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
 	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    192(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    256(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    320(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    384(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    448(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    192(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    256(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    320(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    384(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    448(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
 	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VMOVUPD    64(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    128(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    192(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    256(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    320(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    384(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
+	VMOVUPD    448(CX), Z3
+	VANDPD     Z3, Z0, Z3
+	VADDPD     Z3, Z2, Z2
 	ADDQ       DX, CX
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    192(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    256(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    320(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    384(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    448(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
 	ADDQ       DX, CX
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
 	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
+	VANDPD     Z3, Z0, Z3
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    128(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    192(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    256(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    320(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    384(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	VMOVUPD    448(CX), Z4
+	VANDPD     Z4, Z0, Z4
+	VADDPD     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Z4
+	VANDPD     Z4, Z0, Z4
 	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
 	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
+	VANDPD     Z5, Z0, Z5
 	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
-	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
+	VMOVUPD    192(CX), Z5
+	VANDPD     Z5, Z0, Z5
 	VADDPD     Z5, Z4, Z4
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VMOVUPD    64(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    128(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPD  Z7, Z5, Z9
-	VUNPCKLPD  Z7, Z5, Z5
-	VADDPD     Z9, Z5, Z5
-	VUNPCKHPD  Z8, Z6, Z7
-	VUNPCKLPD  Z8, Z6, Z6
-	VADDPD     Z7, Z6, Z6
-	VSHUFF64X2 $0xdd, Z5, Z3, Z7
-	VSHUFF64X2 $0x88, Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VSHUFF64X2 $0xdd, Z6, Z4, Z5
-	VSHUFF64X2 $0x88, Z6, Z4, Z4
+	VMOVUPD    256(CX), Z5
+	VANDPD     Z5, Z0, Z5
 	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
+	VMOVUPD    320(CX), Z5
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    384(CX), Z5
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
+	VMOVUPD    448(CX), Z5
+	VANDPD     Z5, Z0, Z5
+	VADDPD     Z5, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPD  Z4, Z3, Z5
+	VUNPCKLPD  Z4, Z3, Z3
+	VADDPD     Z5, Z3, Z3
+	VSHUFF64X2 $0xdd, Z3, Z2, Z4
+	VSHUFF64X2 $0x88, Z3, Z2, Z2
+	VADDPD     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPD     Z3, Z1, Z1
 	VADDPD     (BX), Z1, Z1
 	VMOVUPD    Z1, (BX)
 	ADDQ       $0x40, BX
-	VADDPD     (SI), Z2, Z2
-	VMOVUPD    Z2, (SI)
-	ADDQ       $0x40, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -7867,40 +8086,41 @@ rest:
 
 row:
 	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
-	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    128(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
+	VANDPD     Z1, Z0, Z1
+	VMOVUPD    64(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    128(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    192(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    256(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    320(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    384(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
+	VMOVUPD    448(CX), Z2
+	VANDPD     Z2, Z0, Z2
+	VADDPD     Z2, Z1, Z1
 	ADDQ       DX, CX
-	VUNPCKHPD  Z1, Z1, Z3
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPD     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
+	VADDPD     Z2, Z1, Z1
 	VADDSD     (BX), X1, X1
 	VMOVSD     X1, (BX)
 	ADDQ       $0x08, BX
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -7908,234 +8128,253 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both64AVX512x24(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z1
-	VMOVUPD      (R8), Z4
-	VMOVUPD      64(DI), Z2
-	VMOVUPD      64(R8), Z5
-	VMOVUPD      128(DI), Z3
-	VMOVUPD      128(R8), Z6
+// func both64AVX512x64(n int, x []float64, step int, w []float64, down []float64, across []float64)
+// Requires: AVX, AVX512F
+TEXT ·both64AVX512x64(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x03, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPD (SI), Z0
+	VMOVUPD 64(SI), Z1
+	VMOVUPD 128(SI), Z2
+	VMOVUPD 192(SI), Z3
+	VMOVUPD 256(SI), Z4
+	VMOVUPD 320(SI), Z5
+	VMOVUPD 384(SI), Z6
+	VMOVUPD 448(SI), Z7
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
 	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD (BX), Z7
-	VBROADCASTSD (SI), Z8
-	VFMADD231PD  Z9, Z7, Z1
+	VBROADCASTSD (BX), Z8
+	VFMADD231PD  Z9, Z8, Z0
+	VMOVUPD      64(CX), Z10
+	VFMADD231PD  Z10, Z8, Z1
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      128(CX), Z10
+	VFMADD231PD  Z10, Z8, Z2
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      192(CX), Z10
+	VFMADD231PD  Z10, Z8, Z3
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      256(CX), Z10
 	VFMADD231PD  Z10, Z8, Z4
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      320(CX), Z10
+	VFMADD231PD  Z10, Z8, Z5
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      384(CX), Z10
+	VFMADD231PD  Z10, Z8, Z6
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      448(CX), Z10
+	VFMADD231PD  Z10, Z8, Z7
+	VADDPD       Z10, Z9, Z9
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z10
+	VBROADCASTSD 8(BX), Z8
+	VFMADD231PD  Z10, Z8, Z0
 	VMOVUPD      64(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z7, Z2
-	VFMADD231PD  Z12, Z8, Z5
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
+	VFMADD231PD  Z11, Z8, Z1
+	VADDPD       Z11, Z10, Z10
 	VMOVUPD      128(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z7, Z3
+	VFMADD231PD  Z11, Z8, Z2
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      192(CX), Z11
+	VFMADD231PD  Z11, Z8, Z3
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      256(CX), Z11
+	VFMADD231PD  Z11, Z8, Z4
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      320(CX), Z11
+	VFMADD231PD  Z11, Z8, Z5
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      384(CX), Z11
+	VFMADD231PD  Z11, Z8, Z6
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      448(CX), Z11
+	VFMADD231PD  Z11, Z8, Z7
+	VADDPD       Z11, Z10, Z10
+	ADDQ         DX, CX
+	VUNPCKHPD    Z10, Z9, Z8
+	VUNPCKLPD    Z10, Z9, Z9
+	VADDPD       Z8, Z9, Z9
+	VMOVUPD      (CX), Z10
+	VBROADCASTSD 16(BX), Z8
+	VFMADD231PD  Z10, Z8, Z0
+	VMOVUPD      64(CX), Z11
+	VFMADD231PD  Z11, Z8, Z1
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      128(CX), Z11
+	VFMADD231PD  Z11, Z8, Z2
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      192(CX), Z11
+	VFMADD231PD  Z11, Z8, Z3
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      256(CX), Z11
+	VFMADD231PD  Z11, Z8, Z4
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      320(CX), Z11
+	VFMADD231PD  Z11, Z8, Z5
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      384(CX), Z11
+	VFMADD231PD  Z11, Z8, Z6
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      448(CX), Z11
+	VFMADD231PD  Z11, Z8, Z7
+	VADDPD       Z11, Z10, Z10
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z11
+	VBROADCASTSD 24(BX), Z8
+	VFMADD231PD  Z11, Z8, Z0
+	VMOVUPD      64(CX), Z12
+	VFMADD231PD  Z12, Z8, Z1
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      128(CX), Z12
+	VFMADD231PD  Z12, Z8, Z2
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      192(CX), Z12
+	VFMADD231PD  Z12, Z8, Z3
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      256(CX), Z12
+	VFMADD231PD  Z12, Z8, Z4
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      320(CX), Z12
+	VFMADD231PD  Z12, Z8, Z5
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      384(CX), Z12
 	VFMADD231PD  Z12, Z8, Z6
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      448(CX), Z12
+	VFMADD231PD  Z12, Z8, Z7
+	VADDPD       Z12, Z11, Z11
+	ADDQ         DX, CX
+	VUNPCKHPD    Z11, Z10, Z8
+	VUNPCKLPD    Z11, Z10, Z10
+	VADDPD       Z8, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z9, Z8
+	VSHUFF64X2   $0x88, Z10, Z9, Z9
+	VADDPD       Z8, Z9, Z9
+	VMOVUPD      (CX), Z10
+	VBROADCASTSD 32(BX), Z8
+	VFMADD231PD  Z10, Z8, Z0
+	VMOVUPD      64(CX), Z11
+	VFMADD231PD  Z11, Z8, Z1
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      128(CX), Z11
+	VFMADD231PD  Z11, Z8, Z2
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      192(CX), Z11
+	VFMADD231PD  Z11, Z8, Z3
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      256(CX), Z11
+	VFMADD231PD  Z11, Z8, Z4
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      320(CX), Z11
+	VFMADD231PD  Z11, Z8, Z5
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      384(CX), Z11
+	VFMADD231PD  Z11, Z8, Z6
+	VADDPD       Z11, Z10, Z10
+	VMOVUPD      448(CX), Z11
+	VFMADD231PD  Z11, Z8, Z7
+	VADDPD       Z11, Z10, Z10
 	ADDQ         DX, CX
 	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 8(BX), Z7
-	VBROADCASTSD 8(SI), Z8
-	VFMADD231PD  Z11, Z7, Z1
+	VBROADCASTSD 40(BX), Z8
+	VFMADD231PD  Z11, Z8, Z0
+	VMOVUPD      64(CX), Z12
+	VFMADD231PD  Z12, Z8, Z1
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      128(CX), Z12
+	VFMADD231PD  Z12, Z8, Z2
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      192(CX), Z12
+	VFMADD231PD  Z12, Z8, Z3
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      256(CX), Z12
 	VFMADD231PD  Z12, Z8, Z4
-	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z2
-	VFMADD231PD  Z14, Z8, Z5
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VMOVUPD      128(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z3
-	VFMADD231PD  Z14, Z8, Z6
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      320(CX), Z12
+	VFMADD231PD  Z12, Z8, Z5
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      384(CX), Z12
+	VFMADD231PD  Z12, Z8, Z6
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      448(CX), Z12
+	VFMADD231PD  Z12, Z8, Z7
+	VADDPD       Z12, Z11, Z11
 	ADDQ         DX, CX
-	VUNPCKHPD    Z11, Z9, Z7
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z7
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPD       Z7, Z10, Z10
+	VUNPCKHPD    Z11, Z10, Z8
+	VUNPCKLPD    Z11, Z10, Z10
+	VADDPD       Z8, Z10, Z10
 	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 16(BX), Z7
-	VBROADCASTSD 16(SI), Z8
-	VFMADD231PD  Z11, Z7, Z1
+	VBROADCASTSD 48(BX), Z8
+	VFMADD231PD  Z11, Z8, Z0
+	VMOVUPD      64(CX), Z12
+	VFMADD231PD  Z12, Z8, Z1
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      128(CX), Z12
+	VFMADD231PD  Z12, Z8, Z2
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      192(CX), Z12
+	VFMADD231PD  Z12, Z8, Z3
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      256(CX), Z12
 	VFMADD231PD  Z12, Z8, Z4
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      320(CX), Z12
+	VFMADD231PD  Z12, Z8, Z5
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      384(CX), Z12
+	VFMADD231PD  Z12, Z8, Z6
+	VADDPD       Z12, Z11, Z11
+	VMOVUPD      448(CX), Z12
+	VFMADD231PD  Z12, Z8, Z7
+	VADDPD       Z12, Z11, Z11
+	ADDQ         DX, CX
+	VMOVUPD      (CX), Z12
+	VBROADCASTSD 56(BX), Z8
+	VFMADD231PD  Z12, Z8, Z0
 	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z2
-	VFMADD231PD  Z14, Z8, Z5
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
+	VFMADD231PD  Z13, Z8, Z1
+	VADDPD       Z13, Z12, Z12
 	VMOVUPD      128(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z3
-	VFMADD231PD  Z14, Z8, Z6
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
+	VFMADD231PD  Z13, Z8, Z2
+	VADDPD       Z13, Z12, Z12
+	VMOVUPD      192(CX), Z13
+	VFMADD231PD  Z13, Z8, Z3
+	VADDPD       Z13, Z12, Z12
+	VMOVUPD      256(CX), Z13
+	VFMADD231PD  Z13, Z8, Z4
+	VADDPD       Z13, Z12, Z12
+	VMOVUPD      320(CX), Z13
+	VFMADD231PD  Z13, Z8, Z5
+	VADDPD       Z13, Z12, Z12
+	VMOVUPD      384(CX), Z13
+	VFMADD231PD  Z13, Z8, Z6
+	VADDPD       Z13, Z12, Z12
+	VMOVUPD      448(CX), Z13
+	VFMADD231PD  Z13, Z8, Z7
+	VADDPD       Z13, Z12, Z12
 	ADDQ         DX, CX
-	VMOVUPD      (CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VBROADCASTSD 24(BX), Z7
-	VBROADCASTSD 24(SI), Z8
-	VFMADD231PD  Z13, Z7, Z1
-	VFMADD231PD  Z14, Z8, Z4
-	VMOVUPD      64(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z2
-	VFMADD231PD  Z16, Z8, Z5
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	VMOVUPD      128(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z3
-	VFMADD231PD  Z16, Z8, Z6
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	ADDQ         DX, CX
-	VUNPCKHPD    Z13, Z11, Z7
-	VUNPCKLPD    Z13, Z11, Z11
-	VADDPD       Z7, Z11, Z11
-	VUNPCKHPD    Z14, Z12, Z7
-	VUNPCKLPD    Z14, Z12, Z12
-	VADDPD       Z7, Z12, Z12
-	VSHUFF64X2   $0xdd, Z11, Z9, Z7
-	VSHUFF64X2   $0x88, Z11, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z12, Z10, Z7
-	VSHUFF64X2   $0x88, Z12, Z10, Z10
-	VADDPD       Z7, Z10, Z10
-	VMOVUPD      (CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VBROADCASTSD 32(BX), Z7
-	VBROADCASTSD 32(SI), Z8
-	VFMADD231PD  Z11, Z7, Z1
-	VFMADD231PD  Z12, Z8, Z4
-	VMOVUPD      64(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z2
-	VFMADD231PD  Z14, Z8, Z5
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VMOVUPD      128(CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VFMADD231PD  Z13, Z7, Z3
-	VFMADD231PD  Z14, Z8, Z6
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VBROADCASTSD 40(BX), Z7
-	VBROADCASTSD 40(SI), Z8
-	VFMADD231PD  Z13, Z7, Z1
-	VFMADD231PD  Z14, Z8, Z4
-	VMOVUPD      64(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z2
-	VFMADD231PD  Z16, Z8, Z5
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	VMOVUPD      128(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z3
-	VFMADD231PD  Z16, Z8, Z6
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	ADDQ         DX, CX
-	VUNPCKHPD    Z13, Z11, Z7
-	VUNPCKLPD    Z13, Z11, Z11
-	VADDPD       Z7, Z11, Z11
-	VUNPCKHPD    Z14, Z12, Z7
-	VUNPCKLPD    Z14, Z12, Z12
-	VADDPD       Z7, Z12, Z12
-	VMOVUPD      (CX), Z13
-	VANDPD       Z13, Z0, Z14
-	VBROADCASTSD 48(BX), Z7
-	VBROADCASTSD 48(SI), Z8
-	VFMADD231PD  Z13, Z7, Z1
-	VFMADD231PD  Z14, Z8, Z4
-	VMOVUPD      64(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z2
-	VFMADD231PD  Z16, Z8, Z5
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	VMOVUPD      128(CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VFMADD231PD  Z15, Z7, Z3
-	VFMADD231PD  Z16, Z8, Z6
-	VADDPD       Z15, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z15
-	VANDPD       Z15, Z0, Z16
-	VBROADCASTSD 56(BX), Z7
-	VBROADCASTSD 56(SI), Z8
-	VFMADD231PD  Z15, Z7, Z1
-	VFMADD231PD  Z16, Z8, Z4
-	VMOVUPD      64(CX), Z17
-	VANDPD       Z17, Z0, Z18
-	VFMADD231PD  Z17, Z7, Z2
-	VFMADD231PD  Z18, Z8, Z5
-	VADDPD       Z17, Z15, Z15
-	VADDPD       Z18, Z16, Z16
-	VMOVUPD      128(CX), Z17
-	VANDPD       Z17, Z0, Z18
-	VFMADD231PD  Z17, Z7, Z3
-	VFMADD231PD  Z18, Z8, Z6
-	VADDPD       Z17, Z15, Z15
-	VADDPD       Z18, Z16, Z16
-	ADDQ         DX, CX
-	VUNPCKHPD    Z15, Z13, Z7
-	VUNPCKLPD    Z15, Z13, Z13
-	VADDPD       Z7, Z13, Z13
-	VUNPCKHPD    Z16, Z14, Z7
-	VUNPCKLPD    Z16, Z14, Z14
-	VADDPD       Z7, Z14, Z14
-	VSHUFF64X2   $0xdd, Z13, Z11, Z7
-	VSHUFF64X2   $0x88, Z13, Z11, Z11
-	VADDPD       Z7, Z11, Z11
-	VSHUFF64X2   $0xdd, Z14, Z12, Z7
-	VSHUFF64X2   $0x88, Z14, Z12, Z12
-	VADDPD       Z7, Z12, Z12
-	VSHUFF64X2   $0xdd, Z11, Z9, Z7
-	VSHUFF64X2   $0x88, Z11, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z12, Z10, Z7
-	VSHUFF64X2   $0x88, Z12, Z10, Z10
-	VADDPD       Z7, Z10, Z10
-	VADDPD       (R9), Z9, Z9
-	VMOVUPD      Z9, (R9)
-	ADDQ         $0x40, R9
-	VADDPD       (R10), Z10, Z10
-	VMOVUPD      Z10, (R10)
-	ADDQ         $0x40, R10
+	VUNPCKHPD    Z12, Z11, Z8
+	VUNPCKLPD    Z12, Z11, Z11
+	VADDPD       Z8, Z11, Z11
+	VSHUFF64X2   $0xdd, Z11, Z10, Z8
+	VSHUFF64X2   $0x88, Z11, Z10, Z10
+	VADDPD       Z8, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z9, Z8
+	VSHUFF64X2   $0x88, Z10, Z9, Z9
+	VADDPD       Z8, Z9, Z9
+	VADDPD       (DI), Z9, Z9
+	VMOVUPD      Z9, (DI)
+	ADDQ         $0x40, DI
 	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -8145,1116 +8384,55 @@ rest:
 
 row:
 	VMOVUPD      (CX), Z9
-	VANDPD       Z9, Z0, Z10
-	VBROADCASTSD (BX), Z7
-	VBROADCASTSD (SI), Z8
-	VFMADD231PD  Z9, Z7, Z1
+	VBROADCASTSD (BX), Z8
+	VFMADD231PD  Z9, Z8, Z0
+	VMOVUPD      64(CX), Z10
+	VFMADD231PD  Z10, Z8, Z1
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      128(CX), Z10
+	VFMADD231PD  Z10, Z8, Z2
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      192(CX), Z10
+	VFMADD231PD  Z10, Z8, Z3
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      256(CX), Z10
 	VFMADD231PD  Z10, Z8, Z4
-	VMOVUPD      64(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z7, Z2
-	VFMADD231PD  Z12, Z8, Z5
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	VMOVUPD      128(CX), Z11
-	VANDPD       Z11, Z0, Z12
-	VFMADD231PD  Z11, Z7, Z3
-	VFMADD231PD  Z12, Z8, Z6
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z12, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      320(CX), Z10
+	VFMADD231PD  Z10, Z8, Z5
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      384(CX), Z10
+	VFMADD231PD  Z10, Z8, Z6
+	VADDPD       Z10, Z9, Z9
+	VMOVUPD      448(CX), Z10
+	VFMADD231PD  Z10, Z8, Z7
+	VADDPD       Z10, Z9, Z9
 	ADDQ         DX, CX
-	VUNPCKHPD    Z9, Z9, Z7
+	VUNPCKHPD    Z9, Z9, Z8
 	VUNPCKLPD    Z9, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VADDPD       Z8, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z8
 	VSHUFF64X2   $0x88, Z9, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z9, Z9, Z7
+	VADDPD       Z8, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z8
 	VSHUFF64X2   $0x88, Z9, Z9, Z9
-	VADDPD       Z7, Z9, Z9
-	VADDSD       (R9), X9, X9
-	VMOVSD       X9, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Z10, Z10, Z7
-	VUNPCKLPD    Z10, Z10, Z10
-	VADDPD       Z7, Z10, Z10
-	VSHUFF64X2   $0xdd, Z10, Z10, Z7
-	VSHUFF64X2   $0x88, Z10, Z10, Z10
-	VADDPD       Z7, Z10, Z10
-	VSHUFF64X2   $0xdd, Z10, Z10, Z7
-	VSHUFF64X2   $0x88, Z10, Z10, Z10
-	VADDPD       Z7, Z10, Z10
-	VADDSD       (R10), X10, X10
-	VMOVSD       X10, (R10)
-	ADDQ         $0x08, R10
+	VADDPD       Z8, Z9, Z9
+	VADDSD       (DI), X9, X9
+	VMOVSD       X9, (DI)
+	ADDQ         $0x08, DI
 	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPD Z1, (DI)
-	VMOVUPD Z4, (R8)
-	VMOVUPD Z2, 64(DI)
-	VMOVUPD Z5, 64(R8)
-	VMOVUPD Z3, 128(DI)
-	VMOVUPD Z6, 128(R8)
-	VZEROUPPER
-	RET
-
-// func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh64AVX512x64(SB), NOSPLIT, $0-136
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVQ         $0x7fffffffffffffff, R9
-	VMOVQ        R9, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z5
-	VMOVUPD      (R8), Z13
-	VMOVUPD      64(DI), Z6
-	VMOVUPD      64(R8), Z14
-	VMOVUPD      128(DI), Z7
-	VMOVUPD      128(R8), Z15
-	VMOVUPD      192(DI), Z8
-	VMOVUPD      192(R8), Z16
-	VMOVUPD      256(DI), Z9
-	VMOVUPD      256(R8), Z17
-	VMOVUPD      320(DI), Z10
-	VMOVUPD      320(R8), Z18
-	VMOVUPD      384(DI), Z11
-	VMOVUPD      384(R8), Z19
-	VMOVUPD      448(DI), Z12
-	VMOVUPD      448(R8), Z20
-
-row:
-	VBROADCASTSD (BX), Z3
-	VBROADCASTSD (SI), Z4
-	VMOVUPD      (CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z4, Z13
-	VMOVUPD      64(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z6
-	VFMADD231PD  Z2, Z4, Z14
-	VMOVUPD      128(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z7
-	VFMADD231PD  Z2, Z4, Z15
-	VMOVUPD      192(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z8
-	VFMADD231PD  Z2, Z4, Z16
-	VMOVUPD      256(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z9
-	VFMADD231PD  Z2, Z4, Z17
-	VMOVUPD      320(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z10
-	VFMADD231PD  Z2, Z4, Z18
-	VMOVUPD      384(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z11
-	VFMADD231PD  Z2, Z4, Z19
-	VMOVUPD      448(CX), Z1
-	VANDPD       Z1, Z0, Z2
-	VFMADD231PD  Z1, Z3, Z12
-	VFMADD231PD  Z2, Z4, Z20
-	ADDQ         DX, CX
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	DECQ         AX
-	JNZ          row
-	VMOVUPD      Z5, (DI)
-	VMOVUPD      Z13, (R8)
-	VMOVUPD      Z6, 64(DI)
-	VMOVUPD      Z14, 64(R8)
-	VMOVUPD      Z7, 128(DI)
-	VMOVUPD      Z15, 128(R8)
-	VMOVUPD      Z8, 192(DI)
-	VMOVUPD      Z16, 192(R8)
-	VMOVUPD      Z9, 256(DI)
-	VMOVUPD      Z17, 256(R8)
-	VMOVUPD      Z10, 320(DI)
-	VMOVUPD      Z18, 320(R8)
-	VMOVUPD      Z11, 384(DI)
-	VMOVUPD      Z19, 384(R8)
-	VMOVUPD      Z12, 448(DI)
-	VMOVUPD      Z20, 448(R8)
-	VZEROUPPER
-	RET
-
-// func across64AVX512x64(n int, x []float64, step int, value []float64, size []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across64AVX512x64(SB), NOSPLIT, $0-88
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Z0
-
-turns:
-	CMPQ       AX, $0x08
-	JLT        rest
-	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
-	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    128(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    192(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    256(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    320(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    384(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    448(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    192(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    256(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    320(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    384(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    448(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
-	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    192(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    256(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    320(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    384(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    448(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    192(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    256(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    320(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    384(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    448(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
-	VMOVUPD    (CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VMOVUPD    64(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    128(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    192(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    256(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    320(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    384(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	VMOVUPD    448(CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VADDPD     Z5, Z3, Z3
-	VADDPD     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    192(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    256(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    320(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    384(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    448(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VMOVUPD    (CX), Z5
-	VANDPD     Z5, Z0, Z6
-	VMOVUPD    64(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    128(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    192(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    256(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    320(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    384(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	VMOVUPD    448(CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VADDPD     Z7, Z5, Z5
-	VADDPD     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Z7
-	VANDPD     Z7, Z0, Z8
-	VMOVUPD    64(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    128(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    192(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    256(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    320(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    384(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	VMOVUPD    448(CX), Z9
-	VANDPD     Z9, Z0, Z10
-	VADDPD     Z9, Z7, Z7
-	VADDPD     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPD  Z7, Z5, Z9
-	VUNPCKLPD  Z7, Z5, Z5
-	VADDPD     Z9, Z5, Z5
-	VUNPCKHPD  Z8, Z6, Z7
-	VUNPCKLPD  Z8, Z6, Z6
-	VADDPD     Z7, Z6, Z6
-	VSHUFF64X2 $0xdd, Z5, Z3, Z7
-	VSHUFF64X2 $0x88, Z5, Z3, Z3
-	VADDPD     Z7, Z3, Z3
-	VSHUFF64X2 $0xdd, Z6, Z4, Z5
-	VSHUFF64X2 $0x88, Z6, Z4, Z4
-	VADDPD     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPD     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPD     Z3, Z2, Z2
-	VADDPD     (BX), Z1, Z1
-	VMOVUPD    Z1, (BX)
-	ADDQ       $0x40, BX
-	VADDPD     (SI), Z2, Z2
-	VMOVUPD    Z2, (SI)
-	ADDQ       $0x40, SI
-	SUBQ       $0x08, AX
-	JMP        turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPD    (CX), Z1
-	VANDPD     Z1, Z0, Z2
-	VMOVUPD    64(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    128(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    192(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    256(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    320(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    384(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	VMOVUPD    448(CX), Z3
-	VANDPD     Z3, Z0, Z4
-	VADDPD     Z3, Z1, Z1
-	VADDPD     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VUNPCKHPD  Z1, Z1, Z3
-	VUNPCKLPD  Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPD     Z3, Z1, Z1
-	VADDSD     (BX), X1, X1
-	VMOVSD     X1, (BX)
-	ADDQ       $0x08, BX
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPD     Z1, Z2, Z2
-	VADDSD     (SI), X2, X2
-	VMOVSD     X2, (SI)
-	ADDQ       $0x08, SI
-	DECQ       AX
-	JNZ        row
-
-done:
-	VZEROUPPER
-	RET
-
-// func both64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both64AVX512x64(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x03, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVQ         $0x7fffffffffffffff, R11
-	VMOVQ        R11, X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (DI), Z1
-	VMOVUPD      (R8), Z9
-	VMOVUPD      64(DI), Z2
-	VMOVUPD      64(R8), Z10
-	VMOVUPD      128(DI), Z3
-	VMOVUPD      128(R8), Z11
-	VMOVUPD      192(DI), Z4
-	VMOVUPD      192(R8), Z12
-	VMOVUPD      256(DI), Z5
-	VMOVUPD      256(R8), Z13
-	VMOVUPD      320(DI), Z6
-	VMOVUPD      320(R8), Z14
-	VMOVUPD      384(DI), Z7
-	VMOVUPD      384(R8), Z15
-	VMOVUPD      448(DI), Z8
-	VMOVUPD      448(R8), Z16
-
-turns:
-	CMPQ         AX, $0x08
-	JLT          rest
-	VMOVUPD      (CX), Z19
-	VANDPD       Z19, Z0, Z20
-	VBROADCASTSD (BX), Z17
-	VBROADCASTSD (SI), Z18
-	VFMADD231PD  Z19, Z17, Z1
-	VFMADD231PD  Z20, Z18, Z9
-	VMOVUPD      64(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z2
-	VFMADD231PD  Z22, Z18, Z10
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      128(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z3
-	VFMADD231PD  Z22, Z18, Z11
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      192(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z4
-	VFMADD231PD  Z22, Z18, Z12
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      256(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z5
-	VFMADD231PD  Z22, Z18, Z13
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      320(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z6
-	VFMADD231PD  Z22, Z18, Z14
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      384(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z7
-	VFMADD231PD  Z22, Z18, Z15
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      448(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z8
-	VFMADD231PD  Z22, Z18, Z16
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VBROADCASTSD 8(BX), Z17
-	VBROADCASTSD 8(SI), Z18
-	VFMADD231PD  Z21, Z17, Z1
-	VFMADD231PD  Z22, Z18, Z9
-	VMOVUPD      64(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z2
-	VFMADD231PD  Z24, Z18, Z10
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      128(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z3
-	VFMADD231PD  Z24, Z18, Z11
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      192(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z4
-	VFMADD231PD  Z24, Z18, Z12
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      256(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z5
-	VFMADD231PD  Z24, Z18, Z13
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      320(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z6
-	VFMADD231PD  Z24, Z18, Z14
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      384(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z7
-	VFMADD231PD  Z24, Z18, Z15
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      448(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z8
-	VFMADD231PD  Z24, Z18, Z16
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	ADDQ         DX, CX
-	VUNPCKHPD    Z21, Z19, Z17
-	VUNPCKLPD    Z21, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VUNPCKHPD    Z22, Z20, Z17
-	VUNPCKLPD    Z22, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VMOVUPD      (CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VBROADCASTSD 16(BX), Z17
-	VBROADCASTSD 16(SI), Z18
-	VFMADD231PD  Z21, Z17, Z1
-	VFMADD231PD  Z22, Z18, Z9
-	VMOVUPD      64(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z2
-	VFMADD231PD  Z24, Z18, Z10
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      128(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z3
-	VFMADD231PD  Z24, Z18, Z11
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      192(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z4
-	VFMADD231PD  Z24, Z18, Z12
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      256(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z5
-	VFMADD231PD  Z24, Z18, Z13
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      320(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z6
-	VFMADD231PD  Z24, Z18, Z14
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      384(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z7
-	VFMADD231PD  Z24, Z18, Z15
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      448(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z8
-	VFMADD231PD  Z24, Z18, Z16
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VBROADCASTSD 24(BX), Z17
-	VBROADCASTSD 24(SI), Z18
-	VFMADD231PD  Z23, Z17, Z1
-	VFMADD231PD  Z24, Z18, Z9
-	VMOVUPD      64(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z2
-	VFMADD231PD  Z26, Z18, Z10
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      128(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z3
-	VFMADD231PD  Z26, Z18, Z11
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      192(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z4
-	VFMADD231PD  Z26, Z18, Z12
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      256(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z5
-	VFMADD231PD  Z26, Z18, Z13
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      320(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z6
-	VFMADD231PD  Z26, Z18, Z14
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      384(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z7
-	VFMADD231PD  Z26, Z18, Z15
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      448(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z8
-	VFMADD231PD  Z26, Z18, Z16
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	ADDQ         DX, CX
-	VUNPCKHPD    Z23, Z21, Z17
-	VUNPCKLPD    Z23, Z21, Z21
-	VADDPD       Z17, Z21, Z21
-	VUNPCKHPD    Z24, Z22, Z17
-	VUNPCKLPD    Z24, Z22, Z22
-	VADDPD       Z17, Z22, Z22
-	VSHUFF64X2   $0xdd, Z21, Z19, Z17
-	VSHUFF64X2   $0x88, Z21, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z22, Z20, Z17
-	VSHUFF64X2   $0x88, Z22, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VMOVUPD      (CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VBROADCASTSD 32(BX), Z17
-	VBROADCASTSD 32(SI), Z18
-	VFMADD231PD  Z21, Z17, Z1
-	VFMADD231PD  Z22, Z18, Z9
-	VMOVUPD      64(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z2
-	VFMADD231PD  Z24, Z18, Z10
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      128(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z3
-	VFMADD231PD  Z24, Z18, Z11
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      192(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z4
-	VFMADD231PD  Z24, Z18, Z12
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      256(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z5
-	VFMADD231PD  Z24, Z18, Z13
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      320(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z6
-	VFMADD231PD  Z24, Z18, Z14
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      384(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z7
-	VFMADD231PD  Z24, Z18, Z15
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VMOVUPD      448(CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VFMADD231PD  Z23, Z17, Z8
-	VFMADD231PD  Z24, Z18, Z16
-	VADDPD       Z23, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VBROADCASTSD 40(BX), Z17
-	VBROADCASTSD 40(SI), Z18
-	VFMADD231PD  Z23, Z17, Z1
-	VFMADD231PD  Z24, Z18, Z9
-	VMOVUPD      64(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z2
-	VFMADD231PD  Z26, Z18, Z10
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      128(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z3
-	VFMADD231PD  Z26, Z18, Z11
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      192(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z4
-	VFMADD231PD  Z26, Z18, Z12
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      256(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z5
-	VFMADD231PD  Z26, Z18, Z13
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      320(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z6
-	VFMADD231PD  Z26, Z18, Z14
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      384(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z7
-	VFMADD231PD  Z26, Z18, Z15
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      448(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z8
-	VFMADD231PD  Z26, Z18, Z16
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	ADDQ         DX, CX
-	VUNPCKHPD    Z23, Z21, Z17
-	VUNPCKLPD    Z23, Z21, Z21
-	VADDPD       Z17, Z21, Z21
-	VUNPCKHPD    Z24, Z22, Z17
-	VUNPCKLPD    Z24, Z22, Z22
-	VADDPD       Z17, Z22, Z22
-	VMOVUPD      (CX), Z23
-	VANDPD       Z23, Z0, Z24
-	VBROADCASTSD 48(BX), Z17
-	VBROADCASTSD 48(SI), Z18
-	VFMADD231PD  Z23, Z17, Z1
-	VFMADD231PD  Z24, Z18, Z9
-	VMOVUPD      64(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z2
-	VFMADD231PD  Z26, Z18, Z10
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      128(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z3
-	VFMADD231PD  Z26, Z18, Z11
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      192(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z4
-	VFMADD231PD  Z26, Z18, Z12
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      256(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z5
-	VFMADD231PD  Z26, Z18, Z13
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      320(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z6
-	VFMADD231PD  Z26, Z18, Z14
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      384(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z7
-	VFMADD231PD  Z26, Z18, Z15
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VMOVUPD      448(CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VFMADD231PD  Z25, Z17, Z8
-	VFMADD231PD  Z26, Z18, Z16
-	VADDPD       Z25, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Z25
-	VANDPD       Z25, Z0, Z26
-	VBROADCASTSD 56(BX), Z17
-	VBROADCASTSD 56(SI), Z18
-	VFMADD231PD  Z25, Z17, Z1
-	VFMADD231PD  Z26, Z18, Z9
-	VMOVUPD      64(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z2
-	VFMADD231PD  Z28, Z18, Z10
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      128(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z3
-	VFMADD231PD  Z28, Z18, Z11
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      192(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z4
-	VFMADD231PD  Z28, Z18, Z12
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      256(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z5
-	VFMADD231PD  Z28, Z18, Z13
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      320(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z6
-	VFMADD231PD  Z28, Z18, Z14
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      384(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z7
-	VFMADD231PD  Z28, Z18, Z15
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VMOVUPD      448(CX), Z27
-	VANDPD       Z27, Z0, Z28
-	VFMADD231PD  Z27, Z17, Z8
-	VFMADD231PD  Z28, Z18, Z16
-	VADDPD       Z27, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	ADDQ         DX, CX
-	VUNPCKHPD    Z25, Z23, Z17
-	VUNPCKLPD    Z25, Z23, Z23
-	VADDPD       Z17, Z23, Z23
-	VUNPCKHPD    Z26, Z24, Z17
-	VUNPCKLPD    Z26, Z24, Z24
-	VADDPD       Z17, Z24, Z24
-	VSHUFF64X2   $0xdd, Z23, Z21, Z17
-	VSHUFF64X2   $0x88, Z23, Z21, Z21
-	VADDPD       Z17, Z21, Z21
-	VSHUFF64X2   $0xdd, Z24, Z22, Z17
-	VSHUFF64X2   $0x88, Z24, Z22, Z22
-	VADDPD       Z17, Z22, Z22
-	VSHUFF64X2   $0xdd, Z21, Z19, Z17
-	VSHUFF64X2   $0x88, Z21, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z22, Z20, Z17
-	VSHUFF64X2   $0x88, Z22, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VADDPD       (R9), Z19, Z19
-	VMOVUPD      Z19, (R9)
-	ADDQ         $0x40, R9
-	VADDPD       (R10), Z20, Z20
-	VMOVUPD      Z20, (R10)
-	ADDQ         $0x40, R10
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
-	SUBQ         $0x08, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPD      (CX), Z19
-	VANDPD       Z19, Z0, Z20
-	VBROADCASTSD (BX), Z17
-	VBROADCASTSD (SI), Z18
-	VFMADD231PD  Z19, Z17, Z1
-	VFMADD231PD  Z20, Z18, Z9
-	VMOVUPD      64(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z2
-	VFMADD231PD  Z22, Z18, Z10
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      128(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z3
-	VFMADD231PD  Z22, Z18, Z11
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      192(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z4
-	VFMADD231PD  Z22, Z18, Z12
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      256(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z5
-	VFMADD231PD  Z22, Z18, Z13
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      320(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z6
-	VFMADD231PD  Z22, Z18, Z14
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      384(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z7
-	VFMADD231PD  Z22, Z18, Z15
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VMOVUPD      448(CX), Z21
-	VANDPD       Z21, Z0, Z22
-	VFMADD231PD  Z21, Z17, Z8
-	VFMADD231PD  Z22, Z18, Z16
-	VADDPD       Z21, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	ADDQ         DX, CX
-	VUNPCKHPD    Z19, Z19, Z17
-	VUNPCKLPD    Z19, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z19, Z19, Z17
-	VSHUFF64X2   $0x88, Z19, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z19, Z19, Z17
-	VSHUFF64X2   $0x88, Z19, Z19, Z19
-	VADDPD       Z17, Z19, Z19
-	VADDSD       (R9), X19, X19
-	VMOVSD       X19, (R9)
-	ADDQ         $0x08, R9
-	VUNPCKHPD    Z20, Z20, Z17
-	VUNPCKLPD    Z20, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VSHUFF64X2   $0xdd, Z20, Z20, Z17
-	VSHUFF64X2   $0x88, Z20, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VSHUFF64X2   $0xdd, Z20, Z20, Z17
-	VSHUFF64X2   $0x88, Z20, Z20, Z20
-	VADDPD       Z17, Z20, Z20
-	VADDSD       (R10), X20, X20
-	VMOVSD       X20, (R10)
-	ADDQ         $0x08, R10
-	ADDQ         $0x08, BX
-	ADDQ         $0x08, SI
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPD Z1, (DI)
-	VMOVUPD Z9, (R8)
-	VMOVUPD Z2, 64(DI)
-	VMOVUPD Z10, 64(R8)
-	VMOVUPD Z3, 128(DI)
-	VMOVUPD Z11, 128(R8)
-	VMOVUPD Z4, 192(DI)
-	VMOVUPD Z12, 192(R8)
-	VMOVUPD Z5, 256(DI)
-	VMOVUPD Z13, 256(R8)
-	VMOVUPD Z6, 320(DI)
-	VMOVUPD Z14, 320(R8)
-	VMOVUPD Z7, 384(DI)
-	VMOVUPD Z15, 384(R8)
-	VMOVUPD Z8, 448(DI)
-	VMOVUPD Z16, 448(R8)
+	VMOVUPD Z0, (SI)
+	VMOVUPD Z1, 64(SI)
+	VMOVUPD Z2, 128(SI)
+	VMOVUPD Z3, 192(SI)
+	VMOVUPD Z4, 256(SI)
+	VMOVUPD Z5, 320(SI)
+	VMOVUPD Z6, 384(SI)
+	VMOVUPD Z7, 448(SI)
 	VZEROUPPER
 	RET
 
@@ -9272,14 +8450,6 @@ TEXT ·checksums64AVX512(SB), NOSPLIT, $0-56
 	VMOVUPD 320(DX), Z5
 	VMOVUPD 384(DX), Z6
 	VMOVUPD 448(DX), Z7
-	VMOVUPD 512(DX), Z8
-	VMOVUPD 576(DX), Z9
-	VMOVUPD 640(DX), Z10
-	VMOVUPD 704(DX), Z11
-	VMOVUPD 768(DX), Z12
-	VMOVUPD 832(DX), Z13
-	VMOVUPD 896(DX), Z14
-	VMOVUPD 960(DX), Z15
 
 row:
 	VADDPD  (CX), Z0, Z0
@@ -9290,15 +8460,7 @@ row:
 	VADDPD  320(CX), Z5, Z5
 	VADDPD  384(CX), Z6, Z6
 	VADDPD  448(CX), Z7, Z7
-	VADDPD  512(CX), Z8, Z8
-	VADDPD  576(CX), Z9, Z9
-	VADDPD  640(CX), Z10, Z10
-	VADDPD  704(CX), Z11, Z11
-	VADDPD  768(CX), Z12, Z12
-	VADDPD  832(CX), Z13, Z13
-	VADDPD  896(CX), Z14, Z14
-	VADDPD  960(CX), Z15, Z15
-	ADDQ    $0x00000400, CX
+	ADDQ    $0x00000200, CX
 	DECQ    AX
 	JNZ     row
 	VMOVUPD Z0, (DX)
@@ -9309,14 +8471,6 @@ row:
 	VMOVUPD Z5, 320(DX)
 	VMOVUPD Z6, 384(DX)
 	VMOVUPD Z7, 448(DX)
-	VMOVUPD Z8, 512(DX)
-	VMOVUPD Z9, 576(DX)
-	VMOVUPD Z10, 640(DX)
-	VMOVUPD Z11, 704(DX)
-	VMOVUPD Z12, 768(DX)
-	VMOVUPD Z13, 832(DX)
-	VMOVUPD Z14, 896(DX)
-	VMOVUPD Z15, 960(DX)
 	VZEROUPPER
 	RET
 
@@ -15684,41 +14838,41 @@ TEXT ·sumRowsB32AVX512(SB), NOSPLIT, $0-112
 	MOVQ         stride+56(FP), BX
 	SHLQ         $0x02, BX
 	MOVQ         value_base+64(FP), SI
-	MOVQ         size_base+88(FP), DI
-	MOVL         $0x7fffffff, R8
-	VMOVD        R8, X0
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
 	VBROADCASTSS X0, Z0
+	MOVQ         size_base+88(FP), DI
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPS    (DX), Z1
-	VANDPS     Z1, Z0, Z2
 	VMOVUPS    Z1, (CX)
+	VANDPS     Z1, Z0, Z2
 	VMOVUPS    64(DX), Z3
-	VANDPS     Z3, Z0, Z4
 	VMOVUPS    Z3, 64(CX)
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    128(DX), Z3
 	VANDPS     Z3, Z0, Z4
-	VMOVUPS    Z3, 128(CX)
-	VADDPS     Z3, Z1, Z1
 	VADDPS     Z4, Z2, Z2
+	VADDPS     Z3, Z1, Z1
+	VMOVUPS    128(DX), Z3
+	VMOVUPS    Z3, 128(CX)
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z4, Z2, Z2
+	VADDPS     Z3, Z1, Z1
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Z3
-	VANDPS     Z3, Z0, Z4
 	VMOVUPS    Z3, 192(CX)
+	VANDPS     Z3, Z0, Z4
 	VMOVUPS    64(DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 256(CX)
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(DX), Z5
 	VANDPS     Z5, Z0, Z6
-	VMOVUPS    Z5, 320(CX)
-	VADDPS     Z5, Z3, Z3
 	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
+	VMOVUPS    128(DX), Z5
+	VMOVUPS    Z5, 320(CX)
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VUNPCKHPS  Z3, Z1, Z5
 	VUNPCKLPS  Z3, Z1, Z1
@@ -15727,32 +14881,32 @@ turns:
 	VUNPCKLPS  Z4, Z2, Z2
 	VADDPS     Z3, Z2, Z2
 	VMOVUPS    (DX), Z3
-	VANDPS     Z3, Z0, Z4
 	VMOVUPS    Z3, 384(CX)
+	VANDPS     Z3, Z0, Z4
 	VMOVUPS    64(DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 448(CX)
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(DX), Z5
 	VANDPS     Z5, Z0, Z6
-	VMOVUPS    Z5, 512(CX)
-	VADDPS     Z5, Z3, Z3
 	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
+	VMOVUPS    128(DX), Z5
+	VMOVUPS    Z5, 512(CX)
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 576(CX)
+	VANDPS     Z5, Z0, Z6
 	VMOVUPS    64(DX), Z7
-	VANDPS     Z7, Z0, Z8
 	VMOVUPS    Z7, 640(CX)
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(DX), Z7
 	VANDPS     Z7, Z0, Z8
-	VMOVUPS    Z7, 704(CX)
-	VADDPS     Z7, Z5, Z5
 	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
+	VMOVUPS    128(DX), Z7
+	VMOVUPS    Z7, 704(CX)
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VUNPCKHPS  Z5, Z3, Z7
 	VUNPCKLPS  Z5, Z3, Z3
@@ -15767,32 +14921,32 @@ turns:
 	VUNPCKLPD  Z4, Z2, Z2
 	VADDPS     Z3, Z2, Z2
 	VMOVUPS    (DX), Z3
-	VANDPS     Z3, Z0, Z4
 	VMOVUPS    Z3, 768(CX)
+	VANDPS     Z3, Z0, Z4
 	VMOVUPS    64(DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 832(CX)
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(DX), Z5
 	VANDPS     Z5, Z0, Z6
-	VMOVUPS    Z5, 896(CX)
-	VADDPS     Z5, Z3, Z3
 	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
+	VMOVUPS    128(DX), Z5
+	VMOVUPS    Z5, 896(CX)
+	VANDPS     Z5, Z0, Z6
+	VADDPS     Z6, Z4, Z4
+	VADDPS     Z5, Z3, Z3
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 960(CX)
+	VANDPS     Z5, Z0, Z6
 	VMOVUPS    64(DX), Z7
-	VANDPS     Z7, Z0, Z8
 	VMOVUPS    Z7, 1024(CX)
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(DX), Z7
 	VANDPS     Z7, Z0, Z8
-	VMOVUPS    Z7, 1088(CX)
-	VADDPS     Z7, Z5, Z5
 	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
+	VMOVUPS    128(DX), Z7
+	VMOVUPS    Z7, 1088(CX)
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VUNPCKHPS  Z5, Z3, Z7
 	VUNPCKLPS  Z5, Z3, Z3
@@ -15801,32 +14955,32 @@ turns:
 	VUNPCKLPS  Z6, Z4, Z4
 	VADDPS     Z5, Z4, Z4
 	VMOVUPS    (DX), Z5
-	VANDPS     Z5, Z0, Z6
 	VMOVUPS    Z5, 1152(CX)
+	VANDPS     Z5, Z0, Z6
 	VMOVUPS    64(DX), Z7
-	VANDPS     Z7, Z0, Z8
 	VMOVUPS    Z7, 1216(CX)
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(DX), Z7
 	VANDPS     Z7, Z0, Z8
-	VMOVUPS    Z7, 1280(CX)
-	VADDPS     Z7, Z5, Z5
 	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
+	VMOVUPS    128(DX), Z7
+	VMOVUPS    Z7, 1280(CX)
+	VANDPS     Z7, Z0, Z8
+	VADDPS     Z8, Z6, Z6
+	VADDPS     Z7, Z5, Z5
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Z7
-	VANDPS     Z7, Z0, Z8
 	VMOVUPS    Z7, 1344(CX)
+	VANDPS     Z7, Z0, Z8
 	VMOVUPS    64(DX), Z9
-	VANDPS     Z9, Z0, Z10
 	VMOVUPS    Z9, 1408(CX)
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    128(DX), Z9
 	VANDPS     Z9, Z0, Z10
-	VMOVUPS    Z9, 1472(CX)
-	VADDPS     Z9, Z7, Z7
 	VADDPS     Z10, Z8, Z8
+	VADDPS     Z9, Z7, Z7
+	VMOVUPS    128(DX), Z9
+	VMOVUPS    Z9, 1472(CX)
+	VANDPS     Z9, Z0, Z10
+	VADDPS     Z10, Z8, Z8
+	VADDPS     Z9, Z7, Z7
 	ADDQ       BX, DX
 	VUNPCKHPS  Z7, Z5, Z9
 	VUNPCKLPS  Z7, Z5, Z5
@@ -15868,18 +15022,18 @@ rest:
 
 row:
 	VMOVUPS    (DX), Z1
-	VANDPS     Z1, Z0, Z2
 	VMOVUPS    Z1, (CX)
+	VANDPS     Z1, Z0, Z2
 	VMOVUPS    64(DX), Z3
-	VANDPS     Z3, Z0, Z4
 	VMOVUPS    Z3, 64(CX)
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    128(DX), Z3
 	VANDPS     Z3, Z0, Z4
-	VMOVUPS    Z3, 128(CX)
-	VADDPS     Z3, Z1, Z1
 	VADDPS     Z4, Z2, Z2
+	VADDPS     Z3, Z1, Z1
+	VMOVUPS    128(DX), Z3
+	VMOVUPS    Z3, 128(CX)
+	VANDPS     Z3, Z0, Z4
+	VADDPS     Z4, Z2, Z2
+	VADDPS     Z3, Z1, Z1
 	ADDQ       BX, DX
 	VUNPCKHPS  Z1, Z1, Z3
 	VUNPCKLPS  Z1, Z1, Z1
@@ -16209,69 +15363,62 @@ block:
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// func weigh32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x16(SB), NOSPLIT, $0-136
+TEXT ·weigh32AVX512x16(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z5
-	VMOVUPS      (R8), Z6
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
 	VXORPS       Z7, Z7, Z7
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z9, Z9, Z9
-	VXORPS       Z10, Z10, Z10
-	VXORPS       Z11, Z11, Z11
-	VXORPS       Z12, Z12, Z12
+	VBROADCASTSD bits+88(FP), Z8
 
 turns:
-	CMPQ         AX, $0x04
+	CMPQ         AX, $0x08
 	JLT          rest
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z6
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z7
-	VFMADD231PS  Z2, Z4, Z8
+	VBROADCASTSS 4(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z9
-	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS 8(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z11
-	VFMADD231PS  Z2, Z4, Z12
+	VBROADCASTSS 12(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	SUBQ         $0x04, AX
+	VBROADCASTSS 16(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	ADDQ         DX, CX
+	VBROADCASTSS 20(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	ADDQ         DX, CX
+	VBROADCASTSS 24(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	ADDQ         DX, CX
+	VBROADCASTSS 28(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
 	JMP          turns
 
 rest:
@@ -16279,124 +15426,90 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z6
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPS  Z7, Z5, Z5
-	VADDPS  Z9, Z5, Z5
-	VADDPS  Z11, Z5, Z5
-	VMOVUPS Z5, (DI)
-	VADDPS  Z8, Z6, Z6
-	VADDPS  Z10, Z6, Z6
-	VADDPS  Z12, Z6, Z6
-	VMOVUPS Z6, (R8)
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z0, Z0
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z0, Z0
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z7, Z0, Z0
+	VMOVUPS Z0, (SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX512x16(n int, x []float32, step int, value []float32, size []float32)
+// func across32AVX512x16(n int, x []float32, step int, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across32AVX512x16(SB), NOSPLIT, $0-88
+TEXT ·across32AVX512x16(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
+	VANDPS     Z1, Z0, Z1
 	ADDQ       DX, CX
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
 	ADDQ       DX, CX
-	VUNPCKHPS  Z3, Z1, Z5
-	VUNPCKLPS  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPS  Z4, Z2, Z3
-	VUNPCKLPS  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z7
-	VANDPS     Z7, Z0, Z8
-	ADDQ       DX, CX
-	VUNPCKHPS  Z7, Z5, Z9
-	VUNPCKLPS  Z7, Z5, Z5
-	VADDPS     Z9, Z5, Z5
-	VUNPCKHPS  Z8, Z6, Z7
-	VUNPCKLPS  Z8, Z6, Z6
-	VADDPS     Z7, Z6, Z6
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VUNPCKHPS  Z2, Z1, Z3
+	VUNPCKLPS  Z2, Z1, Z1
 	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z4
+	VANDPS     Z4, Z0, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z4, Z3, Z5
+	VUNPCKLPS  Z4, Z3, Z3
+	VADDPS     Z5, Z3, Z3
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDPS     (BX), Y1, Y1
 	VMOVUPS    Y1, (BX)
 	ADDQ       $0x20, BX
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDPS     (SI), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -16406,38 +15519,23 @@ rest:
 
 row:
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
+	VANDPS     Z1, Z0, Z1
 	ADDQ       DX, CX
-	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKHPS  Z1, Z1, Z2
 	VUNPCKLPS  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VUNPCKHPD  Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Z2, Z2, Z1
-	VUNPCKLPS  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -16445,140 +15543,81 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both32AVX512x16(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z2
+// func both32AVX512x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, AVX512F
+TEXT ·both32AVX512x16(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Z0
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
+	VMOVUPS      (CX), Z2
+	VBROADCASTSS (BX), Z1
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS 4(BX), Z1
+	VFMADD231PS  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPS    Z3, Z2, Z1
+	VUNPCKLPS    Z3, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS 8(BX), Z1
+	VFMADD231PS  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 12(BX), Z1
+	VFMADD231PS  Z4, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPS    Z4, Z3, Z1
+	VUNPCKLPS    Z4, Z3, Z3
+	VADDPS       Z1, Z3, Z3
+	VUNPCKHPD    Z3, Z2, Z1
+	VUNPCKLPD    Z3, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS 16(BX), Z1
+	VFMADD231PS  Z3, Z1, Z0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 20(BX), Z1
+	VFMADD231PS  Z4, Z1, Z0
+	ADDQ         DX, CX
+	VUNPCKHPS    Z4, Z3, Z1
+	VUNPCKLPS    Z4, Z3, Z3
+	VADDPS       Z1, Z3, Z3
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 24(BX), Z1
+	VFMADD231PS  Z4, Z1, Z0
+	ADDQ         DX, CX
 	VMOVUPS      (CX), Z5
-	VANDPS       Z5, Z0, Z6
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VFMADD231PS  Z5, Z3, Z1
-	VFMADD231PS  Z6, Z4, Z2
+	VBROADCASTSS 28(BX), Z1
+	VFMADD231PS  Z5, Z1, Z0
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z7
-	VANDPS       Z7, Z0, Z8
-	VBROADCASTSS 4(BX), Z3
-	VBROADCASTSS 4(SI), Z4
-	VFMADD231PS  Z7, Z3, Z1
-	VFMADD231PS  Z8, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPS    Z7, Z5, Z3
-	VUNPCKLPS    Z7, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VUNPCKHPS    Z8, Z6, Z3
-	VUNPCKLPS    Z8, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VMOVUPS      (CX), Z7
-	VANDPS       Z7, Z0, Z8
-	VBROADCASTSS 8(BX), Z3
-	VBROADCASTSS 8(SI), Z4
-	VFMADD231PS  Z7, Z3, Z1
-	VFMADD231PS  Z8, Z4, Z2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 12(BX), Z3
-	VBROADCASTSS 12(SI), Z4
-	VFMADD231PS  Z9, Z3, Z1
-	VFMADD231PS  Z10, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPS    Z9, Z7, Z3
-	VUNPCKLPS    Z9, Z7, Z7
-	VADDPS       Z3, Z7, Z7
-	VUNPCKHPS    Z10, Z8, Z3
-	VUNPCKLPS    Z10, Z8, Z8
-	VADDPS       Z3, Z8, Z8
-	VUNPCKHPD    Z7, Z5, Z3
-	VUNPCKLPD    Z7, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VUNPCKHPD    Z8, Z6, Z3
-	VUNPCKLPD    Z8, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VMOVUPS      (CX), Z7
-	VANDPS       Z7, Z0, Z8
-	VBROADCASTSS 16(BX), Z3
-	VBROADCASTSS 16(SI), Z4
-	VFMADD231PS  Z7, Z3, Z1
-	VFMADD231PS  Z8, Z4, Z2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 20(BX), Z3
-	VBROADCASTSS 20(SI), Z4
-	VFMADD231PS  Z9, Z3, Z1
-	VFMADD231PS  Z10, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPS    Z9, Z7, Z3
-	VUNPCKLPS    Z9, Z7, Z7
-	VADDPS       Z3, Z7, Z7
-	VUNPCKHPS    Z10, Z8, Z3
-	VUNPCKLPS    Z10, Z8, Z8
-	VADDPS       Z3, Z8, Z8
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 24(BX), Z3
-	VBROADCASTSS 24(SI), Z4
-	VFMADD231PS  Z9, Z3, Z1
-	VFMADD231PS  Z10, Z4, Z2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 28(BX), Z3
-	VBROADCASTSS 28(SI), Z4
-	VFMADD231PS  Z11, Z3, Z1
-	VFMADD231PS  Z12, Z4, Z2
-	ADDQ         DX, CX
-	VUNPCKHPS    Z11, Z9, Z3
-	VUNPCKLPS    Z11, Z9, Z9
-	VADDPS       Z3, Z9, Z9
-	VUNPCKHPS    Z12, Z10, Z3
-	VUNPCKLPS    Z12, Z10, Z10
-	VADDPS       Z3, Z10, Z10
-	VUNPCKHPD    Z9, Z7, Z3
-	VUNPCKLPD    Z9, Z7, Z7
-	VADDPS       Z3, Z7, Z7
-	VUNPCKHPD    Z10, Z8, Z3
-	VUNPCKLPD    Z10, Z8, Z8
-	VADDPS       Z3, Z8, Z8
-	VSHUFF64X2   $0xdd, Z7, Z5, Z3
-	VSHUFF64X2   $0x88, Z7, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z8, Z6, Z3
-	VSHUFF64X2   $0x88, Z8, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VSHUFF64X2   $0xdd, Z5, Z5, Z3
-	VSHUFF64X2   $0x88, Z5, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VADDPS       (R9), Y5, Y5
-	VMOVUPS      Y5, (R9)
-	ADDQ         $0x20, R9
-	VSHUFF64X2   $0xdd, Z6, Z6, Z3
-	VSHUFF64X2   $0x88, Z6, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VADDPS       (R10), Y6, Y6
-	VMOVUPS      Y6, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPS    Z5, Z4, Z1
+	VUNPCKLPS    Z5, Z4, Z4
+	VADDPS       Z1, Z4, Z4
+	VUNPCKHPD    Z4, Z3, Z1
+	VUNPCKLPD    Z4, Z3, Z3
+	VADDPS       Z1, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z2, Z1
+	VSHUFF64X2   $0x88, Z3, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VSHUFF64X2   $0xdd, Z2, Z2, Z1
+	VSHUFF64X2   $0x88, Z2, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -16587,106 +15626,412 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Z5
-	VANDPS       Z5, Z0, Z6
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VFMADD231PS  Z5, Z3, Z1
-	VFMADD231PS  Z6, Z4, Z2
+	VMOVUPS      (CX), Z2
+	VBROADCASTSS (BX), Z1
+	VFMADD231PS  Z2, Z1, Z0
 	ADDQ         DX, CX
-	VUNPCKHPS    Z5, Z5, Z3
-	VUNPCKLPS    Z5, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VUNPCKHPD    Z5, Z5, Z3
-	VUNPCKLPD    Z5, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z5, Z5, Z3
-	VSHUFF64X2   $0x88, Z5, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VSHUFF64X2   $0xdd, Z5, Z5, Z3
-	VSHUFF64X2   $0x88, Z5, Z5, Z5
-	VADDPS       Z3, Z5, Z5
-	VADDSS       (R9), X5, X5
-	VMOVSS       X5, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Z6, Z6, Z3
-	VUNPCKLPS    Z6, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VUNPCKHPD    Z6, Z6, Z3
-	VUNPCKLPD    Z6, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VSHUFF64X2   $0xdd, Z6, Z6, Z3
-	VSHUFF64X2   $0x88, Z6, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VSHUFF64X2   $0xdd, Z6, Z6, Z3
-	VSHUFF64X2   $0x88, Z6, Z6, Z6
-	VADDPS       Z3, Z6, Z6
-	VADDSS       (R10), X6, X6
-	VMOVSS       X6, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Z2, Z2, Z1
+	VUNPCKLPS    Z2, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VUNPCKHPD    Z2, Z2, Z1
+	VUNPCKLPD    Z2, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VSHUFF64X2   $0xdd, Z2, Z2, Z1
+	VSHUFF64X2   $0x88, Z2, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VSHUFF64X2   $0xdd, Z2, Z2, Z1
+	VSHUFF64X2   $0x88, Z2, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VADDSS       (DI), X2, X2
+	VMOVSS       X2, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Z1, (DI)
-	VMOVUPS Z2, (R8)
+	VMOVUPS Z0, (SI)
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// func weigh32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x32(SB), NOSPLIT, $0-136
+TEXT ·weigh32AVX512x32(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z5
-	VMOVUPS      (R8), Z7
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      64(R8), Z8
-	VXORPS       Z9, Z9, Z9
-	VXORPS       Z11, Z11, Z11
-	VXORPS       Z10, Z10, Z10
-	VXORPS       Z12, Z12, Z12
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VXORPS       Z7, Z7, Z7
+	VBROADCASTSD bits+88(FP), Z8
+
+turns:
+	CMPQ         AX, $0x04
+	JLT          rest
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	ADDQ         DX, CX
+	VBROADCASTSS 4(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	ADDQ         DX, CX
+	VBROADCASTSS 8(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	ADDQ         DX, CX
+	VBROADCASTSS 12(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	ADDQ         DX, CX
+	ADDQ         $0x04, BX
+	DECQ         AX
+	JNZ          row
+
+done:
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z7, Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func across32AVX512x32(n int, x []float32, step int, sum []float32, bits uint64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·across32AVX512x32(SB), NOSPLIT, $0-72
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
+
+turns:
+	CMPQ       AX, $0x08
+	JLT        rest
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z2, Z1, Z3
+	VUNPCKLPS  Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z4, Z3, Z5
+	VUNPCKLPS  Z4, Z3, Z3
+	VADDPS     Z5, Z3, Z3
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
+	VADDPS     (BX), Y1, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       $0x20, BX
+	SUBQ       $0x08, AX
+	JMP        turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS    (CX), Z1
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VUNPCKHPS  Z1, Z1, Z2
+	VUNPCKLPS  Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z2
+	VUNPCKLPD  Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
+	VADDSS     (BX), X1, X1
+	VMOVSS     X1, (BX)
+	ADDQ       $0x04, BX
+	DECQ       AX
+	JNZ        row
+
+done:
+	VZEROUPPER
+	RET
+
+// func both32AVX512x32(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, AVX512F
+TEXT ·both32AVX512x32(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+
+turns:
+	CMPQ         AX, $0x08
+	JLT          rest
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS (BX), Z2
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS      64(CX), Z4
+	VFMADD231PS  Z4, Z2, Z1
+	VADDPS       Z4, Z3, Z3
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 4(BX), Z2
+	VFMADD231PS  Z4, Z2, Z0
+	VMOVUPS      64(CX), Z5
+	VFMADD231PS  Z5, Z2, Z1
+	VADDPS       Z5, Z4, Z4
+	ADDQ         DX, CX
+	VUNPCKHPS    Z4, Z3, Z2
+	VUNPCKLPS    Z4, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 8(BX), Z2
+	VFMADD231PS  Z4, Z2, Z0
+	VMOVUPS      64(CX), Z5
+	VFMADD231PS  Z5, Z2, Z1
+	VADDPS       Z5, Z4, Z4
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 12(BX), Z2
+	VFMADD231PS  Z5, Z2, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z2, Z1
+	VADDPS       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VUNPCKHPS    Z5, Z4, Z2
+	VUNPCKLPS    Z5, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VUNPCKHPD    Z4, Z3, Z2
+	VUNPCKLPD    Z4, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS 16(BX), Z2
+	VFMADD231PS  Z4, Z2, Z0
+	VMOVUPS      64(CX), Z5
+	VFMADD231PS  Z5, Z2, Z1
+	VADDPS       Z5, Z4, Z4
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 20(BX), Z2
+	VFMADD231PS  Z5, Z2, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z2, Z1
+	VADDPS       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VUNPCKHPS    Z5, Z4, Z2
+	VUNPCKLPS    Z5, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 24(BX), Z2
+	VFMADD231PS  Z5, Z2, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z2, Z1
+	VADDPS       Z6, Z5, Z5
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z6
+	VBROADCASTSS 28(BX), Z2
+	VFMADD231PS  Z6, Z2, Z0
+	VMOVUPS      64(CX), Z7
+	VFMADD231PS  Z7, Z2, Z1
+	VADDPS       Z7, Z6, Z6
+	ADDQ         DX, CX
+	VUNPCKHPS    Z6, Z5, Z2
+	VUNPCKLPS    Z6, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VUNPCKHPD    Z5, Z4, Z2
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z3, Z2
+	VSHUFF64X2   $0x88, Z4, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z3, Z2
+	VSHUFF64X2   $0x88, Z3, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VADDPS       (DI), Y3, Y3
+	VMOVUPS      Y3, (DI)
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
+
+row:
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS (BX), Z2
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS      64(CX), Z4
+	VFMADD231PS  Z4, Z2, Z1
+	VADDPS       Z4, Z3, Z3
+	ADDQ         DX, CX
+	VUNPCKHPS    Z3, Z3, Z2
+	VUNPCKLPS    Z3, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VUNPCKHPD    Z3, Z3, Z2
+	VUNPCKLPD    Z3, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z3, Z2
+	VSHUFF64X2   $0x88, Z3, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VSHUFF64X2   $0xdd, Z3, Z3, Z2
+	VSHUFF64X2   $0x88, Z3, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VADDSS       (DI), X3, X3
+	VMOVSS       X3, (DI)
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
+	DECQ         AX
+	JNZ          row
+
+done:
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func weigh32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-96
+	MOVQ         n+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         step+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         w_base+40(FP), BX
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	VBROADCASTSD bits+88(FP), Z6
 
 turns:
 	CMPQ         AX, $0x02
 	JLT          rest
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z7
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z8
+	VBROADCASTSS (BX), Z8
+	VANDPS       (CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z0
+	VANDPS       64(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z1
+	VANDPS       128(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z2
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z9
-	VFMADD231PS  Z2, Z4, Z11
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z10
-	VFMADD231PS  Z2, Z4, Z12
+	VBROADCASTSS 4(BX), Z8
+	VANDPS       (CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z3
+	VANDPS       64(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z4
+	VANDPS       128(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, AX
 	JMP          turns
 
@@ -16695,160 +16040,140 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z7
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z8
+	VBROADCASTSS (BX), Z8
+	VANDPS       (CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z0
+	VANDPS       64(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z1
+	VANDPS       128(CX), Z6, Z7
+	VFMADD231PS  Z7, Z8, Z2
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPS  Z9, Z5, Z5
-	VMOVUPS Z5, (DI)
-	VADDPS  Z11, Z7, Z7
-	VMOVUPS Z7, (R8)
-	VADDPS  Z10, Z6, Z6
-	VMOVUPS Z6, 64(DI)
-	VADDPS  Z12, Z8, Z8
-	VMOVUPS Z8, 64(R8)
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  Z5, Z2, Z2
+	VMOVUPS Z2, 128(SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX512x32(n int, x []float32, step int, value []float32, size []float32)
+// func across32AVX512x48(n int, x []float32, step int, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across32AVX512x32(SB), NOSPLIT, $0-88
+TEXT ·across32AVX512x48(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    128(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
 	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z2, Z1, Z3
+	VUNPCKLPS  Z2, Z1, Z1
 	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
 	VADDPS     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VUNPCKHPS  Z3, Z1, Z5
-	VUNPCKLPS  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPS  Z4, Z2, Z3
-	VUNPCKLPS  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VMOVUPS    64(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPS  Z7, Z5, Z9
-	VUNPCKLPS  Z7, Z5, Z5
-	VADDPS     Z9, Z5, Z5
-	VUNPCKHPS  Z8, Z6, Z7
-	VUNPCKLPS  Z8, Z6, Z6
-	VADDPS     Z7, Z6, Z6
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
 	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z4, Z3, Z5
+	VUNPCKLPS  Z4, Z3, Z3
+	VADDPS     Z5, Z3, Z3
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDPS     (BX), Y1, Y1
 	VMOVUPS    Y1, (BX)
 	ADDQ       $0x20, BX
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDPS     (SI), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -16858,42 +16183,29 @@ rest:
 
 row:
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
-	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    128(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
 	ADDQ       DX, CX
-	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKHPS  Z1, Z1, Z2
 	VUNPCKLPS  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VUNPCKHPD  Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Z2, Z2, Z1
-	VUNPCKLPS  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -16901,752 +16213,131 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both32AVX512x32(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z3
-	VMOVUPS      64(DI), Z2
-	VMOVUPS      64(R8), Z4
+// func both32AVX512x48(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, AVX512F
+TEXT ·both32AVX512x48(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
-	VMOVUPS      (CX), Z7
-	VANDPS       Z7, Z0, Z8
-	VBROADCASTSS (BX), Z5
-	VBROADCASTSS (SI), Z6
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z8, Z6, Z3
-	VMOVUPS      64(CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VFMADD231PS  Z9, Z5, Z2
-	VFMADD231PS  Z10, Z6, Z4
-	VADDPS       Z9, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 4(BX), Z5
-	VBROADCASTSS 4(SI), Z6
-	VFMADD231PS  Z9, Z5, Z1
-	VFMADD231PS  Z10, Z6, Z3
-	VMOVUPS      64(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z5, Z2
-	VFMADD231PS  Z12, Z6, Z4
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VUNPCKHPS    Z9, Z7, Z5
-	VUNPCKLPS    Z9, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VUNPCKHPS    Z10, Z8, Z5
-	VUNPCKLPS    Z10, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 8(BX), Z5
-	VBROADCASTSS 8(SI), Z6
-	VFMADD231PS  Z9, Z5, Z1
-	VFMADD231PS  Z10, Z6, Z3
-	VMOVUPS      64(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z5, Z2
-	VFMADD231PS  Z12, Z6, Z4
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 12(BX), Z5
-	VBROADCASTSS 12(SI), Z6
-	VFMADD231PS  Z11, Z5, Z1
-	VFMADD231PS  Z12, Z6, Z3
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z5, Z2
-	VFMADD231PS  Z14, Z6, Z4
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VUNPCKHPS    Z11, Z9, Z5
-	VUNPCKLPS    Z11, Z9, Z9
-	VADDPS       Z5, Z9, Z9
-	VUNPCKHPS    Z12, Z10, Z5
-	VUNPCKLPS    Z12, Z10, Z10
-	VADDPS       Z5, Z10, Z10
-	VUNPCKHPD    Z9, Z7, Z5
-	VUNPCKLPD    Z9, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VUNPCKHPD    Z10, Z8, Z5
-	VUNPCKLPD    Z10, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS 16(BX), Z5
-	VBROADCASTSS 16(SI), Z6
-	VFMADD231PS  Z9, Z5, Z1
-	VFMADD231PS  Z10, Z6, Z3
-	VMOVUPS      64(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z5, Z2
-	VFMADD231PS  Z12, Z6, Z4
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 20(BX), Z5
-	VBROADCASTSS 20(SI), Z6
-	VFMADD231PS  Z11, Z5, Z1
-	VFMADD231PS  Z12, Z6, Z3
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z5, Z2
-	VFMADD231PS  Z14, Z6, Z4
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VUNPCKHPS    Z11, Z9, Z5
-	VUNPCKLPS    Z11, Z9, Z9
-	VADDPS       Z5, Z9, Z9
-	VUNPCKHPS    Z12, Z10, Z5
-	VUNPCKLPS    Z12, Z10, Z10
-	VADDPS       Z5, Z10, Z10
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 24(BX), Z5
-	VBROADCASTSS 24(SI), Z6
-	VFMADD231PS  Z11, Z5, Z1
-	VFMADD231PS  Z12, Z6, Z3
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z5, Z2
-	VFMADD231PS  Z14, Z6, Z4
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VBROADCASTSS 28(BX), Z5
-	VBROADCASTSS 28(SI), Z6
-	VFMADD231PS  Z13, Z5, Z1
-	VFMADD231PS  Z14, Z6, Z3
-	VMOVUPS      64(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z5, Z2
-	VFMADD231PS  Z16, Z6, Z4
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	ADDQ         DX, CX
-	VUNPCKHPS    Z13, Z11, Z5
-	VUNPCKLPS    Z13, Z11, Z11
-	VADDPS       Z5, Z11, Z11
-	VUNPCKHPS    Z14, Z12, Z5
-	VUNPCKLPS    Z14, Z12, Z12
-	VADDPS       Z5, Z12, Z12
-	VUNPCKHPD    Z11, Z9, Z5
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPS       Z5, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z5
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPS       Z5, Z10, Z10
-	VSHUFF64X2   $0xdd, Z9, Z7, Z5
-	VSHUFF64X2   $0x88, Z9, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z10, Z8, Z5
-	VSHUFF64X2   $0x88, Z10, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VSHUFF64X2   $0xdd, Z7, Z7, Z5
-	VSHUFF64X2   $0x88, Z7, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VADDPS       (R9), Y7, Y7
-	VMOVUPS      Y7, (R9)
-	ADDQ         $0x20, R9
-	VSHUFF64X2   $0xdd, Z8, Z8, Z5
-	VSHUFF64X2   $0x88, Z8, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VADDPS       (R10), Y8, Y8
-	VMOVUPS      Y8, (R10)
-	ADDQ         $0x20, R10
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	SUBQ         $0x08, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPS      (CX), Z7
-	VANDPS       Z7, Z0, Z8
-	VBROADCASTSS (BX), Z5
-	VBROADCASTSS (SI), Z6
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z8, Z6, Z3
-	VMOVUPS      64(CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VFMADD231PS  Z9, Z5, Z2
-	VFMADD231PS  Z10, Z6, Z4
-	VADDPS       Z9, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	ADDQ         DX, CX
-	VUNPCKHPS    Z7, Z7, Z5
-	VUNPCKLPS    Z7, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VUNPCKHPD    Z7, Z7, Z5
-	VUNPCKLPD    Z7, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z7, Z7, Z5
-	VSHUFF64X2   $0x88, Z7, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VSHUFF64X2   $0xdd, Z7, Z7, Z5
-	VSHUFF64X2   $0x88, Z7, Z7, Z7
-	VADDPS       Z5, Z7, Z7
-	VADDSS       (R9), X7, X7
-	VMOVSS       X7, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Z8, Z8, Z5
-	VUNPCKLPS    Z8, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VUNPCKHPD    Z8, Z8, Z5
-	VUNPCKLPD    Z8, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VSHUFF64X2   $0xdd, Z8, Z8, Z5
-	VSHUFF64X2   $0x88, Z8, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VSHUFF64X2   $0xdd, Z8, Z8, Z5
-	VSHUFF64X2   $0x88, Z8, Z8, Z8
-	VADDPS       Z5, Z8, Z8
-	VADDSS       (R10), X8, X8
-	VMOVSS       X8, (R10)
-	ADDQ         $0x04, R10
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPS Z1, (DI)
-	VMOVUPS Z3, (R8)
-	VMOVUPS Z2, 64(DI)
-	VMOVUPS Z4, 64(R8)
-	VZEROUPPER
-	RET
-
-// func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x48(SB), NOSPLIT, $0-136
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z5
-	VMOVUPS      (R8), Z8
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      64(R8), Z9
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      128(R8), Z10
-
-row:
+	VMOVUPS      (CX), Z4
 	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z8
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z9
-	VMOVUPS      128(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z7
-	VFMADD231PS  Z2, Z4, Z10
+	VFMADD231PS  Z4, Z3, Z0
+	VMOVUPS      64(CX), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      128(CX), Z5
+	VFMADD231PS  Z5, Z3, Z2
+	VADDPS       Z5, Z4, Z4
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	DECQ         AX
-	JNZ          row
-	VMOVUPS      Z5, (DI)
-	VMOVUPS      Z8, (R8)
-	VMOVUPS      Z6, 64(DI)
-	VMOVUPS      Z9, 64(R8)
-	VMOVUPS      Z7, 128(DI)
-	VMOVUPS      Z10, 128(R8)
-	VZEROUPPER
-	RET
-
-// func across32AVX512x48(n int, x []float32, step int, value []float32, size []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across32AVX512x48(SB), NOSPLIT, $0-88
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Z0
-
-turns:
-	CMPQ       AX, $0x08
-	JLT        rest
-	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
-	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    128(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VUNPCKHPS  Z3, Z1, Z5
-	VUNPCKLPS  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPS  Z4, Z2, Z3
-	VUNPCKLPS  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VMOVUPS    64(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    128(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPS  Z7, Z5, Z9
-	VUNPCKLPS  Z7, Z5, Z5
-	VADDPS     Z9, Z5, Z5
-	VUNPCKHPS  Z8, Z6, Z7
-	VUNPCKLPS  Z8, Z6, Z6
-	VADDPS     Z7, Z6, Z6
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VADDPS     (BX), Y1, Y1
-	VMOVUPS    Y1, (BX)
-	ADDQ       $0x20, BX
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDPS     (SI), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $0x20, SI
-	SUBQ       $0x08, AX
-	JMP        turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
-	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    128(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VUNPCKHPS  Z1, Z1, Z3
-	VUNPCKLPS  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VUNPCKHPD  Z1, Z1, Z3
-	VUNPCKLPD  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VADDSS     (BX), X1, X1
-	VMOVSS     X1, (BX)
-	ADDQ       $0x04, BX
-	VUNPCKHPS  Z2, Z2, Z1
-	VUNPCKLPS  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
-	DECQ       AX
-	JNZ        row
-
-done:
-	VZEROUPPER
-	RET
-
-// func both32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both32AVX512x48(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z4
-	VMOVUPS      64(DI), Z2
-	VMOVUPS      64(R8), Z5
-	VMOVUPS      128(DI), Z3
-	VMOVUPS      128(R8), Z6
-
-turns:
-	CMPQ         AX, $0x08
-	JLT          rest
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS (BX), Z7
-	VBROADCASTSS (SI), Z8
-	VFMADD231PS  Z9, Z7, Z1
-	VFMADD231PS  Z10, Z8, Z4
-	VMOVUPS      64(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z7, Z2
-	VFMADD231PS  Z12, Z8, Z5
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VMOVUPS      128(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z7, Z3
-	VFMADD231PS  Z12, Z8, Z6
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 4(BX), Z3
+	VFMADD231PS  Z5, Z3, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z3, Z1
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      128(CX), Z6
+	VFMADD231PS  Z6, Z3, Z2
+	VADDPS       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 4(BX), Z7
-	VBROADCASTSS 4(SI), Z8
-	VFMADD231PS  Z11, Z7, Z1
-	VFMADD231PS  Z12, Z8, Z4
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z2
-	VFMADD231PS  Z14, Z8, Z5
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VMOVUPS      128(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z3
-	VFMADD231PS  Z14, Z8, Z6
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
+	VUNPCKHPS    Z5, Z4, Z3
+	VUNPCKLPS    Z5, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 8(BX), Z3
+	VFMADD231PS  Z5, Z3, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z3, Z1
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      128(CX), Z6
+	VFMADD231PS  Z6, Z3, Z2
+	VADDPS       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VUNPCKHPS    Z11, Z9, Z7
-	VUNPCKLPS    Z11, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VUNPCKHPS    Z12, Z10, Z7
-	VUNPCKLPS    Z12, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 8(BX), Z7
-	VBROADCASTSS 8(SI), Z8
-	VFMADD231PS  Z11, Z7, Z1
-	VFMADD231PS  Z12, Z8, Z4
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z2
-	VFMADD231PS  Z14, Z8, Z5
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VMOVUPS      128(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z3
-	VFMADD231PS  Z14, Z8, Z6
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
+	VMOVUPS      (CX), Z6
+	VBROADCASTSS 12(BX), Z3
+	VFMADD231PS  Z6, Z3, Z0
+	VMOVUPS      64(CX), Z7
+	VFMADD231PS  Z7, Z3, Z1
+	VADDPS       Z7, Z6, Z6
+	VMOVUPS      128(CX), Z7
+	VFMADD231PS  Z7, Z3, Z2
+	VADDPS       Z7, Z6, Z6
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VBROADCASTSS 12(BX), Z7
-	VBROADCASTSS 12(SI), Z8
-	VFMADD231PS  Z13, Z7, Z1
-	VFMADD231PS  Z14, Z8, Z4
-	VMOVUPS      64(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z2
-	VFMADD231PS  Z16, Z8, Z5
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	VMOVUPS      128(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z3
-	VFMADD231PS  Z16, Z8, Z6
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
+	VUNPCKHPS    Z6, Z5, Z3
+	VUNPCKLPS    Z6, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VUNPCKHPD    Z5, Z4, Z3
+	VUNPCKLPD    Z5, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS 16(BX), Z3
+	VFMADD231PS  Z5, Z3, Z0
+	VMOVUPS      64(CX), Z6
+	VFMADD231PS  Z6, Z3, Z1
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      128(CX), Z6
+	VFMADD231PS  Z6, Z3, Z2
+	VADDPS       Z6, Z5, Z5
 	ADDQ         DX, CX
-	VUNPCKHPS    Z13, Z11, Z7
-	VUNPCKLPS    Z13, Z11, Z11
-	VADDPS       Z7, Z11, Z11
-	VUNPCKHPS    Z14, Z12, Z7
-	VUNPCKLPS    Z14, Z12, Z12
-	VADDPS       Z7, Z12, Z12
-	VUNPCKHPD    Z11, Z9, Z7
-	VUNPCKLPD    Z11, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VUNPCKHPD    Z12, Z10, Z7
-	VUNPCKLPD    Z12, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VMOVUPS      (CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VBROADCASTSS 16(BX), Z7
-	VBROADCASTSS 16(SI), Z8
-	VFMADD231PS  Z11, Z7, Z1
-	VFMADD231PS  Z12, Z8, Z4
-	VMOVUPS      64(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z2
-	VFMADD231PS  Z14, Z8, Z5
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VMOVUPS      128(CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VFMADD231PS  Z13, Z7, Z3
-	VFMADD231PS  Z14, Z8, Z6
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z14, Z12, Z12
+	VMOVUPS      (CX), Z6
+	VBROADCASTSS 20(BX), Z3
+	VFMADD231PS  Z6, Z3, Z0
+	VMOVUPS      64(CX), Z7
+	VFMADD231PS  Z7, Z3, Z1
+	VADDPS       Z7, Z6, Z6
+	VMOVUPS      128(CX), Z7
+	VFMADD231PS  Z7, Z3, Z2
+	VADDPS       Z7, Z6, Z6
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VBROADCASTSS 20(BX), Z7
-	VBROADCASTSS 20(SI), Z8
-	VFMADD231PS  Z13, Z7, Z1
-	VFMADD231PS  Z14, Z8, Z4
-	VMOVUPS      64(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z2
-	VFMADD231PS  Z16, Z8, Z5
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	VMOVUPS      128(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z3
-	VFMADD231PS  Z16, Z8, Z6
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
+	VUNPCKHPS    Z6, Z5, Z3
+	VUNPCKLPS    Z6, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VMOVUPS      (CX), Z6
+	VBROADCASTSS 24(BX), Z3
+	VFMADD231PS  Z6, Z3, Z0
+	VMOVUPS      64(CX), Z7
+	VFMADD231PS  Z7, Z3, Z1
+	VADDPS       Z7, Z6, Z6
+	VMOVUPS      128(CX), Z7
+	VFMADD231PS  Z7, Z3, Z2
+	VADDPS       Z7, Z6, Z6
 	ADDQ         DX, CX
-	VUNPCKHPS    Z13, Z11, Z7
-	VUNPCKLPS    Z13, Z11, Z11
-	VADDPS       Z7, Z11, Z11
-	VUNPCKHPS    Z14, Z12, Z7
-	VUNPCKLPS    Z14, Z12, Z12
-	VADDPS       Z7, Z12, Z12
-	VMOVUPS      (CX), Z13
-	VANDPS       Z13, Z0, Z14
-	VBROADCASTSS 24(BX), Z7
-	VBROADCASTSS 24(SI), Z8
-	VFMADD231PS  Z13, Z7, Z1
-	VFMADD231PS  Z14, Z8, Z4
-	VMOVUPS      64(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z2
-	VFMADD231PS  Z16, Z8, Z5
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	VMOVUPS      128(CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VFMADD231PS  Z15, Z7, Z3
-	VFMADD231PS  Z16, Z8, Z6
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z16, Z14, Z14
+	VMOVUPS      (CX), Z7
+	VBROADCASTSS 28(BX), Z3
+	VFMADD231PS  Z7, Z3, Z0
+	VMOVUPS      64(CX), Z8
+	VFMADD231PS  Z8, Z3, Z1
+	VADDPS       Z8, Z7, Z7
+	VMOVUPS      128(CX), Z8
+	VFMADD231PS  Z8, Z3, Z2
+	VADDPS       Z8, Z7, Z7
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z15
-	VANDPS       Z15, Z0, Z16
-	VBROADCASTSS 28(BX), Z7
-	VBROADCASTSS 28(SI), Z8
-	VFMADD231PS  Z15, Z7, Z1
-	VFMADD231PS  Z16, Z8, Z4
-	VMOVUPS      64(CX), Z17
-	VANDPS       Z17, Z0, Z18
-	VFMADD231PS  Z17, Z7, Z2
-	VFMADD231PS  Z18, Z8, Z5
-	VADDPS       Z17, Z15, Z15
-	VADDPS       Z18, Z16, Z16
-	VMOVUPS      128(CX), Z17
-	VANDPS       Z17, Z0, Z18
-	VFMADD231PS  Z17, Z7, Z3
-	VFMADD231PS  Z18, Z8, Z6
-	VADDPS       Z17, Z15, Z15
-	VADDPS       Z18, Z16, Z16
-	ADDQ         DX, CX
-	VUNPCKHPS    Z15, Z13, Z7
-	VUNPCKLPS    Z15, Z13, Z13
-	VADDPS       Z7, Z13, Z13
-	VUNPCKHPS    Z16, Z14, Z7
-	VUNPCKLPS    Z16, Z14, Z14
-	VADDPS       Z7, Z14, Z14
-	VUNPCKHPD    Z13, Z11, Z7
-	VUNPCKLPD    Z13, Z11, Z11
-	VADDPS       Z7, Z11, Z11
-	VUNPCKHPD    Z14, Z12, Z7
-	VUNPCKLPD    Z14, Z12, Z12
-	VADDPS       Z7, Z12, Z12
-	VSHUFF64X2   $0xdd, Z11, Z9, Z7
-	VSHUFF64X2   $0x88, Z11, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z12, Z10, Z7
-	VSHUFF64X2   $0x88, Z12, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VSHUFF64X2   $0xdd, Z9, Z9, Z7
-	VSHUFF64X2   $0x88, Z9, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VADDPS       (R9), Y9, Y9
-	VMOVUPS      Y9, (R9)
-	ADDQ         $0x20, R9
-	VSHUFF64X2   $0xdd, Z10, Z10, Z7
-	VSHUFF64X2   $0x88, Z10, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VADDPS       (R10), Y10, Y10
-	VMOVUPS      Y10, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPS    Z7, Z6, Z3
+	VUNPCKLPS    Z7, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	VUNPCKHPD    Z6, Z5, Z3
+	VUNPCKLPD    Z6, Z5, Z5
+	VADDPS       Z3, Z5, Z5
+	VSHUFF64X2   $0xdd, Z5, Z4, Z3
+	VSHUFF64X2   $0x88, Z5, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z4, Z3
+	VSHUFF64X2   $0x88, Z4, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VADDPS       (DI), Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -17655,202 +16346,165 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z0, Z10
-	VBROADCASTSS (BX), Z7
-	VBROADCASTSS (SI), Z8
-	VFMADD231PS  Z9, Z7, Z1
-	VFMADD231PS  Z10, Z8, Z4
-	VMOVUPS      64(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z7, Z2
-	VFMADD231PS  Z12, Z8, Z5
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VMOVUPS      128(CX), Z11
-	VANDPS       Z11, Z0, Z12
-	VFMADD231PS  Z11, Z7, Z3
-	VFMADD231PS  Z12, Z8, Z6
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z12, Z10, Z10
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS (BX), Z3
+	VFMADD231PS  Z4, Z3, Z0
+	VMOVUPS      64(CX), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      128(CX), Z5
+	VFMADD231PS  Z5, Z3, Z2
+	VADDPS       Z5, Z4, Z4
 	ADDQ         DX, CX
-	VUNPCKHPS    Z9, Z9, Z7
-	VUNPCKLPS    Z9, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VUNPCKHPD    Z9, Z9, Z7
-	VUNPCKLPD    Z9, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z9, Z9, Z7
-	VSHUFF64X2   $0x88, Z9, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VSHUFF64X2   $0xdd, Z9, Z9, Z7
-	VSHUFF64X2   $0x88, Z9, Z9, Z9
-	VADDPS       Z7, Z9, Z9
-	VADDSS       (R9), X9, X9
-	VMOVSS       X9, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Z10, Z10, Z7
-	VUNPCKLPS    Z10, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VUNPCKHPD    Z10, Z10, Z7
-	VUNPCKLPD    Z10, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VSHUFF64X2   $0xdd, Z10, Z10, Z7
-	VSHUFF64X2   $0x88, Z10, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VSHUFF64X2   $0xdd, Z10, Z10, Z7
-	VSHUFF64X2   $0x88, Z10, Z10, Z10
-	VADDPS       Z7, Z10, Z10
-	VADDSS       (R10), X10, X10
-	VMOVSS       X10, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Z4, Z4, Z3
+	VUNPCKLPS    Z4, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VUNPCKHPD    Z4, Z4, Z3
+	VUNPCKLPD    Z4, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z4, Z3
+	VSHUFF64X2   $0x88, Z4, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VSHUFF64X2   $0xdd, Z4, Z4, Z3
+	VSHUFF64X2   $0x88, Z4, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VADDSS       (DI), X4, X4
+	VMOVSS       X4, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Z1, (DI)
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z2, 64(DI)
-	VMOVUPS Z5, 64(R8)
-	VMOVUPS Z3, 128(DI)
-	VMOVUPS Z6, 128(R8)
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, 128(SI)
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, FMA3
-TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-136
+// func weigh32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
+TEXT ·weigh32AVX512x8(SB), NOSPLIT, $0-96
 	MOVQ           n+0(FP), AX
 	MOVQ           x_base+8(FP), CX
 	MOVQ           step+32(FP), DX
 	SHLQ           $0x02, DX
 	MOVQ           w_base+40(FP), BX
-	MOVQ           wAbs_base+64(FP), SI
-	MOVQ           value_base+88(FP), DI
-	MOVQ           size_base+112(FP), R8
-	MOVL           $0x7fffffff, R9
-	VMOVD          R9, X0
-	VBROADCASTSS   X0, Y0
-	VMOVUPS        (DI), Y5
-	VMOVUPS        (R8), Y6
+	MOVQ           sum_base+64(FP), SI
+	VMOVUPS        (SI), Y0
+	VXORPS         Z1, Z1, Z1
+	VXORPS         Z2, Z2, Z2
+	VXORPS         Z3, Z3, Z3
+	VXORPS         Z4, Z4, Z4
+	VXORPS         Z5, Z5, Z5
+	VXORPS         Z6, Z6, Z6
 	VXORPS         Z7, Z7, Z7
-	VXORPS         Z8, Z8, Z8
-	VXORPS         Z9, Z9, Z9
-	VXORPS         Z10, Z10, Z10
-	VXORPS         Z11, Z11, Z11
-	VXORPS         Z12, Z12, Z12
-	MOVL           $0x7fffffff, R9
-	VMOVD          R9, X1
-	VBROADCASTSS   X1, Z3
-	MOVL           $0x0000ff00, R9
-	KMOVW          R9, K1
-	MOVL           $0x00000001, R9
-	VPBROADCASTD.Z R9, K1, Z14
+	VBROADCASTSD   bits+88(FP), Z8
+	MOVL           $0x0000ff00, DI
+	KMOVW          DI, K1
+	MOVL           $0x00000001, DI
+	VPBROADCASTD.Z DI, K1, Z11
 	CMPQ           DX, $0x20
 	JNE            apart
 
 twos:
-	CMPQ         AX, $0x08
+	CMPQ         AX, $0x10
 	JLT          halves
-	VBROADCASTSD (BX), Z4
-	VPERMILPS    Z14, Z4, Z4
-	VBROADCASTSD (SI), Z13
-	VPERMILPS    Z14, Z13, Z13
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z3, Z2
-	VFMADD231PS  Z1, Z4, Z5
-	VFMADD231PS  Z2, Z13, Z6
-	VBROADCASTSD 8(BX), Z4
-	VPERMILPS    Z14, Z4, Z4
-	VBROADCASTSD 8(SI), Z13
-	VPERMILPS    Z14, Z13, Z13
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z3, Z2
-	VFMADD231PS  Z1, Z4, Z7
-	VFMADD231PS  Z2, Z13, Z8
-	VBROADCASTSD 16(BX), Z4
-	VPERMILPS    Z14, Z4, Z4
-	VBROADCASTSD 16(SI), Z13
-	VPERMILPS    Z14, Z13, Z13
-	VMOVUPS      128(CX), Z1
-	VANDPS       Z1, Z3, Z2
-	VFMADD231PS  Z1, Z4, Z9
-	VFMADD231PS  Z2, Z13, Z10
-	VBROADCASTSD 24(BX), Z4
-	VPERMILPS    Z14, Z4, Z4
-	VBROADCASTSD 24(SI), Z13
-	VPERMILPS    Z14, Z13, Z13
-	VMOVUPS      192(CX), Z1
-	VANDPS       Z1, Z3, Z2
-	VFMADD231PS  Z1, Z4, Z11
-	VFMADD231PS  Z2, Z13, Z12
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	SUBQ         $0x08, AX
+	VBROADCASTSD (BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSD 8(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSD 16(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       128(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSD 24(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       192(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSD 32(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       256(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSD 40(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       320(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSD 48(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       384(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSD 56(BX), Z10
+	VPERMILPS    Z11, Z10, Z10
+	VANDPS       448(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
 	JMP          twos
 
 halves:
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPS        Y5, Y1, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPS        Y6, Y1, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPS        Y7, Y1, Y7
-	VEXTRACTF64X4 $0x01, Z8, Y1
-	VADDPS        Y8, Y1, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y1
-	VADDPS        Y9, Y1, Y9
-	VEXTRACTF64X4 $0x01, Z10, Y1
-	VADDPS        Y10, Y1, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y1
-	VADDPS        Y11, Y1, Y11
-	VEXTRACTF64X4 $0x01, Z12, Y1
-	VADDPS        Y12, Y1, Y12
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y0, Y8, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VADDPS        Y1, Y8, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPS        Y2, Y8, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPS        Y3, Y8, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y4, Y8, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VADDPS        Y5, Y8, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VADDPS        Y6, Y8, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPS        Y7, Y8, Y7
 
 apart:
+	VBROADCASTSD bits+88(FP), Y8
+
 turns:
-	CMPQ         AX, $0x04
+	CMPQ         AX, $0x08
 	JLT          rest
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y6
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y7
-	VFMADD231PS  Y2, Y4, Y8
+	VBROADCASTSS 4(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y9
-	VFMADD231PS  Y2, Y4, Y10
+	VBROADCASTSS 8(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y2
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y11
-	VFMADD231PS  Y2, Y4, Y12
+	VBROADCASTSS 12(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, CX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	SUBQ         $0x04, AX
+	VBROADCASTSS 16(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	ADDQ         DX, CX
+	VBROADCASTSS 20(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y5
+	ADDQ         DX, CX
+	VBROADCASTSS 24(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y6
+	ADDQ         DX, CX
+	VBROADCASTSS 28(BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
 	JMP          turns
 
 rest:
@@ -17858,118 +16512,87 @@ rest:
 	JZ    done
 
 row:
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VMOVUPS      (CX), Y1
-	VANDPS       Y1, Y0, Y2
-	VFMADD231PS  Y1, Y3, Y5
-	VFMADD231PS  Y2, Y4, Y6
+	VBROADCASTSS (BX), Y10
+	VANDPS       (CX), Y8, Y9
+	VFMADD231PS  Y9, Y10, Y0
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VADDPS  Y7, Y5, Y5
-	VADDPS  Y9, Y5, Y5
-	VADDPS  Y11, Y5, Y5
-	VMOVUPS Y5, (DI)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y10, Y6, Y6
-	VADDPS  Y12, Y6, Y6
-	VMOVUPS Y6, (R8)
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y0, Y0
+	VMOVUPS Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX512x8(n int, x []float32, step int, value []float32, size []float32)
-// Requires: AVX, AVX2
-TEXT ·across32AVX512x8(SB), NOSPLIT, $0-88
+// func across32AVX512x8(n int, x []float32, step int, sum []float32, bits uint64)
+// Requires: AVX
+TEXT ·across32AVX512x8(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSD bits+64(FP), Y0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
+	VANDPS     Y1, Y0, Y1
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
+	ADDQ       DX, CX
+	VUNPCKHPS  Y2, Y1, Y3
+	VUNPCKLPS  Y2, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
 	ADDQ       DX, CX
 	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
+	VANDPS     Y3, Y0, Y3
 	ADDQ       DX, CX
-	VUNPCKHPS  Y3, Y1, Y5
-	VUNPCKLPS  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPS  Y4, Y2, Y3
-	VUNPCKLPS  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
+	VUNPCKHPS  Y3, Y2, Y4
+	VUNPCKLPS  Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y0, Y2
+	ADDQ       DX, CX
 	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
+	VANDPS     Y3, Y0, Y3
 	ADDQ       DX, CX
-	VMOVUPS    (CX), Y5
-	VANDPS     Y5, Y0, Y6
-	ADDQ       DX, CX
-	VUNPCKHPS  Y5, Y3, Y7
-	VUNPCKLPS  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPS  Y6, Y4, Y5
-	VUNPCKLPS  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
+	VUNPCKHPS  Y3, Y2, Y4
+	VUNPCKLPS  Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
 	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y4
+	VANDPS     Y3, Y0, Y3
 	ADDQ       DX, CX
-	VMOVUPS    (CX), Y5
-	VANDPS     Y5, Y0, Y6
+	VMOVUPS    (CX), Y4
+	VANDPS     Y4, Y0, Y4
 	ADDQ       DX, CX
-	VUNPCKHPS  Y5, Y3, Y7
-	VUNPCKLPS  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPS  Y6, Y4, Y5
-	VUNPCKLPS  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VMOVUPS    (CX), Y5
-	VANDPS     Y5, Y0, Y6
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y7
-	VANDPS     Y7, Y0, Y8
-	ADDQ       DX, CX
-	VUNPCKHPS  Y7, Y5, Y9
-	VUNPCKLPS  Y7, Y5, Y5
-	VADDPS     Y9, Y5, Y5
-	VUNPCKHPS  Y8, Y6, Y7
-	VUNPCKLPS  Y8, Y6, Y6
-	VADDPS     Y7, Y6, Y6
-	VUNPCKHPD  Y5, Y3, Y7
-	VUNPCKLPD  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPD  Y6, Y4, Y5
-	VUNPCKLPD  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VPERM2F128 $0x31, Y3, Y1, Y5
-	VPERM2F128 $0x20, Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VPERM2F128 $0x31, Y4, Y2, Y3
-	VPERM2F128 $0x20, Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
+	VUNPCKHPS  Y4, Y3, Y5
+	VUNPCKLPS  Y4, Y3, Y3
+	VADDPS     Y5, Y3, Y3
+	VUNPCKHPD  Y3, Y2, Y4
+	VUNPCKLPD  Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y1, Y3
+	VPERM2F128 $0x20, Y2, Y1, Y1
+	VADDPS     Y3, Y1, Y1
 	VADDPS     (BX), Y1, Y1
 	VMOVUPS    Y1, (BX)
 	ADDQ       $0x20, BX
-	VADDPS     (SI), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -17979,32 +16602,20 @@ rest:
 
 row:
 	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y2
+	VANDPS     Y1, Y0, Y1
 	ADDQ       DX, CX
-	VUNPCKHPS  Y1, Y1, Y3
+	VUNPCKHPS  Y1, Y1, Y2
 	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VUNPCKHPD  Y1, Y1, Y2
 	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x31, Y1, Y1, Y2
 	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
+	VADDPS     Y2, Y1, Y1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Y2, Y2, Y1
-	VUNPCKLPS  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -18012,134 +16623,78 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·both32AVX512x8(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Y0
-	VMOVUPS      (DI), Y1
-	VMOVUPS      (R8), Y2
+// func both32AVX512x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, FMA3
+TEXT ·both32AVX512x8(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Y0
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS (BX), Y1
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS 4(BX), Y1
+	VFMADD231PS  Y3, Y1, Y0
+	ADDQ         DX, CX
+	VUNPCKHPS    Y3, Y2, Y1
+	VUNPCKLPS    Y3, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS 8(BX), Y1
+	VFMADD231PS  Y3, Y1, Y0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 12(BX), Y1
+	VFMADD231PS  Y4, Y1, Y0
+	ADDQ         DX, CX
+	VUNPCKHPS    Y4, Y3, Y1
+	VUNPCKLPS    Y4, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VUNPCKHPD    Y3, Y2, Y1
+	VUNPCKLPD    Y3, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS 16(BX), Y1
+	VFMADD231PS  Y3, Y1, Y0
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 20(BX), Y1
+	VFMADD231PS  Y4, Y1, Y0
+	ADDQ         DX, CX
+	VUNPCKHPS    Y4, Y3, Y1
+	VUNPCKLPS    Y4, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS 24(BX), Y1
+	VFMADD231PS  Y4, Y1, Y0
+	ADDQ         DX, CX
 	VMOVUPS      (CX), Y5
-	VANDPS       Y5, Y0, Y6
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VFMADD231PS  Y5, Y3, Y1
-	VFMADD231PS  Y6, Y4, Y2
+	VBROADCASTSS 28(BX), Y1
+	VFMADD231PS  Y5, Y1, Y0
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS 4(BX), Y3
-	VBROADCASTSS 4(SI), Y4
-	VFMADD231PS  Y7, Y3, Y1
-	VFMADD231PS  Y8, Y4, Y2
-	ADDQ         DX, CX
-	VUNPCKHPS    Y7, Y5, Y3
-	VUNPCKLPS    Y7, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPS    Y8, Y6, Y3
-	VUNPCKLPS    Y8, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS 8(BX), Y3
-	VBROADCASTSS 8(SI), Y4
-	VFMADD231PS  Y7, Y3, Y1
-	VFMADD231PS  Y8, Y4, Y2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 12(BX), Y3
-	VBROADCASTSS 12(SI), Y4
-	VFMADD231PS  Y9, Y3, Y1
-	VFMADD231PS  Y10, Y4, Y2
-	ADDQ         DX, CX
-	VUNPCKHPS    Y9, Y7, Y3
-	VUNPCKLPS    Y9, Y7, Y7
-	VADDPS       Y3, Y7, Y7
-	VUNPCKHPS    Y10, Y8, Y3
-	VUNPCKLPS    Y10, Y8, Y8
-	VADDPS       Y3, Y8, Y8
-	VUNPCKHPD    Y7, Y5, Y3
-	VUNPCKLPD    Y7, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPD    Y8, Y6, Y3
-	VUNPCKLPD    Y8, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VMOVUPS      (CX), Y7
-	VANDPS       Y7, Y0, Y8
-	VBROADCASTSS 16(BX), Y3
-	VBROADCASTSS 16(SI), Y4
-	VFMADD231PS  Y7, Y3, Y1
-	VFMADD231PS  Y8, Y4, Y2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 20(BX), Y3
-	VBROADCASTSS 20(SI), Y4
-	VFMADD231PS  Y9, Y3, Y1
-	VFMADD231PS  Y10, Y4, Y2
-	ADDQ         DX, CX
-	VUNPCKHPS    Y9, Y7, Y3
-	VUNPCKLPS    Y9, Y7, Y7
-	VADDPS       Y3, Y7, Y7
-	VUNPCKHPS    Y10, Y8, Y3
-	VUNPCKLPS    Y10, Y8, Y8
-	VADDPS       Y3, Y8, Y8
-	VMOVUPS      (CX), Y9
-	VANDPS       Y9, Y0, Y10
-	VBROADCASTSS 24(BX), Y3
-	VBROADCASTSS 24(SI), Y4
-	VFMADD231PS  Y9, Y3, Y1
-	VFMADD231PS  Y10, Y4, Y2
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y11
-	VANDPS       Y11, Y0, Y12
-	VBROADCASTSS 28(BX), Y3
-	VBROADCASTSS 28(SI), Y4
-	VFMADD231PS  Y11, Y3, Y1
-	VFMADD231PS  Y12, Y4, Y2
-	ADDQ         DX, CX
-	VUNPCKHPS    Y11, Y9, Y3
-	VUNPCKLPS    Y11, Y9, Y9
-	VADDPS       Y3, Y9, Y9
-	VUNPCKHPS    Y12, Y10, Y3
-	VUNPCKLPS    Y12, Y10, Y10
-	VADDPS       Y3, Y10, Y10
-	VUNPCKHPD    Y9, Y7, Y3
-	VUNPCKLPD    Y9, Y7, Y7
-	VADDPS       Y3, Y7, Y7
-	VUNPCKHPD    Y10, Y8, Y3
-	VUNPCKLPD    Y10, Y8, Y8
-	VADDPS       Y3, Y8, Y8
-	VPERM2F128   $0x31, Y7, Y5, Y3
-	VPERM2F128   $0x20, Y7, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VPERM2F128   $0x31, Y8, Y6, Y3
-	VPERM2F128   $0x20, Y8, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VADDPS       (R9), Y5, Y5
-	VMOVUPS      Y5, (R9)
-	ADDQ         $0x20, R9
-	VADDPS       (R10), Y6, Y6
-	VMOVUPS      Y6, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPS    Y5, Y4, Y1
+	VUNPCKLPS    Y5, Y4, Y4
+	VADDPS       Y1, Y4, Y4
+	VUNPCKHPD    Y4, Y3, Y1
+	VUNPCKLPD    Y4, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VPERM2F128   $0x31, Y3, Y2, Y1
+	VPERM2F128   $0x20, Y3, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -18148,456 +16703,364 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Y5
-	VANDPS       Y5, Y0, Y6
-	VBROADCASTSS (BX), Y3
-	VBROADCASTSS (SI), Y4
-	VFMADD231PS  Y5, Y3, Y1
-	VFMADD231PS  Y6, Y4, Y2
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS (BX), Y1
+	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         DX, CX
-	VUNPCKHPS    Y5, Y5, Y3
-	VUNPCKLPS    Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VUNPCKHPD    Y5, Y5, Y3
-	VUNPCKLPD    Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VPERM2F128   $0x31, Y5, Y5, Y3
-	VPERM2F128   $0x20, Y5, Y5, Y5
-	VADDPS       Y3, Y5, Y5
-	VADDSS       (R9), X5, X5
-	VMOVSS       X5, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Y6, Y6, Y3
-	VUNPCKLPS    Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VUNPCKHPD    Y6, Y6, Y3
-	VUNPCKLPD    Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VPERM2F128   $0x31, Y6, Y6, Y3
-	VPERM2F128   $0x20, Y6, Y6, Y6
-	VADDPS       Y3, Y6, Y6
-	VADDSS       (R10), X6, X6
-	VMOVSS       X6, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Y2, Y2, Y1
+	VUNPCKLPS    Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VUNPCKHPD    Y2, Y2, Y1
+	VUNPCKLPD    Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y2, Y1
+	VPERM2F128   $0x20, Y2, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VADDSS       (DI), X2, X2
+	VMOVSS       X2, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Y1, (DI)
-	VMOVUPS Y2, (R8)
+	VMOVUPS Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+// func weigh32AVX512x128(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·weigh32AVX512x128(SB), NOSPLIT, $0-136
+TEXT ·weigh32AVX512x128(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         value_base+88(FP), DI
-	MOVQ         size_base+112(FP), R8
-	MOVL         $0x7fffffff, R9
-	VMOVD        R9, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z5
-	VMOVUPS      (R8), Z13
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      64(R8), Z14
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      128(R8), Z15
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      192(R8), Z16
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      256(R8), Z17
-	VMOVUPS      320(DI), Z10
-	VMOVUPS      320(R8), Z18
-	VMOVUPS      384(DI), Z11
-	VMOVUPS      384(R8), Z19
-	VMOVUPS      448(DI), Z12
-	VMOVUPS      448(R8), Z20
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z3
+	VMOVUPS      256(SI), Z4
+	VMOVUPS      320(SI), Z5
+	VMOVUPS      384(SI), Z6
+	VMOVUPS      448(SI), Z7
+	VBROADCASTSD bits+88(FP), Z8
+
+turns:
+	CMPQ         AX, $0x02
+	JLT          rest
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VANDPS       128(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VANDPS       192(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	VANDPS       256(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VANDPS       320(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	VANDPS       384(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	VANDPS       448(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, CX
+	VBROADCASTSS 4(BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VANDPS       128(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VANDPS       192(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	VANDPS       256(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VANDPS       320(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	VANDPS       384(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	VANDPS       448(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, AX
+	JMP          turns
+
+rest:
+	TESTQ AX, AX
+	JZ    done
 
 row:
-	VBROADCASTSS (BX), Z3
-	VBROADCASTSS (SI), Z4
-	VMOVUPS      (CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z4, Z13
-	VMOVUPS      64(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z6
-	VFMADD231PS  Z2, Z4, Z14
-	VMOVUPS      128(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z7
-	VFMADD231PS  Z2, Z4, Z15
-	VMOVUPS      192(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z8
-	VFMADD231PS  Z2, Z4, Z16
-	VMOVUPS      256(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z9
-	VFMADD231PS  Z2, Z4, Z17
-	VMOVUPS      320(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z10
-	VFMADD231PS  Z2, Z4, Z18
-	VMOVUPS      384(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z11
-	VFMADD231PS  Z2, Z4, Z19
-	VMOVUPS      448(CX), Z1
-	VANDPS       Z1, Z0, Z2
-	VFMADD231PS  Z1, Z3, Z12
-	VFMADD231PS  Z2, Z4, Z20
+	VBROADCASTSS (BX), Z10
+	VANDPS       (CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z0
+	VANDPS       64(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VANDPS       128(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VANDPS       192(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	VANDPS       256(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VANDPS       320(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z5
+	VANDPS       384(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z6
+	VANDPS       448(CX), Z8, Z9
+	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DX, CX
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
-	VMOVUPS      Z5, (DI)
-	VMOVUPS      Z13, (R8)
-	VMOVUPS      Z6, 64(DI)
-	VMOVUPS      Z14, 64(R8)
-	VMOVUPS      Z7, 128(DI)
-	VMOVUPS      Z15, 128(R8)
-	VMOVUPS      Z8, 192(DI)
-	VMOVUPS      Z16, 192(R8)
-	VMOVUPS      Z9, 256(DI)
-	VMOVUPS      Z17, 256(R8)
-	VMOVUPS      Z10, 320(DI)
-	VMOVUPS      Z18, 320(R8)
-	VMOVUPS      Z11, 384(DI)
-	VMOVUPS      Z19, 384(R8)
-	VMOVUPS      Z12, 448(DI)
-	VMOVUPS      Z20, 448(R8)
+
+done:
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, 128(SI)
+	VMOVUPS Z3, 192(SI)
+	VMOVUPS Z4, 256(SI)
+	VMOVUPS Z5, 320(SI)
+	VMOVUPS Z6, 384(SI)
+	VMOVUPS Z7, 448(SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX512x128(n int, x []float32, step int, value []float32, size []float32)
+// func across32AVX512x128(n int, x []float32, step int, sum []float32, bits uint64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·across32AVX512x128(SB), NOSPLIT, $0-88
+TEXT ·across32AVX512x128(SB), NOSPLIT, $0-72
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	MOVQ         value_base+40(FP), BX
-	MOVQ         size_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSD bits+64(FP), Z0
+	MOVQ         sum_base+40(FP), BX
 
 turns:
 	CMPQ       AX, $0x08
 	JLT        rest
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    128(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    192(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    256(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    320(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    384(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    448(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
 	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    128(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    192(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    256(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    320(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    384(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
 	VMOVUPS    448(CX), Z3
-	VANDPS     Z3, Z0, Z4
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VUNPCKHPS  Z2, Z1, Z3
+	VUNPCKLPS  Z2, Z1, Z1
 	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    192(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    256(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    320(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    384(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    448(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    192(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    256(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    320(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    384(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    448(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
 	VADDPS     Z4, Z2, Z2
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    192(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    256(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    320(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    384(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    448(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VUNPCKHPS  Z3, Z1, Z5
-	VUNPCKLPS  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPS  Z4, Z2, Z3
-	VUNPCKLPS  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    192(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    256(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    320(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    384(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    448(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    192(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    256(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    320(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    384(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    448(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VUNPCKHPD  Z3, Z1, Z5
-	VUNPCKLPD  Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VUNPCKHPD  Z4, Z2, Z3
-	VUNPCKLPD  Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VMOVUPS    (CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VMOVUPS    64(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    128(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    192(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    256(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    320(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    384(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	VMOVUPS    448(CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VADDPS     Z5, Z3, Z3
-	VADDPS     Z6, Z4, Z4
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    192(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    256(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    320(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    384(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    448(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VUNPCKHPS  Z5, Z3, Z7
-	VUNPCKLPS  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPS  Z6, Z4, Z5
-	VUNPCKLPS  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VMOVUPS    (CX), Z5
-	VANDPS     Z5, Z0, Z6
-	VMOVUPS    64(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    128(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    192(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    256(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    320(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    384(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	VMOVUPS    448(CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VADDPS     Z7, Z5, Z5
-	VADDPS     Z8, Z6, Z6
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Z7
-	VANDPS     Z7, Z0, Z8
-	VMOVUPS    64(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    128(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    192(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    256(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    320(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    384(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	VMOVUPS    448(CX), Z9
-	VANDPS     Z9, Z0, Z10
-	VADDPS     Z9, Z7, Z7
-	VADDPS     Z10, Z8, Z8
-	ADDQ       DX, CX
-	VUNPCKHPS  Z7, Z5, Z9
-	VUNPCKLPS  Z7, Z5, Z5
-	VADDPS     Z9, Z5, Z5
-	VUNPCKHPS  Z8, Z6, Z7
-	VUNPCKLPS  Z8, Z6, Z6
-	VADDPS     Z7, Z6, Z6
-	VUNPCKHPD  Z5, Z3, Z7
-	VUNPCKLPD  Z5, Z3, Z3
-	VADDPS     Z7, Z3, Z3
-	VUNPCKHPD  Z6, Z4, Z5
-	VUNPCKLPD  Z6, Z4, Z4
-	VADDPS     Z5, Z4, Z4
-	VSHUFF64X2 $0xdd, Z3, Z1, Z5
-	VSHUFF64X2 $0x88, Z3, Z1, Z1
-	VADDPS     Z5, Z1, Z1
-	VSHUFF64X2 $0xdd, Z4, Z2, Z3
-	VSHUFF64X2 $0x88, Z4, Z2, Z2
-	VADDPS     Z3, Z2, Z2
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
-	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VUNPCKHPD  Z2, Z1, Z3
+	VUNPCKLPD  Z2, Z1, Z1
 	VADDPS     Z3, Z1, Z1
+	VMOVUPS    (CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VMOVUPS    64(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    128(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    192(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    256(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    320(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    384(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    448(CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VADDPS     Z3, Z2, Z2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    192(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    256(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    320(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    384(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    448(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VUNPCKHPS  Z3, Z2, Z4
+	VUNPCKLPS  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VMOVUPS    (CX), Z3
+	VANDPS     Z3, Z0, Z3
+	VMOVUPS    64(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    128(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    192(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    256(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    320(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    384(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	VMOVUPS    448(CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VADDPS     Z4, Z3, Z3
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Z4
+	VANDPS     Z4, Z0, Z4
+	VMOVUPS    64(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    128(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    192(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    256(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    320(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    384(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VMOVUPS    448(CX), Z5
+	VANDPS     Z5, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	ADDQ       DX, CX
+	VUNPCKHPS  Z4, Z3, Z5
+	VUNPCKLPS  Z4, Z3, Z3
+	VADDPS     Z5, Z3, Z3
+	VUNPCKHPD  Z3, Z2, Z4
+	VUNPCKLPD  Z3, Z2, Z2
+	VADDPS     Z4, Z2, Z2
+	VSHUFF64X2 $0xdd, Z2, Z1, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z1
+	VADDPS     Z3, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
+	VSHUFF64X2 $0x88, Z1, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDPS     (BX), Y1, Y1
 	VMOVUPS    Y1, (BX)
 	ADDQ       $0x20, BX
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDPS     (SI), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $0x20, SI
 	SUBQ       $0x08, AX
 	JMP        turns
 
@@ -18607,66 +17070,44 @@ rest:
 
 row:
 	VMOVUPS    (CX), Z1
-	VANDPS     Z1, Z0, Z2
-	VMOVUPS    64(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    128(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    192(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    256(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    320(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    384(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
-	VMOVUPS    448(CX), Z3
-	VANDPS     Z3, Z0, Z4
-	VADDPS     Z3, Z1, Z1
-	VADDPS     Z4, Z2, Z2
+	VANDPS     Z1, Z0, Z1
+	VMOVUPS    64(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    128(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    192(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    256(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    320(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    384(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VMOVUPS    448(CX), Z2
+	VANDPS     Z2, Z0, Z2
+	VADDPS     Z2, Z1, Z1
 	ADDQ       DX, CX
-	VUNPCKHPS  Z1, Z1, Z3
+	VUNPCKHPS  Z1, Z1, Z2
 	VUNPCKLPS  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VUNPCKHPD  Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VUNPCKHPD  Z1, Z1, Z2
 	VUNPCKLPD  Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
-	VSHUFF64X2 $0xdd, Z1, Z1, Z3
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0xdd, Z1, Z1, Z2
 	VSHUFF64X2 $0x88, Z1, Z1, Z1
-	VADDPS     Z3, Z1, Z1
+	VADDPS     Z2, Z1, Z1
 	VADDSS     (BX), X1, X1
 	VMOVSS     X1, (BX)
 	ADDQ       $0x04, BX
-	VUNPCKHPS  Z2, Z2, Z1
-	VUNPCKLPS  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VUNPCKHPD  Z2, Z2, Z1
-	VUNPCKLPD  Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VSHUFF64X2 $0xdd, Z2, Z2, Z1
-	VSHUFF64X2 $0x88, Z2, Z2, Z2
-	VADDPS     Z1, Z2, Z2
-	VADDSS     (SI), X2, X2
-	VMOVSS     X2, (SI)
-	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -18674,490 +17115,256 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·both32AVX512x128(SB), NOSPLIT, $0-184
-	MOVQ         n+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         step+32(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         w_base+40(FP), BX
-	MOVQ         wAbs_base+64(FP), SI
-	MOVQ         down_base+88(FP), DI
-	MOVQ         downSize_base+112(FP), R8
-	MOVQ         across_base+136(FP), R9
-	MOVQ         acrossSize_base+160(FP), R10
-	MOVL         $0x7fffffff, R11
-	VMOVD        R11, X0
-	VBROADCASTSS X0, Z0
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z9
-	VMOVUPS      64(DI), Z2
-	VMOVUPS      64(R8), Z10
-	VMOVUPS      128(DI), Z3
-	VMOVUPS      128(R8), Z11
-	VMOVUPS      192(DI), Z4
-	VMOVUPS      192(R8), Z12
-	VMOVUPS      256(DI), Z5
-	VMOVUPS      256(R8), Z13
-	VMOVUPS      320(DI), Z6
-	VMOVUPS      320(R8), Z14
-	VMOVUPS      384(DI), Z7
-	VMOVUPS      384(R8), Z15
-	VMOVUPS      448(DI), Z8
-	VMOVUPS      448(R8), Z16
+// func both32AVX512x128(n int, x []float32, step int, w []float32, down []float32, across []float32)
+// Requires: AVX, AVX512F
+TEXT ·both32AVX512x128(SB), NOSPLIT, $0-112
+	MOVQ    n+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    step+32(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    w_base+40(FP), BX
+	MOVQ    down_base+64(FP), SI
+	MOVQ    across_base+88(FP), DI
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS 192(SI), Z3
+	VMOVUPS 256(SI), Z4
+	VMOVUPS 320(SI), Z5
+	VMOVUPS 384(SI), Z6
+	VMOVUPS 448(SI), Z7
 
 turns:
 	CMPQ         AX, $0x08
 	JLT          rest
-	VMOVUPS      (CX), Z19
-	VANDPS       Z19, Z0, Z20
-	VBROADCASTSS (BX), Z17
-	VBROADCASTSS (SI), Z18
-	VFMADD231PS  Z19, Z17, Z1
-	VFMADD231PS  Z20, Z18, Z9
-	VMOVUPS      64(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z2
-	VFMADD231PS  Z22, Z18, Z10
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      128(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z3
-	VFMADD231PS  Z22, Z18, Z11
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      192(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z4
-	VFMADD231PS  Z22, Z18, Z12
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      256(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z5
-	VFMADD231PS  Z22, Z18, Z13
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      320(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z6
-	VFMADD231PS  Z22, Z18, Z14
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      384(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z7
-	VFMADD231PS  Z22, Z18, Z15
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      448(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z8
-	VFMADD231PS  Z22, Z18, Z16
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
+	VMOVUPS      (CX), Z9
+	VBROADCASTSS (BX), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VMOVUPS      64(CX), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      128(CX), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      192(CX), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      256(CX), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      320(CX), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      384(CX), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      448(CX), Z10
+	VFMADD231PS  Z10, Z8, Z7
+	VADDPS       Z10, Z9, Z9
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VBROADCASTSS 4(BX), Z17
-	VBROADCASTSS 4(SI), Z18
-	VFMADD231PS  Z21, Z17, Z1
-	VFMADD231PS  Z22, Z18, Z9
-	VMOVUPS      64(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z2
-	VFMADD231PS  Z24, Z18, Z10
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      128(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z3
-	VFMADD231PS  Z24, Z18, Z11
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      192(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z4
-	VFMADD231PS  Z24, Z18, Z12
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      256(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z5
-	VFMADD231PS  Z24, Z18, Z13
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      320(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z6
-	VFMADD231PS  Z24, Z18, Z14
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      384(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z7
-	VFMADD231PS  Z24, Z18, Z15
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      448(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z8
-	VFMADD231PS  Z24, Z18, Z16
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
+	VMOVUPS      (CX), Z10
+	VBROADCASTSS 4(BX), Z8
+	VFMADD231PS  Z10, Z8, Z0
+	VMOVUPS      64(CX), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      128(CX), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      192(CX), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      256(CX), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      320(CX), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      384(CX), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      448(CX), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VADDPS       Z11, Z10, Z10
 	ADDQ         DX, CX
-	VUNPCKHPS    Z21, Z19, Z17
-	VUNPCKLPS    Z21, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VUNPCKHPS    Z22, Z20, Z17
-	VUNPCKLPS    Z22, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VMOVUPS      (CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VBROADCASTSS 8(BX), Z17
-	VBROADCASTSS 8(SI), Z18
-	VFMADD231PS  Z21, Z17, Z1
-	VFMADD231PS  Z22, Z18, Z9
-	VMOVUPS      64(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z2
-	VFMADD231PS  Z24, Z18, Z10
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      128(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z3
-	VFMADD231PS  Z24, Z18, Z11
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      192(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z4
-	VFMADD231PS  Z24, Z18, Z12
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      256(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z5
-	VFMADD231PS  Z24, Z18, Z13
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      320(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z6
-	VFMADD231PS  Z24, Z18, Z14
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      384(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z7
-	VFMADD231PS  Z24, Z18, Z15
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      448(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z8
-	VFMADD231PS  Z24, Z18, Z16
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
+	VUNPCKHPS    Z10, Z9, Z8
+	VUNPCKLPS    Z10, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VMOVUPS      (CX), Z10
+	VBROADCASTSS 8(BX), Z8
+	VFMADD231PS  Z10, Z8, Z0
+	VMOVUPS      64(CX), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      128(CX), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      192(CX), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      256(CX), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      320(CX), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      384(CX), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      448(CX), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VADDPS       Z11, Z10, Z10
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VBROADCASTSS 12(BX), Z17
-	VBROADCASTSS 12(SI), Z18
-	VFMADD231PS  Z23, Z17, Z1
-	VFMADD231PS  Z24, Z18, Z9
-	VMOVUPS      64(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z2
-	VFMADD231PS  Z26, Z18, Z10
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      128(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z3
-	VFMADD231PS  Z26, Z18, Z11
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      192(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z4
-	VFMADD231PS  Z26, Z18, Z12
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      256(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z5
-	VFMADD231PS  Z26, Z18, Z13
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      320(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z6
-	VFMADD231PS  Z26, Z18, Z14
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      384(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z7
-	VFMADD231PS  Z26, Z18, Z15
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      448(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z8
-	VFMADD231PS  Z26, Z18, Z16
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
+	VMOVUPS      (CX), Z11
+	VBROADCASTSS 12(BX), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	VMOVUPS      64(CX), Z12
+	VFMADD231PS  Z12, Z8, Z1
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      128(CX), Z12
+	VFMADD231PS  Z12, Z8, Z2
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      192(CX), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      256(CX), Z12
+	VFMADD231PS  Z12, Z8, Z4
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      320(CX), Z12
+	VFMADD231PS  Z12, Z8, Z5
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      384(CX), Z12
+	VFMADD231PS  Z12, Z8, Z6
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      448(CX), Z12
+	VFMADD231PS  Z12, Z8, Z7
+	VADDPS       Z12, Z11, Z11
 	ADDQ         DX, CX
-	VUNPCKHPS    Z23, Z21, Z17
-	VUNPCKLPS    Z23, Z21, Z21
-	VADDPS       Z17, Z21, Z21
-	VUNPCKHPS    Z24, Z22, Z17
-	VUNPCKLPS    Z24, Z22, Z22
-	VADDPS       Z17, Z22, Z22
-	VUNPCKHPD    Z21, Z19, Z17
-	VUNPCKLPD    Z21, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VUNPCKHPD    Z22, Z20, Z17
-	VUNPCKLPD    Z22, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VMOVUPS      (CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VBROADCASTSS 16(BX), Z17
-	VBROADCASTSS 16(SI), Z18
-	VFMADD231PS  Z21, Z17, Z1
-	VFMADD231PS  Z22, Z18, Z9
-	VMOVUPS      64(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z2
-	VFMADD231PS  Z24, Z18, Z10
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      128(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z3
-	VFMADD231PS  Z24, Z18, Z11
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      192(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z4
-	VFMADD231PS  Z24, Z18, Z12
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      256(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z5
-	VFMADD231PS  Z24, Z18, Z13
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      320(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z6
-	VFMADD231PS  Z24, Z18, Z14
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      384(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z7
-	VFMADD231PS  Z24, Z18, Z15
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VMOVUPS      448(CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VFMADD231PS  Z23, Z17, Z8
-	VFMADD231PS  Z24, Z18, Z16
-	VADDPS       Z23, Z21, Z21
-	VADDPS       Z24, Z22, Z22
+	VUNPCKHPS    Z11, Z10, Z8
+	VUNPCKLPS    Z11, Z10, Z10
+	VADDPS       Z8, Z10, Z10
+	VUNPCKHPD    Z10, Z9, Z8
+	VUNPCKLPD    Z10, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VMOVUPS      (CX), Z10
+	VBROADCASTSS 16(BX), Z8
+	VFMADD231PS  Z10, Z8, Z0
+	VMOVUPS      64(CX), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      128(CX), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      192(CX), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      256(CX), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      320(CX), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      384(CX), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VADDPS       Z11, Z10, Z10
+	VMOVUPS      448(CX), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VADDPS       Z11, Z10, Z10
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VBROADCASTSS 20(BX), Z17
-	VBROADCASTSS 20(SI), Z18
-	VFMADD231PS  Z23, Z17, Z1
-	VFMADD231PS  Z24, Z18, Z9
-	VMOVUPS      64(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z2
-	VFMADD231PS  Z26, Z18, Z10
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      128(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z3
-	VFMADD231PS  Z26, Z18, Z11
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      192(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z4
-	VFMADD231PS  Z26, Z18, Z12
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      256(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z5
-	VFMADD231PS  Z26, Z18, Z13
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      320(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z6
-	VFMADD231PS  Z26, Z18, Z14
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      384(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z7
-	VFMADD231PS  Z26, Z18, Z15
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      448(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z8
-	VFMADD231PS  Z26, Z18, Z16
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
+	VMOVUPS      (CX), Z11
+	VBROADCASTSS 20(BX), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	VMOVUPS      64(CX), Z12
+	VFMADD231PS  Z12, Z8, Z1
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      128(CX), Z12
+	VFMADD231PS  Z12, Z8, Z2
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      192(CX), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      256(CX), Z12
+	VFMADD231PS  Z12, Z8, Z4
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      320(CX), Z12
+	VFMADD231PS  Z12, Z8, Z5
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      384(CX), Z12
+	VFMADD231PS  Z12, Z8, Z6
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      448(CX), Z12
+	VFMADD231PS  Z12, Z8, Z7
+	VADDPS       Z12, Z11, Z11
 	ADDQ         DX, CX
-	VUNPCKHPS    Z23, Z21, Z17
-	VUNPCKLPS    Z23, Z21, Z21
-	VADDPS       Z17, Z21, Z21
-	VUNPCKHPS    Z24, Z22, Z17
-	VUNPCKLPS    Z24, Z22, Z22
-	VADDPS       Z17, Z22, Z22
-	VMOVUPS      (CX), Z23
-	VANDPS       Z23, Z0, Z24
-	VBROADCASTSS 24(BX), Z17
-	VBROADCASTSS 24(SI), Z18
-	VFMADD231PS  Z23, Z17, Z1
-	VFMADD231PS  Z24, Z18, Z9
-	VMOVUPS      64(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z2
-	VFMADD231PS  Z26, Z18, Z10
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      128(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z3
-	VFMADD231PS  Z26, Z18, Z11
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      192(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z4
-	VFMADD231PS  Z26, Z18, Z12
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      256(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z5
-	VFMADD231PS  Z26, Z18, Z13
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      320(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z6
-	VFMADD231PS  Z26, Z18, Z14
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      384(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z7
-	VFMADD231PS  Z26, Z18, Z15
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VMOVUPS      448(CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VFMADD231PS  Z25, Z17, Z8
-	VFMADD231PS  Z26, Z18, Z16
-	VADDPS       Z25, Z23, Z23
-	VADDPS       Z26, Z24, Z24
+	VUNPCKHPS    Z11, Z10, Z8
+	VUNPCKLPS    Z11, Z10, Z10
+	VADDPS       Z8, Z10, Z10
+	VMOVUPS      (CX), Z11
+	VBROADCASTSS 24(BX), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	VMOVUPS      64(CX), Z12
+	VFMADD231PS  Z12, Z8, Z1
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      128(CX), Z12
+	VFMADD231PS  Z12, Z8, Z2
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      192(CX), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      256(CX), Z12
+	VFMADD231PS  Z12, Z8, Z4
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      320(CX), Z12
+	VFMADD231PS  Z12, Z8, Z5
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      384(CX), Z12
+	VFMADD231PS  Z12, Z8, Z6
+	VADDPS       Z12, Z11, Z11
+	VMOVUPS      448(CX), Z12
+	VFMADD231PS  Z12, Z8, Z7
+	VADDPS       Z12, Z11, Z11
 	ADDQ         DX, CX
-	VMOVUPS      (CX), Z25
-	VANDPS       Z25, Z0, Z26
-	VBROADCASTSS 28(BX), Z17
-	VBROADCASTSS 28(SI), Z18
-	VFMADD231PS  Z25, Z17, Z1
-	VFMADD231PS  Z26, Z18, Z9
-	VMOVUPS      64(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z2
-	VFMADD231PS  Z28, Z18, Z10
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      128(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z3
-	VFMADD231PS  Z28, Z18, Z11
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      192(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z4
-	VFMADD231PS  Z28, Z18, Z12
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      256(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z5
-	VFMADD231PS  Z28, Z18, Z13
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      320(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z6
-	VFMADD231PS  Z28, Z18, Z14
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      384(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z7
-	VFMADD231PS  Z28, Z18, Z15
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VMOVUPS      448(CX), Z27
-	VANDPS       Z27, Z0, Z28
-	VFMADD231PS  Z27, Z17, Z8
-	VFMADD231PS  Z28, Z18, Z16
-	VADDPS       Z27, Z25, Z25
-	VADDPS       Z28, Z26, Z26
+	VMOVUPS      (CX), Z12
+	VBROADCASTSS 28(BX), Z8
+	VFMADD231PS  Z12, Z8, Z0
+	VMOVUPS      64(CX), Z13
+	VFMADD231PS  Z13, Z8, Z1
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      128(CX), Z13
+	VFMADD231PS  Z13, Z8, Z2
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      192(CX), Z13
+	VFMADD231PS  Z13, Z8, Z3
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      256(CX), Z13
+	VFMADD231PS  Z13, Z8, Z4
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      320(CX), Z13
+	VFMADD231PS  Z13, Z8, Z5
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      384(CX), Z13
+	VFMADD231PS  Z13, Z8, Z6
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      448(CX), Z13
+	VFMADD231PS  Z13, Z8, Z7
+	VADDPS       Z13, Z12, Z12
 	ADDQ         DX, CX
-	VUNPCKHPS    Z25, Z23, Z17
-	VUNPCKLPS    Z25, Z23, Z23
-	VADDPS       Z17, Z23, Z23
-	VUNPCKHPS    Z26, Z24, Z17
-	VUNPCKLPS    Z26, Z24, Z24
-	VADDPS       Z17, Z24, Z24
-	VUNPCKHPD    Z23, Z21, Z17
-	VUNPCKLPD    Z23, Z21, Z21
-	VADDPS       Z17, Z21, Z21
-	VUNPCKHPD    Z24, Z22, Z17
-	VUNPCKLPD    Z24, Z22, Z22
-	VADDPS       Z17, Z22, Z22
-	VSHUFF64X2   $0xdd, Z21, Z19, Z17
-	VSHUFF64X2   $0x88, Z21, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z22, Z20, Z17
-	VSHUFF64X2   $0x88, Z22, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VSHUFF64X2   $0xdd, Z19, Z19, Z17
-	VSHUFF64X2   $0x88, Z19, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VADDPS       (R9), Y19, Y19
-	VMOVUPS      Y19, (R9)
-	ADDQ         $0x20, R9
-	VSHUFF64X2   $0xdd, Z20, Z20, Z17
-	VSHUFF64X2   $0x88, Z20, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VADDPS       (R10), Y20, Y20
-	VMOVUPS      Y20, (R10)
-	ADDQ         $0x20, R10
+	VUNPCKHPS    Z12, Z11, Z8
+	VUNPCKLPS    Z12, Z11, Z11
+	VADDPS       Z8, Z11, Z11
+	VUNPCKHPD    Z11, Z10, Z8
+	VUNPCKLPD    Z11, Z10, Z10
+	VADDPS       Z8, Z10, Z10
+	VSHUFF64X2   $0xdd, Z10, Z9, Z8
+	VSHUFF64X2   $0x88, Z10, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z8
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VADDPS       (DI), Y9, Y9
+	VMOVUPS      Y9, (DI)
+	ADDQ         $0x20, DI
 	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
 	SUBQ         $0x08, AX
 	JMP          turns
 
@@ -19166,107 +17373,59 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS      (CX), Z19
-	VANDPS       Z19, Z0, Z20
-	VBROADCASTSS (BX), Z17
-	VBROADCASTSS (SI), Z18
-	VFMADD231PS  Z19, Z17, Z1
-	VFMADD231PS  Z20, Z18, Z9
-	VMOVUPS      64(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z2
-	VFMADD231PS  Z22, Z18, Z10
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      128(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z3
-	VFMADD231PS  Z22, Z18, Z11
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      192(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z4
-	VFMADD231PS  Z22, Z18, Z12
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      256(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z5
-	VFMADD231PS  Z22, Z18, Z13
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      320(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z6
-	VFMADD231PS  Z22, Z18, Z14
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      384(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z7
-	VFMADD231PS  Z22, Z18, Z15
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VMOVUPS      448(CX), Z21
-	VANDPS       Z21, Z0, Z22
-	VFMADD231PS  Z21, Z17, Z8
-	VFMADD231PS  Z22, Z18, Z16
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z22, Z20, Z20
+	VMOVUPS      (CX), Z9
+	VBROADCASTSS (BX), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VMOVUPS      64(CX), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      128(CX), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      192(CX), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      256(CX), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      320(CX), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      384(CX), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VADDPS       Z10, Z9, Z9
+	VMOVUPS      448(CX), Z10
+	VFMADD231PS  Z10, Z8, Z7
+	VADDPS       Z10, Z9, Z9
 	ADDQ         DX, CX
-	VUNPCKHPS    Z19, Z19, Z17
-	VUNPCKLPS    Z19, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VUNPCKHPD    Z19, Z19, Z17
-	VUNPCKLPD    Z19, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z19, Z19, Z17
-	VSHUFF64X2   $0x88, Z19, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VSHUFF64X2   $0xdd, Z19, Z19, Z17
-	VSHUFF64X2   $0x88, Z19, Z19, Z19
-	VADDPS       Z17, Z19, Z19
-	VADDSS       (R9), X19, X19
-	VMOVSS       X19, (R9)
-	ADDQ         $0x04, R9
-	VUNPCKHPS    Z20, Z20, Z17
-	VUNPCKLPS    Z20, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VUNPCKHPD    Z20, Z20, Z17
-	VUNPCKLPD    Z20, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VSHUFF64X2   $0xdd, Z20, Z20, Z17
-	VSHUFF64X2   $0x88, Z20, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VSHUFF64X2   $0xdd, Z20, Z20, Z17
-	VSHUFF64X2   $0x88, Z20, Z20, Z20
-	VADDPS       Z17, Z20, Z20
-	VADDSS       (R10), X20, X20
-	VMOVSS       X20, (R10)
-	ADDQ         $0x04, R10
+	VUNPCKHPS    Z9, Z9, Z8
+	VUNPCKLPS    Z9, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VUNPCKHPD    Z9, Z9, Z8
+	VUNPCKLPD    Z9, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z8
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VSHUFF64X2   $0xdd, Z9, Z9, Z8
+	VSHUFF64X2   $0x88, Z9, Z9, Z9
+	VADDPS       Z8, Z9, Z9
+	VADDSS       (DI), X9, X9
+	VMOVSS       X9, (DI)
+	ADDQ         $0x04, DI
 	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
 	DECQ         AX
 	JNZ          row
 
 done:
-	VMOVUPS Z1, (DI)
-	VMOVUPS Z9, (R8)
-	VMOVUPS Z2, 64(DI)
-	VMOVUPS Z10, 64(R8)
-	VMOVUPS Z3, 128(DI)
-	VMOVUPS Z11, 128(R8)
-	VMOVUPS Z4, 192(DI)
-	VMOVUPS Z12, 192(R8)
-	VMOVUPS Z5, 256(DI)
-	VMOVUPS Z13, 256(R8)
-	VMOVUPS Z6, 320(DI)
-	VMOVUPS Z14, 320(R8)
-	VMOVUPS Z7, 384(DI)
-	VMOVUPS Z15, 384(R8)
-	VMOVUPS Z8, 448(DI)
-	VMOVUPS Z16, 448(R8)
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, 128(SI)
+	VMOVUPS Z3, 192(SI)
+	VMOVUPS Z4, 256(SI)
+	VMOVUPS Z5, 320(SI)
+	VMOVUPS Z6, 384(SI)
+	VMOVUPS Z7, 448(SI)
 	VZEROUPPER
 	RET
 
@@ -19280,31 +17439,19 @@ TEXT ·checksums32AVX512(SB), NOSPLIT, $0-56
 	VMOVUPS 64(DX), Z1
 	VMOVUPS 128(DX), Z2
 	VMOVUPS 192(DX), Z3
-	VMOVUPS 256(DX), Z4
-	VMOVUPS 320(DX), Z5
-	VMOVUPS 384(DX), Z6
-	VMOVUPS 448(DX), Z7
 
 row:
 	VADDPS  (CX), Z0, Z0
 	VADDPS  64(CX), Z1, Z1
 	VADDPS  128(CX), Z2, Z2
 	VADDPS  192(CX), Z3, Z3
-	VADDPS  256(CX), Z4, Z4
-	VADDPS  320(CX), Z5, Z5
-	VADDPS  384(CX), Z6, Z6
-	VADDPS  448(CX), Z7, Z7
-	ADDQ    $0x00000200, CX
+	ADDQ    $0x00000100, CX
 	DECQ    AX
 	JNZ     row
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
 	VMOVUPS Z3, 192(DX)
-	VMOVUPS Z4, 256(DX)
-	VMOVUPS Z5, 320(DX)
-	VMOVUPS Z6, 384(DX)
-	VMOVUPS Z7, 448(DX)
 	VZEROUPPER
 	RET
 

@@ -167,183 +167,167 @@ func sumTranspose64AVX512(n int, dst []float64, src []float64, stride int, value
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x8(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX512x8(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX512x8(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX512x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // weigh64AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x16(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX512x16(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX512x16(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX512x16(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // weigh64AVX512x24 is
 //
 //	for p := range n {
 //		for l := range 24 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX512x24 is
 //
 //	for p := range n {
 //		for l := range 24 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x24(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX512x24(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX512x24 is
 //
 //	for p := range n {
 //		for l := range 24 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX512x24(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX512x24(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // weigh64AVX512x64 is
 //
 //	for p := range n {
 //		for l := range 64 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, value []float64, size []float64)
+func weigh64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // across64AVX512x64 is
 //
 //	for p := range n {
 //		for l := range 64 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x64(n int, x []float64, step int, value []float64, size []float64)
+func across64AVX512x64(n int, x []float64, step int, sum []float64, bits uint64)
 
 // both64AVX512x64 is
 //
 //	for p := range n {
 //		for l := range 64 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both64AVX512x64(n int, x []float64, step int, w []float64, wAbs []float64, down []float64, downSize []float64, across []float64, acrossSize []float64)
+func both64AVX512x64(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // checksums64AVX512 is
 //
 //	for p := range n {
-//		for l := range 128 {
-//			sum[l] += x[p*128+l]
+//		for l := range 64 {
+//			sum[l] += x[p*64+l]
 //		}
 //	}
 //
@@ -518,227 +502,207 @@ func sumTranspose32AVX512(n int, dst []float32, src []float32, stride int, value
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x16(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX512x16(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX512x16 is
 //
 //	for p := range n {
 //		for l := range 16 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX512x16(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX512x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x32 is
 //
 //	for p := range n {
 //		for l := range 32 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX512x32 is
 //
 //	for p := range n {
 //		for l := range 32 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x32(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX512x32(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX512x32 is
 //
 //	for p := range n {
 //		for l := range 32 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX512x32(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX512x32(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x48 is
 //
 //	for p := range n {
 //		for l := range 48 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX512x48 is
 //
 //	for p := range n {
 //		for l := range 48 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x48(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX512x48(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX512x48 is
 //
 //	for p := range n {
 //		for l := range 48 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX512x48(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX512x48(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x8(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX512x8(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX512x8(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX512x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x128 is
 //
 //	for p := range n {
 //		for l := range 128 {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func weigh32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, value []float32, size []float32)
+func weigh32AVX512x128(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // across32AVX512x128 is
 //
 //	for p := range n {
 //		for l := range 128 {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[p] += x[p*step+l] & bits
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x128(n int, x []float32, step int, value []float32, size []float32)
+func across32AVX512x128(n int, x []float32, step int, sum []float32, bits uint64)
 
 // both32AVX512x128 is
 //
 //	for p := range n {
 //		for l := range 128 {
 //			down[l] += w[p] * x[p*step+l]
-//			downSize[l] += wAbs[p] * |x[p*step+l]|
 //			across[p] += x[p*step+l]
-//			acrossSize[p] += |x[p*step+l]|
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func both32AVX512x128(n int, x []float32, step int, w []float32, wAbs []float32, down []float32, downSize []float32, across []float32, acrossSize []float32)
+func both32AVX512x128(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // checksums32AVX512 is
 //
 //	for p := range n {
-//		for l := range 128 {
-//			sum[l] += x[p*128+l]
+//		for l := range 64 {
+//			sum[l] += x[p*64+l]
 //		}
 //	}
 //

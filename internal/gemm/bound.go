@@ -37,6 +37,28 @@ func gamma64(n float64) float64 { return precisionOf[float64]().gamma(n) }
 // if g is at most most: then no step can have overflowed.
 type sumBound struct{ relative, absolute, most float64 }
 
+// below returns a bound for magnitudes of what was added up, instead of all: parts
+// of sums over depths are no larger than the magnitudes of their elements, but for the
+// rounding errors of the part and of its weights.
+func (b sumBound) below() sumBound {
+	b.relative /= (1 + b.relative) * (1 + b.relative)
+	return b
+}
+
+// judge compares sums with what they must be. It is unsure where nothing is known:
+// sums may have overflowed.
+func (b sumBound) judge(is, must *sums) (wrong, unsure bool) {
+	for i, size := range must.size {
+		bound := b.relative*size + b.absolute
+		if !(size <= b.most && bound <= math.MaxFloat64) {
+			unsure = true
+		} else if !(math.Abs(is.value[i]-must.value[i]) <= bound) {
+			wrong = true
+		}
+	}
+	return wrong, unsure
+}
+
 // sumBound returns the bound for sums of n elements of C over depth k, of which
 // there are m.
 //

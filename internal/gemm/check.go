@@ -22,7 +22,7 @@ import (
 // compared with their checksums. C0 must not lie in C.
 func Checked[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t Tile[T]) (right bool) {
 	c := &ws.check
-	c.wrong, c.unsure = false, false
+	c.measured, c.wrong, c.unsure = false, false, false
 	multiply(k, b, ws, t, c)
 	switch {
 	case c.wrong:
@@ -78,25 +78,29 @@ func sameBits[T elem.Float](x, y []T) bool {
 	return true
 }
 
-// A checker collects the sums that C must have while a tile is computed.
+// A checker collects the sums that C must have while a tile is computed. The
+// magnitudes that bound their rounding errors are collected only if a sum is off by more
+// than is sure from parts of sums alone: rarely.
 type checker[T elem.Float] struct {
 	rows, cols sums       // of C, as they must be, for the block of rows at work
 	ofA, ofB   depthly[T] // sums over the lanes of A and B, for the k-block at work
-	allB       pairs[T]   // those of B for all depths, if several blocks of rows need them
-	acc        pairs[T]   // scratch of strips
+	allB       []T        // those of B for all depths, if several blocks of rows need them
+	acc        []T        // scratch of strips
 	c0, c      margins[T] // of C₀ and of C, as they are
+	size       sums       // scratch of magnitudes
 	again      []T
 
-	whole  bool // columns are summed over all rows of the tile, not over a block of them
-	wrong  bool // a sum is off
-	unsure bool // a sum has no finite bound
+	whole    bool // columns are summed over all rows of the tile, not over a block of them
+	measured bool // magnitudes were needed
+	wrong    bool // a sum is off
+	unsure   bool // a sum has no finite bound
 }
 
 // depthly are sums over the lanes of an operand, one for each depth: weights for the
 // other one.
 type depthly[T elem.Float] struct {
 	known bool // from checksums, or since all lanes were met
-	pairs[T]
+	sums  []T
 }
 
 // begin prepares for a block of rows of a tile. With checksums of both operands, B is
@@ -107,7 +111,7 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	c.c.begin(i1-i0, n)
 	if c.whole && i0 == 0 {
 		depth := x.A.Packed.Depth
-		c.allB = pairs[T]{grown(c.allB.value, depth), grown(c.allB.size, depth)}
+		c.allB = grown(c.allB, depth)
 	}
 	if i0 == 0 || !c.whole {
 		c.cols.reset(n)
@@ -123,10 +127,10 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	}
 	c.c0.settle()
 	for i, v := range c.c0.rows.value {
-		c.rows.add(i, v*float64(x.Beta), c.c0.rows.size[i]*math.Abs(float64(x.Beta)))
+		c.rows.add(i, v*float64(x.Beta))
 	}
 	for j, v := range c.c0.cols.value {
-		c.cols.add(j, v*float64(x.Beta), c.c0.cols.size[j]*math.Abs(float64(x.Beta)))
+		c.cols.add(j, v*float64(x.Beta))
 	}
 }
 
@@ -134,20 +138,20 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 // few rows at a time.
 type margins[T elem.Float] struct {
 	rows, cols   sums
-	across, down pairs[T] // what strips have added up: of columns, up to bandRows of each
+	across, down []T // what strips have added up: of columns, up to bandRows of each
 }
 
 // begin begins the sums of m rows, and goes on with those of n columns.
 func (g *margins[T]) begin(m, n int) {
 	g.rows.reset(m)
-	g.across, g.down = g.across.cleared(m), g.down.cleared(n)
+	g.across, g.down = cleared(g.across, m), cleared(g.down, n)
 }
 
 // add adds up a patch, MR rows from row i on, or those that are left, and columns
 // from column j on.
 func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
-	down := g.down.part(j, b.cols)
-	x.strips.b.both(b, ones[T](), down, g.across.from(i))
+	down := g.down[j:][:b.cols]
+	x.strips.b.both(b, ones[T](), down, g.across[i:])
 	if i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows {
 		flush(down, g.cols.from(j))
 	}
@@ -156,9 +160,9 @@ func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
 // settle completes the sums.
 func (g *margins[T]) settle() { flush(g.across, g.rows) }
 
-// cleared returns scratch of n pairs, zeroed.
-func (c *checker[T]) cleared(n int) pairs[T] {
-	c.acc = c.acc.cleared(n)
+// cleared returns scratch of n elements, zeroed.
+func (c *checker[T]) cleared(n int) []T {
+	c.acc = cleared(c.acc, n)
 	return c.acc
 }
 
@@ -169,41 +173,42 @@ func (c *checker[T]) beginDepths(x *macro[T], i0, i1, n, pc, kc int) {
 	c.ofB.known = x.b.summed(x.J0, x.J1)
 	switch {
 	case !c.ofA.known:
-		c.ofA.pairs = c.ofA.cleared(kc)
+		c.ofA.sums = cleared(c.ofA.sums, kc)
 	case !c.whole:
-		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0+i0, x.I0+i1, pc, kc)
+		c.ofA.sums = c.addUp(x, &x.a, c.ofA.sums, x.I0+i0, x.I0+i1, pc, kc, values)
 	case i0 == 0:
-		c.ofA.pairs = c.addUp(x, &x.a, c.ofA.pairs, x.I0, x.I1, pc, kc)
+		c.ofA.sums = c.addUp(x, &x.a, c.ofA.sums, x.I0, x.I1, pc, kc, values)
 	}
 	switch {
 	case !c.ofB.known:
-		c.ofB.pairs = c.ofB.cleared(kc)
+		c.ofB.sums = cleared(c.ofB.sums, kc)
 	case !c.whole:
-		c.ofB.pairs = c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
+		c.ofB.sums = c.addUp(x, &x.b, c.ofB.sums, x.J0, x.J1, pc, kc, values)
 	default:
-		if c.ofB.pairs = c.allB.part(pc, kc); i0 == 0 {
-			c.addUp(x, &x.b, c.ofB.pairs, x.J0, x.J1, pc, kc)
+		if c.ofB.sums = c.allB[pc:][:kc]; i0 == 0 {
+			c.addUp(x, &x.b, c.ofB.sums, x.J0, x.J1, pc, kc, values)
 		}
 	}
 }
 
 // addUp returns the checksums of lanes l0 to l1 at depths pc to pc+kc, added up.
-func (c *checker[T]) addUp(x *macro[T], f *feed[T], to pairs[T], l0, l1, pc, kc int) pairs[T] {
+func (c *checker[T]) addUp(x *macro[T], f *feed[T], to []T, l0, l1, pc, kc int, o of) []T {
 	group := SumLanes(f.width)
-	to = pairs[T]{grown(to.value, kc), grown(to.size, kc)}
+	groups := (l1 - l0 + group - 1) / group
+	to = grown(to, kc)
 	for p, n := pc, 0; p < pc+kc; p += n {
 		n = sumsFrom(p, pc+kc-p)
-		acc := c.cleared(2 * sumDepths)
-		for l := l0; l < l1; l += stripRows * group {
-			sums, groups := f.Sums.at(&f.Packed, l, p/sumDepths*sumDepths), min((l1-l+group-1)/group, stripRows)
-			if x.checksums != nil {
-				x.checksums(groups, sums[:groups*2*sumDepths], acc.value)
-			} else {
-				x.strips.b.down(patch[T]{sums, groups, 2 * sumDepths, 2 * sumDepths, 1}, ones[T](), acc)
+		acc := c.cleared(sumDepths)
+		sums := f.Sums.at(&f.Packed, l0, p/sumDepths*sumDepths, o)[:groups*sumDepths]
+		if x.checksums != nil {
+			x.checksums(groups, sums, acc)
+		} else {
+			b := patch[T]{sums, groups, sumDepths, sumDepths, 1}
+			for g := 0; g < groups; g += stripRows {
+				x.strips.b.down(b.rows(g, min(g+stripRows, groups)), ones[T](), acc, values)
 			}
 		}
-		value, size := acc.value[:sumDepths], acc.value[sumDepths:]
-		to.part(p-pc, n).set(pairs[T]{value[p%sumDepths:], size[p%sumDepths:]})
+		copy(to[p-pc:][:n], acc[p%sumDepths:])
 	}
 	return to
 }
@@ -223,10 +228,10 @@ func (c *checker[T]) columns(s *sweep[T]) {
 		end := min(p+stripRows, s.kc)
 		s.eachColumn(func(j int, b patch[T]) {
 			b = b.rows(p, end)
-			if to := acc.part(j-s.j0, b.cols); c.ofB.known {
-				s.strips.b.down(b, c.ofA.from(p), to)
+			if to := acc[j-s.j0:][:b.cols]; c.ofB.known {
+				s.strips.b.down(b, c.ofA.sums[p:], to, values)
 			} else {
-				s.strips.b.both(b, c.ofA.from(p), to, c.ofB.from(p))
+				s.strips.b.both(b, c.ofA.sums[p:], to, c.ofB.sums[p:])
 			}
 		})
 		flush(acc, c.cols.from(s.j0))
@@ -245,7 +250,7 @@ func (s *sweep[T]) lastColumns() bool { return s.j1 == s.J1-s.J0 }
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
 	if !c.ofA.known {
-		s.strips.a.across(s.microPanel(i), c.ofA.pairs)
+		s.strips.a.across(s.microPanel(i), c.ofA.sums, values)
 	} else if i == s.i0 && (i == 0 || !c.whole) {
 		c.columns(s)
 	}
@@ -283,7 +288,7 @@ func (c *checker[T]) addRow(s *sweep[T], i int) {
 	a := s.microPanel(i)
 	acc := c.cleared(a.cols)
 	for p := 0; p < s.kc; p += stripRows {
-		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.from(p), acc)
+		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.sums[p:], acc, values)
 		flush(acc, c.rows.from(i-s.i0))
 	}
 }
@@ -313,26 +318,114 @@ func (s *sweep[T]) microPanel(i int) patch[T] {
 // compare compares the sums of rows i0 to i1 of C with what they must be, and those of
 // columns when they are complete.
 func (c *checker[T]) compare(x *macro[T], i0, i1, n int) {
-	m, k := i1-i0, x.A.Packed.Depth
+	k, p := x.A.Packed.Depth, precisionOf[T]()
 	c.c.settle()
-	p := precisionOf[T]()
-	c.judge(&c.c.rows, &c.rows, p.sumBound(n, k, m))
+	c.judge(&c.c.rows, &c.rows, p.sumBound(n, k, i1-i0), func() {
+		c.magnitudes(x, &x.a, &x.b, x.I0+i0, x.I0+i1, x.J0, x.J1, c.rows.size)
+		x.eachC0(i0, i1, func(i, _ int, size float64) { c.rows.size[i-i0] += size })
+	})
 	if c.whole {
-		m = x.I1 - x.I0
+		i0 = 0
 	}
 	if i1 == x.I1-x.I0 || !c.whole {
-		c.judge(&c.c.cols, &c.cols, p.sumBound(m, k, n))
+		c.judge(&c.c.cols, &c.cols, p.sumBound(i1-i0, k, n), func() {
+			c.magnitudes(x, &x.b, &x.a, x.J0, x.J1, x.I0+i0, x.I0+i1, c.cols.size)
+			x.eachC0(i0, i1, func(_, j int, size float64) { c.cols.size[j] += size })
+		})
 	}
 }
 
-// judge compares sums under a bound.
-func (c *checker[T]) judge(is, must *sums, b sumBound) {
-	for i, size := range must.size {
-		bound := b.relative*size + b.absolute
-		if !(size <= b.most && bound <= math.MaxFloat64) {
-			c.unsure = true
-		} else if !(math.Abs(is.value[i]-must.value[i]) <= bound) {
-			c.wrong = true
+// judge compares sums, which mostly are near enough for the magnitudes that are known;
+// where they are not, all sums get those of all elements.
+func (c *checker[T]) judge(is, must *sums, b sumBound, measure func()) {
+	if wrong, unsure := b.below().judge(is, must); !wrong && !unsure {
+		return
+	}
+	measure()
+	c.measured = true
+	wrong, unsure := b.judge(is, must)
+	c.wrong, c.unsure = c.wrong || wrong, c.unsure || unsure
+}
+
+// magnitudes sets to, for each of lanes l0 to l1 of f, the sum over depths of its
+// magnitude times the sum of those of lanes q0 to q1 of g: in panels with checksums,
+// those that g had when it was packed.
+func (c *checker[T]) magnitudes(x *macro[T], f, g *feed[T], l0, l1, q0, q1 int, to []float64) {
+	clear(to)
+	c.size.reset(len(to))
+	for pc := 0; pc < x.A.Packed.Depth; pc += stripRows {
+		kc := min(stripRows, x.A.Packed.Depth-pc)
+		w := c.weights(x, g, q0, q1, pc, kc)
+		f.each(l0, l1, pc, kc, func(l int, b patch[T]) {
+			acc := c.cleared(b.cols)
+			x.stripsFor(f).down(b, w, acc, magnitudes)
+			flush(acc, c.size.from(l))
+		})
+	}
+	for l, v := range c.size.value {
+		to[l] = v * f.scale() * g.scale()
+	}
+}
+
+// weights returns the sums of magnitudes of lanes l0 to l1 of f, without its scale, for
+// each of kc depths.
+func (c *checker[T]) weights(x *macro[T], f *feed[T], l0, l1, pc, kc int) []T {
+	w := make([]T, kc)
+	if f.summed(l0, l1) {
+		return c.addUp(x, f, w, l0, l1, pc, kc, magnitudes)
+	}
+	total := sums{make([]float64, kc), make([]float64, kc)}
+	f.each(l0, l1, pc, kc, func(_ int, b patch[T]) {
+		if b.lane == 1 {
+			x.stripsFor(f).across(b, w, magnitudes)
+			return
+		}
+		lanes := patch[T]{b.x, b.cols, b.n, b.lane, b.step}
+		for l := 0; l < lanes.n; l += stripRows {
+			acc := c.cleared(kc)
+			x.strips.b.down(lanes.rows(l, min(l+stripRows, lanes.n)), ones[T](), acc, magnitudes)
+			flush(acc, total)
+		}
+	})
+	for p, v := range total.value {
+		w[p] += T(v)
+	}
+	return w
+}
+
+// stripsFor returns strips for micro-panels of an operand.
+func (x *macro[T]) stripsFor(f *feed[T]) strips[T] {
+	if f == &x.a {
+		return *x.strips.a
+	}
+	return *x.strips.b
+}
+
+// each calls use with kc depths of lanes l0 to l1, in panels or where they are stored,
+// by micro-panels or all at once: from the l-th of them on.
+func (f *feed[T]) each(l0, l1, pc, kc int, use func(l int, b patch[T])) {
+	if f.Packed.Data == nil {
+		use(0, patch[T]{f.Stored.from(l0, pc), kc, l1 - l0, f.Stored.DepthStride, f.Stored.LaneStride})
+		return
+	}
+	for l := l0; l < l1; l += f.width {
+		use(l-l0, patch[T]{f.Packed.panel(l, pc), kc, min(f.width, l1-l), f.width, 1})
+	}
+}
+
+// scale returns the magnitude that the elements of each are still to be multiplied by.
+func (f *feed[T]) scale() float64 {
+	if f.Packed.Data == nil {
+		return math.Abs(float64(f.Scale))
+	}
+	return 1
+}
+
+// eachC0 calls use with the magnitude of what each element of rows i0 to i1 starts from.
+func (x *macro[T]) eachC0(i0, i1 int, use func(i, j int, size float64)) {
+	for i := i0; i < i1 && x.C0 != nil; i++ {
+		for j, v := range x.C0[i*x.LDC0:][:x.J1-x.J0] {
+			use(i, j, math.Abs(float64(x.Beta)*float64(v)))
 		}
 	}
 }
@@ -343,6 +436,6 @@ func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
 	b = k.most(b, depth, false)
 	size, kc, rows := int64(k.Type.Size()), int64(min(b.KC+k.NR, depth)), int64(min(max(b.MC, mostSumLanes), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
-	perDepth, perRow, perCol := 4*size, 2*(16+2*size)+16, 2*(16+2*size)+16+2*size
-	return again + int64(depth)*2*size + kc*perDepth + rows*perRow + int64(n)*perCol + 4*sumDepths*size
+	perDepth, perRow, perCol := 2*size, 2*(16+size)+32, 2*(16+size)+32+size
+	return again + int64(depth)*size + kc*perDepth + rows*perRow + int64(n)*perCol + stripRows*(2*size+16)
 }

@@ -12,9 +12,10 @@ import (
 // groups of G = [SumLanes](Width) lanes, N of them, and D = sumDepths, lane l at
 // depth p counts in
 //
-//	Sums[((p/D*N + l/G)*2)*D + p%D]  and  Sums[((p/D*N + l/G)*2 + 1)*D + p%D]
+//	Sums[(p/D*2*N + l/G)*D + p%D]  and  Sums[((p/D*2 + 1)*N + l/G)*D + p%D]
 //
-// so that those of a k-block lie together, and those of a depth are written together.
+// so that sums of a k-block lie together, apart from those of magnitudes, which are
+// rarely read.
 // They are made from what is packed, and lie apart from the panels, so that a
 // panel that is damaged later does not agree with them.
 type Sums[T elem.Float] []T
@@ -40,16 +41,20 @@ func SumsLen(lanes, depth, width int) int {
 }
 
 // at returns the checksums from the group of lane l of x and depth p on.
-func (s Sums[T]) at(x *Panels[T], l, p int) Sums[T] {
+func (s Sums[T]) at(x *Panels[T], l, p int, o of) Sums[T] {
 	group := SumLanes(x.Width)
-	return s[(p/sumDepths*((x.Lanes+group-1)/group)+l/group)*2*sumDepths+p%sumDepths:]
+	groups, first := (x.Lanes+group-1)/group, p/sumDepths*2
+	if o == magnitudes {
+		first++
+	}
+	return s[(first*groups+l/group)*sumDepths+p%sumDepths:]
 }
 
-// of returns the sums of n depths from there on.
-func (s Sums[T]) of(x *Panels[T], l, p, n int) pairs[T] {
-	s = s.at(x, l, p)
-	return pairs[T]{s[:n], s[sumDepths:][:n]}
-}
+// pairs are the sums of some lanes at each of some depths, and those of their magnitudes.
+type pairs[T elem.Float] struct{ value, size []T }
+
+// part returns n pairs from the i-th on.
+func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
 
 // sumsFrom returns how many of n depths from p on have their checksums side by side.
 func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
@@ -76,14 +81,15 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	for l, end := l0, 0; l < l1; l = end {
 		end = min(l-l%group+group, l1)
 		if l%group == 0 {
-			ws.sums = ws.sums.cleared(p1 - p0)
+			ws.sums = pairs[T]{cleared(ws.sums.value, p1-p0), cleared(ws.sums.size, p1-p0)}
 		}
 		for p, n := p0, 0; p < p1; p += n {
 			n = sumsFrom(p, min(depths, p1-p))
 			acc := ws.sums.part(p-p0, n)
 			packSum(k, &dst, l, end, p, Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, scale, acc)
 			if end%group == 0 || end == dst.Lanes {
-				sums.of(&dst, l, p, n).set(acc)
+				copy(sums.at(&dst, l, p, values), acc.value)
+				copy(sums.at(&dst, l, p, magnitudes), acc.size)
 			}
 		}
 	}
@@ -125,9 +131,13 @@ func sumSource[T elem.Float](s strips[T], to pairs[T], src Source[T], lanes int,
 		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
 		b.scaled(to, scale)
 	case src.LaneStride != 1:
-		s.down(patch[T]{src.Data, lanes, n, src.LaneStride, 1}, ones[T](), to)
+		b := patch[T]{src.Data, lanes, n, src.LaneStride, 1}
+		s.down(b, ones[T](), to.value, values)
+		s.down(b, ones[T](), to.size, magnitudes)
 	default:
-		s.across(patch[T]{src.Data, n, lanes, src.DepthStride, 1}, to)
+		b := patch[T]{src.Data, n, lanes, src.DepthStride, 1}
+		s.across(b, to.value, values)
+		s.across(b, to.size, magnitudes)
 	}
 }
 
@@ -137,7 +147,7 @@ func (b *patch[T]) scaled(to pairs[T], scale T) {
 		for p := range b.n {
 			x := T(scale * b.x[p*b.step+l*b.lane])
 			to.value[p] += x
-			to.size[p] += magnitude(x)
+			to.size[p] += part(x, magnitudes)
 		}
 	}
 }
@@ -152,24 +162,17 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 	width := o.Packed.Width
 	group := SumLanes(width)
 	unsure := precisionOf[T]().gamma(float64(group)+2) + gamma64(float64(group)+2)
-	var are sums
 	for l := l0 / group * group; l < l1; l += group {
-		for p := 0; p < o.Packed.Depth; p += sumDepths {
-			n := sumsFrom(p, o.Packed.Depth-p)
-			are.reset(n)
+		for p := range o.Packed.Depth {
+			value, size := 0.0, 0.0
 			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
-				b := patch[T]{o.Packed.panel(q, p), n, width, width, 1}
-				for d := range n {
-					value, size := b.row(d)
-					are.add(d, value, size)
-				}
+				b := patch[T]{o.Packed.panel(q, p), 1, width, width, 1}
+				value += b.row(0, values)
+				size += b.row(0, magnitudes)
 			}
-			were := o.Sums.of(&o.Packed, l, p, n)
-			for q, size := range are.size {
-				bound := unsure * size
-				if differ(are.value[q], float64(were.value[q]), bound) || differ(size, float64(were.size[q]), bound) {
-					return true
-				}
+			was := func(kind of) float64 { return float64(o.Sums.at(&o.Packed, l, p, kind)[0]) }
+			if bound := unsure * size; differ(value, was(values), bound) || differ(size, was(magnitudes), bound) {
+				return true
 			}
 		}
 	}

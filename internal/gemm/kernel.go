@@ -31,7 +31,7 @@ type routines[T elem.Float] struct {
 	packer packer[T]
 	// stripsA sum rows of MR elements, stripsB as many as a tail has, or more.
 	stripsA, stripsB strips[T]
-	checksums        func(n int, x, sum []T) // adds n rows of 2·sumDepths elements to sum; nil for none
+	checksums        func(n int, x, sum []T) // adds n rows of sumDepths elements to sum; nil for none
 	flops            float64                 // of one iteration of peak
 	peakSteps        func(n int)             // n iterations of independent FMAs in registers
 }

@@ -7,33 +7,51 @@ import (
 )
 
 // A strip sums rows of width contiguous elements by vector instructions, in the
-// element type and in any order.
+// element type and in any order: the elements themselves or their magnitudes, as bits
+// says, which are set where those of an element count (see [of.bits]).
 //
-// weigh adds to value and size, of width elements each, the sums down n rows:
-//
-//	for p := range n {
-//		for l := range width {
-//			value[l] += w[p] * x[p*step+l]
-//			size[l] += wAbs[p] * |x[p*step+l]|
-//		}
-//	}
-//
-// across adds to value and size, of n elements each, the sums across each row:
+// weigh adds to sum, of width elements, the sums down n rows:
 //
 //	for p := range n {
 //		for l := range width {
-//			value[p] += x[p*step+l]
-//			size[p] += |x[p*step+l]|
+//			sum[l] += w[p] * (x[p*step+l] & bits)
 //		}
 //	}
 //
-// and both does both, reading x once: value and size are down and downSize of weigh,
-// across and acrossSize of across.
+// across adds to sum, of n elements, the sums across each row:
+//
+//	for p := range n {
+//		for l := range width {
+//			sum[p] += x[p*step+l] & bits
+//		}
+//	}
+//
+// and both does both with all bits, reading x once.
 type strip[T elem.Float] struct {
 	width  int
-	weigh  func(n int, x []T, step int, w, wAbs, value, size []T)
-	across func(n int, x []T, step int, value, size []T)
-	both   func(n int, x []T, step int, w, wAbs, down, downSize, across, acrossSize []T)
+	weigh  func(n int, x []T, step int, w, sum []T, bits uint64)
+	across func(n int, x []T, step int, sum []T, bits uint64)
+	both   func(n int, x []T, step int, w, down, across []T)
+}
+
+// of says what is summed of elements.
+type of bool
+
+const (
+	values     of = false
+	magnitudes of = true
+)
+
+// bits returns the bits of eight bytes of elements that count.
+func (o of) bits(t elem.Type) uint64 {
+	switch {
+	case o == values:
+		return math.MaxUint64
+	case t == elem.Float32:
+		return math.MaxInt32<<32 | math.MaxInt32
+	default:
+		return math.MaxInt64
+	}
 }
 
 // strips are strips of several widths, ascending. What is left of a row is summed by
@@ -81,8 +99,8 @@ func (b patch[T]) from(l int) patch[T] {
 	return b
 }
 
-// sums are sums of elements, and those of their magnitudes, which bound the
-// rounding errors of the former.
+// sums are sums, and sums of magnitudes: of what was added up, or of all elements that
+// it is the sum of.
 type sums struct{ value, size []float64 }
 
 // reset makes room for n sums and clears them.
@@ -103,145 +121,122 @@ func grown[E any](s []E, n int) []E {
 // from returns the sums from the i-th on.
 func (s *sums) from(i int) sums { return sums{s.value[i:], s.size[i:]} }
 
-// add adds to the i-th sum.
-func (s *sums) add(i int, value, size float64) {
-	s.value[i] += value
-	s.size[i] += size
+// add adds to the i-th sum, whose elements have a magnitude of at least |v|.
+func (s *sums) add(i int, v float64) {
+	s.value[i] += v
+	s.size[i] += math.Abs(v)
 }
 
-// pairs are numbers and magnitudes in the element type: sums, or weights that the rows
-// of a patch are multiplied by.
-type pairs[T elem.Float] struct{ value, size []T }
-
-// from returns the pairs from the i-th on.
-func (x pairs[T]) from(i int) pairs[T] { return pairs[T]{x.value[i:], x.size[i:]} }
-
-// part returns n pairs from the i-th on.
-func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
-
-// set takes the values of others, or the first of them.
-func (x pairs[T]) set(y pairs[T]) {
-	copy(x.value, y.value)
-	copy(x.size, y.size)
+// flush moves sums of elements to sums of float64.
+func flush[T elem.Float](acc []T, to sums) {
+	for l, v := range acc {
+		to.add(l, float64(v))
+	}
+	clear(acc)
 }
 
-// cleared returns x with n pairs, which are zero.
-func (x pairs[T]) cleared(n int) pairs[T] {
-	x.value, x.size = grown(x.value, n), grown(x.size, n)
-	clear(x.value)
-	clear(x.size)
-	return x
+// cleared returns s with length n, zeroed.
+func cleared[T elem.Float](s []T, n int) []T {
+	s = grown(s, n)
+	clear(s)
+	return s
 }
 
 // ones are weights of 1 for as many rows as are summed at once.
-func ones[T elem.Float]() pairs[T] {
-	if w, ok := any(&ones64).(*pairs[T]); ok {
-		return *w
+func ones[T elem.Float]() []T {
+	if w, ok := any(ones64).([]T); ok {
+		return w
 	}
-	return *any(&ones32).(*pairs[T])
+	return any(ones32).([]T)
 }
 
 var ones64, ones32 = newOnes[float64](), newOnes[float32]()
 
-func newOnes[T elem.Float]() pairs[T] {
+func newOnes[T elem.Float]() []T {
 	w := make([]T, stripRows)
 	for i := range w {
 		w[i] = 1
 	}
-	return pairs[T]{w, w}
+	return w
 }
 
 // down adds the sums down b, each row times its weight, to b.cols sums: what weigh
 // does, for a patch of any width.
-func (s strips[T]) down(b patch[T], w, to pairs[T]) {
+func (s strips[T]) down(b patch[T], w, to []T, o of) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.weigh(b.n, b.x, b.step, w.value, w.size, to.value, to.size)
+		f.weigh(b.n, b.x, b.step, w, to, o.bits(elem.Of[T]()))
 		if b.cols == f.width {
 			return
 		}
-		b, to = b.from(f.width), to.from(f.width)
+		b, to = b.from(f.width), to[f.width:]
 	}
-	b.weigh(w, to)
-}
-
-// flush moves what down has added up to sums of float64.
-func flush[T elem.Float](acc pairs[T], to sums) {
-	values, sizes := to.value[:len(acc.value)], to.size[:len(acc.size)]
-	for l, v := range acc.value {
-		values[l] += float64(v)
-	}
-	for l, v := range acc.size {
-		sizes[l] += float64(v)
-	}
-	clear(acc.value)
-	clear(acc.size)
+	b.weigh(w, to, o)
 }
 
 // weigh is the weigh of a strip as wide as the patch.
-func (b *patch[T]) weigh(w, to pairs[T]) {
-	value, size := to.value[:b.cols], to.size[:b.cols]
-	if b.lane != 1 { // rows lie far apart, or columns do
-		for l := range b.cols {
+func (b *patch[T]) weigh(w, to []T, o of) {
+	sum := to[:b.cols]
+	if b.step < b.lane { // columns are contiguous
+		for l := range sum {
 			for p := range b.n {
-				x := b.x[p*b.step+l*b.lane]
-				value[l] += T(w.value[p] * x)
-				size[l] += T(w.size[p] * magnitude(x))
+				sum[l] += T(w[p] * part(b.x[p*b.step+l*b.lane], o))
 			}
 		}
 		return
 	}
 	for p := range b.n {
-		v, a := w.value[p], w.size[p]
-		for l, x := range b.x[p*b.step:][:b.cols] {
-			value[l] += T(v * x)
-			size[l] += T(a * magnitude(x))
+		v := w[p]
+		for l := range sum {
+			sum[l] += T(v * part(b.x[p*b.step+l*b.lane], o))
 		}
 	}
 }
 
-func magnitude[T elem.Float](x T) T { return T(math.Abs(float64(x))) }
+// part returns what is summed of x.
+func part[T elem.Float](x T, o of) T {
+	if o == magnitudes {
+		return T(math.Abs(float64(x)))
+	}
+	return x
+}
 
 // across adds the sums across the rows of b to b.n sums. No more than a quarter as many
 // of them may be added one after the other as there are elements in all.
-func (s strips[T]) across(b patch[T], to pairs[T]) {
+func (s strips[T]) across(b patch[T], to []T, o of) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.across(b.n, b.x, b.step, to.value, to.size)
+		f.across(b.n, b.x, b.step, to, o.bits(elem.Of[T]()))
 		if b.cols == f.width {
 			return
 		}
 		b = b.from(f.width)
 	}
-	b.across(to)
+	b.across(to, o)
 }
 
 // both is down and across of the same patch.
-func (s strips[T]) both(b patch[T], w, down, across pairs[T]) {
+func (s strips[T]) both(b patch[T], w, down, across []T) {
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.both(b.n, b.x, b.step, w.value, w.size, down.value, down.size, across.value, across.size)
+		f.both(b.n, b.x, b.step, w, down, across)
 		if b.cols == f.width {
 			return
 		}
-		b, down = b.from(f.width), down.from(f.width)
+		b, down = b.from(f.width), down[f.width:]
 	}
-	b.weigh(w, down)
-	b.across(across)
+	b.weigh(w, down, values)
+	b.across(across, values)
 }
 
 // across adds the sums across the rows of b.
-func (b *patch[T]) across(to pairs[T]) {
+func (b *patch[T]) across(to []T, o of) {
 	for p := range b.n {
-		value, size := b.row(p)
-		to.value[p] += T(value)
-		to.size[p] += T(size)
+		to[p] += T(b.row(p, o))
 	}
 }
 
-// row returns the sum of the p-th row, and that of its magnitudes.
-func (b *patch[T]) row(p int) (value, size float64) {
+// row returns the sum of the p-th row.
+func (b *patch[T]) row(p int, o of) (sum float64) {
 	for l := range b.cols {
-		x := float64(b.x[p*b.step+l*b.lane])
-		value += x
-		size += math.Abs(x)
+		sum += float64(part(b.x[p*b.step+l*b.lane], o))
 	}
-	return value, size
+	return sum
 }

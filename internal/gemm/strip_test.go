@@ -36,39 +36,33 @@ func testStrip[T elem.Float](t *testing.T, r *rand.Rand, k *Kernel, s *strip[T],
 		}
 		return g
 	}
-	x, w, wAbs := integers((n-1)*step+s.width), integers(n), integers(n)
-	got := [4]guarded[T]{integers(s.width), integers(s.width), integers(n), integers(n)}
-	want := [4][]T{}
-	for i, g := range got {
-		want[i] = slices.Clone(g.buf)
-	}
-	add := func() {
+	x, w := integers((n-1)*step+s.width), integers(n)
+	down, across := integers(s.width), integers(n)
+	wantDown, wantAcross := slices.Clone(down.buf), slices.Clone(across.buf)
+	compare := func(what string, o of) {
+		t.Helper()
 		for p := range n {
 			for l := range s.width {
-				v := x.buf[p*step+l]
-				want[0][l] += w.buf[p] * v
-				want[1][l] += wAbs.buf[p] * magnitude(v)
-				want[2][p] += v
-				want[3][p] += magnitude(v)
+				v := part(x.buf[p*step+l], o)
+				wantDown[l] += w.buf[p] * v
+				wantAcross[p] += v
 			}
 		}
-	}
-	s.weigh(n, x.buf, step, w.buf, wAbs.buf, got[0].buf, got[1].buf)
-	s.across(n, x.buf, step, got[2].buf, got[3].buf)
-	add()
-	compare := func(what string) {
-		t.Helper()
-		for i, name := range []string{"down", "magnitudes down", "across", "magnitudes across"} {
-			if !slices.Equal(got[i].buf, want[i]) {
-				t.Fatalf("%v: %s: %d rows of %d, %s: %v, want %v", k, what, n, s.width, name, got[i].buf, want[i])
+		for i, want := range [][]T{wantDown, wantAcross} {
+			got := []guarded[T]{down, across}[i]
+			if !slices.Equal(got.buf, want) {
+				t.Fatalf("%v: %d rows of %d, %s: %v, want %v", k, n, s.width, what, got.buf, want)
 			}
-			got[i].check(t, what)
+			got.check(t, what)
 		}
 	}
-	compare("weigh and across")
-	s.both(n, x.buf, step, w.buf, wAbs.buf, got[0].buf, got[1].buf, got[2].buf, got[3].buf)
-	add()
-	compare("both")
+	for _, o := range []of{values, magnitudes} {
+		s.weigh(n, x.buf, step, w.buf, down.buf, o.bits(elem.Of[T]()))
+		s.across(n, x.buf, step, across.buf, o.bits(elem.Of[T]()))
+		compare("weigh and across", o)
+	}
+	s.both(n, x.buf, step, w.buf, down.buf, across.buf)
+	compare("both", values)
 }
 
 func TestChecksumsAreAddedUp(t *testing.T) {
@@ -81,12 +75,12 @@ func testChecksums[T elem.Float](t *testing.T) {
 	for _, k := range kernels[T](t) {
 		add := routinesOf[T](k).checksums
 		for n := 1; n < 20 && add != nil; n++ {
-			x, sum := newGuarded[T](n*2*sumDepths, r.IntN(9)), newGuarded[T](2*sumDepths, r.IntN(9))
+			x, sum := newGuarded[T](n*sumDepths, r.IntN(9)), newGuarded[T](sumDepths, r.IntN(9))
 			for i := range x.buf {
 				x.buf[i] = T(r.IntN(201) - 100)
 			}
 			clear(sum.buf)
-			want := make([]T, 2*sumDepths)
+			want := make([]T, sumDepths)
 			for i, v := range x.buf {
 				want[i%len(want)] += v
 			}

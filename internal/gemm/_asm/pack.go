@@ -48,13 +48,15 @@ func (s shape) sumRows(width int) {
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n := Load(Param("n"), GP64()).(GPVirtual)
 	dst, src, stride := base("dst"), base("src"), s.bytes("stride")
-	r := rows{s, bytes, vecs, src, base("value"), base("size"), s.signMask(bytes)}
-	r.loop(n, func(rows int) {
-		r.sum(rows, func(p, v int, value, _ VecVirtual) {
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: src, summands: []summand{{nil, base("value")}, {s.signMask(bytes), base("size")}}}
+	s.turns(n, s.rowsAtATime(), func(rows int) {
+		r.sum(rows, func(p, v int, value VecVirtual) {
 			s.mov()(value, Mem{Base: dst, Disp: p*width*s.size + v*bytes})
 		}, func() { ADDQ(stride, src) })
 		ADDQ(U32(rows*width*s.size), dst)
 	})
+	VZEROUPPER()
+	RET()
 }
 
 // copyRow scales one row of width elements, in the widest vectors that fit.

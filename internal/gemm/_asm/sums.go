@@ -46,84 +46,58 @@ func (s shape) sums(width int) {
 	s.both(width, bytes, vecs)
 }
 
-// weigh generates the weighted sum of rows, and that of magnitudes.
+// weigh generates the weighted sum of rows.
 func (s shape) weigh(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("weigh"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, value, size []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, sum []%[1]s, bits uint64)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tvalue[l] += w[p] * x[p*step+l]",
-		"\t\t\tsize[l] += wAbs[p] * |x[p*step+l]|",
+		"\t\t\tsum[l] += w[p] * (x[p*step+l] & bits)",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
-	sets := max(1, 4/vecs) // of sums, so that none waits for its last addition
-	if vecs > 2 {
-		sets = 1
-	}
+	sets := max(1, 8/vecs) // of sums, so that none waits for its last addition
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	w, wAbs, toValue, toSize := base("w"), base("wAbs"), base("value"), base("size")
-	mask, value, size := s.signMask(bytes), register(bytes), register(bytes)
-	weight, weightAbs := register(bytes), register(bytes)
-	var sum, abs [][]VecVirtual
-	twice := vecs == 1 && 2*bytes == s.vector
-	for set := range sets {
-		sum, abs = append(sum, registers(vecs, bytes)), append(abs, registers(vecs, bytes))
-		if twice {
-			sum[set][0], abs[set][0] = register(2*bytes), register(2*bytes)
+	w, to := base("w"), base("sum")
+	sums := make([][]VecVirtual, sets)
+	halves := vecs == 1 && 2*bytes == s.vector // of a vector, two of which are added at a time
+	for set := range sums {
+		sums[set] = registers(vecs, bytes)
+		if halves {
+			sums[set][0] = register(2 * bytes)
 		}
-		for v := range vecs {
+		for v, sum := range sums[set] {
 			if set == 0 {
-				s.mov()(Mem{Base: toValue, Disp: v * bytes}, narrow(sum[0][v], bytes))
-				s.mov()(Mem{Base: toSize, Disp: v * bytes}, narrow(abs[0][v], bytes))
-				continue
+				s.mov()(Mem{Base: to, Disp: v * bytes}, narrow(sum, bytes))
+			} else {
+				s.xor()(sum, sum, sum)
 			}
-			s.xor()(sum[set][v], sum[set][v], sum[set][v])
-			s.xor()(abs[set][v], abs[set][v], abs[set][v])
 		}
 	}
-	if twice {
-		s.weighTwice(n, x, step, w, wAbs, sum, abs)
+	if halves {
+		s.weighTwice(n, x, step, w, sums)
 	}
-	row := func(set int) {
-		s.broadcast(Mem{Base: w}, weight)
-		s.broadcast(Mem{Base: wAbs}, weightAbs)
-		for v := range vecs {
-			s.mov()(Mem{Base: x, Disp: v * bytes}, value)
-			s.and()(value, mask, size)
-			s.fma()(value, weight, narrow(sum[set][v], bytes))
-			s.fma()(size, weightAbs, narrow(abs[set][v], bytes))
+	mask, value, weight := s.bits(bytes), register(bytes), register(bytes)
+	row := func(p, set int) {
+		s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
+		for v, sum := range sums[set] {
+			s.and()(Mem{Base: x, Disp: v * bytes}, mask, value)
+			s.fma()(value, weight, narrow(sum, bytes))
 		}
 		ADDQ(step, x)
-		ADDQ(Imm(uint64(s.size)), w)
-		ADDQ(Imm(uint64(s.size)), wAbs)
 	}
-	if sets > 1 {
-		Label("turns")
-		CMPQ(n, Imm(uint64(sets)))
-		JLT(LabelRef("rest"))
-		for set := range sets {
-			row(set)
+	s.turns(n, max(sets, 2), func(rows int) {
+		for p := range rows {
+			row(p, p%sets)
 		}
-		SUBQ(Imm(uint64(sets)), n)
-		JMP(LabelRef("turns"))
-		Label("rest")
-		TESTQ(n, n)
-		JZ(LabelRef("done"))
-	}
-	Label("row")
-	row(0)
-	DECQ(n)
-	JNZ(LabelRef("row"))
-	Label("done")
-	for v := range vecs {
-		for i, x := range [][][]VecVirtual{sum, abs} {
-			all := narrow(x[0][v], bytes)
-			for set := 1; set < sets; set++ {
-				s.add()(narrow(x[set][v], bytes), all, all)
-			}
-			s.mov()(all, Mem{Base: []GPVirtual{toValue, toSize}[i], Disp: v * bytes})
+		ADDQ(Imm(uint64(rows*s.size)), w)
+	})
+	for v, sum := range sums[0] {
+		all := narrow(sum, bytes)
+		for set := 1; set < sets; set++ {
+			s.add()(narrow(sums[set][v], bytes), all, all)
 		}
+		s.mov()(all, Mem{Base: to, Disp: v * bytes})
 	}
 	VZEROUPPER()
 	RET()
@@ -131,10 +105,9 @@ func (s shape) weigh(width, bytes, vecs int) {
 
 // weighTwice generates the weighted sums of rows of half a vector that follow one
 // another, two at a time. It leaves each sum in the lower half of its register.
-func (s shape) weighTwice(n, x, step, w, wAbs GPVirtual, sum, abs [][]VecVirtual) {
-	vector, half, turn := s.vector, s.vector/2, 2*len(sum)
-	value, size, mask := register(vector), register(vector), s.signMask(vector)
-	weight, weightAbs, second := register(vector), register(vector), register(vector)
+func (s shape) weighTwice(n, x, step, w GPVirtual, sums [][]VecVirtual) {
+	vector, half, turn := s.vector, s.vector/2, 2*len(sums)
+	mask, value, weight, second := s.bits(vector), register(vector), register(vector), register(vector)
 	upper, one := K(), GP32()
 	MOVL(U32(0xff00), one)
 	KMOVW(one, upper)
@@ -145,45 +118,56 @@ func (s shape) weighTwice(n, x, step, w, wAbs GPVirtual, sum, abs [][]VecVirtual
 	Label("twos")
 	CMPQ(n, Imm(uint64(turn)))
 	JLT(LabelRef("halves"))
-	for set := range sum {
-		for i, to := range []VecVirtual{weight, weightAbs} {
-			VBROADCASTSD(Mem{Base: []GPVirtual{w, wAbs}[i], Disp: 2 * set * s.size}, to)
-			VPERMILPS(second, to, to)
-		}
-		s.mov()(Mem{Base: x, Disp: set * vector}, value)
-		s.and()(value, mask, size)
-		s.fma()(value, weight, sum[set][0])
-		s.fma()(size, weightAbs, abs[set][0])
+	for set := range sums {
+		VBROADCASTSD(Mem{Base: w, Disp: 2 * set * s.size}, weight)
+		VPERMILPS(second, weight, weight)
+		s.and()(Mem{Base: x, Disp: set * vector}, mask, value)
+		s.fma()(value, weight, sums[set][0])
 	}
 	ADDQ(U32(turn*half), x)
 	ADDQ(Imm(uint64(turn*s.size)), w)
-	ADDQ(Imm(uint64(turn*s.size)), wAbs)
 	SUBQ(Imm(uint64(turn)), n)
 	JMP(LabelRef("twos"))
 	Label("halves")
-	for set := range sum {
-		for _, v := range []VecVirtual{sum[set][0], abs[set][0]} {
-			high := register(half)
-			VEXTRACTF64X4(Imm(1), v, high)
-			s.add()(narrow(v, half), high, narrow(v, half))
-		}
+	for _, sum := range sums {
+		low, high := narrow(sum[0], half), register(half)
+		VEXTRACTF64X4(Imm(1), sum[0], high)
+		s.add()(low, high, low)
 	}
 	Label("apart")
+}
+
+// turns generates a loop over n rows, so many at a time, and over those that are left.
+func (s shape) turns(n GPVirtual, turn int, some func(rows int)) {
+	Label("turns")
+	CMPQ(n, Imm(uint64(turn)))
+	JLT(LabelRef("rest"))
+	some(turn)
+	SUBQ(Imm(uint64(turn)), n)
+	JMP(LabelRef("turns"))
+	Label("rest")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	Label("row")
+	some(1)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	Label("done")
 }
 
 // sumDepths is the depths whose checksums lie side by side: see package gemm.
 const sumDepths = 64
 
-// checksums generates the sum of checksums: rows of sums and sums of magnitudes.
+// checksums generates the sum of checksums: rows of them.
 func (s shape) checksums() {
-	vecs := 2 * sumDepths * s.size / s.vector
+	vecs := sumDepths * s.size / s.vector
 	name := s.name("checksums")
 	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x, sum []%s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
-		fmt.Sprintf("\t\tfor l := range %d {", 2*sumDepths),
-		fmt.Sprintf("\t\t\tsum[l] += x[p*%d+l]", 2*sumDepths),
+		fmt.Sprintf("\t\tfor l := range %d {", sumDepths),
+		fmt.Sprintf("\t\t\tsum[l] += x[p*%d+l]", sumDepths),
 		"\t\t}", "\t}", "", "for n of at least 1.")
 	n, x, to := Load(Param("n"), GP64()).(GPVirtual), base("x"), base("sum")
 	sum := registers(vecs, s.vector)
@@ -204,131 +188,108 @@ func (s shape) checksums() {
 	RET()
 }
 
-// across generates the sums across rows, and those of magnitudes.
+// across generates the sums across rows.
 func (s shape) across(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("across"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, value, size []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, sum []%[1]s, bits uint64)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tvalue[p] += x[p*step+l]",
-		"\t\t\tsize[p] += |x[p*step+l]|",
+		"\t\t\tsum[p] += x[p*step+l] & bits",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	r := rows{s, bytes, vecs, x, base("value"), base("size"), s.signMask(bytes)}
-	r.loop(n, func(rows int) {
-		r.sum(rows, func(int, int, VecVirtual, VecVirtual) {}, func() { ADDQ(step, x) })
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, summands: []summand{{s.bits(bytes), base("sum")}}}
+	s.turns(n, s.rowsAtATime(), func(rows int) {
+		r.sum(rows, func(int, int, VecVirtual) {}, func() { ADDQ(step, x) })
 	})
+	VZEROUPPER()
+	RET()
 }
 
 // both generates what weigh and across do of the same rows.
 func (s shape) both(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("both"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, wAbs, down, downSize, across, acrossSize []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, down, across []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
 		"\t\t\tdown[l] += w[p] * x[p*step+l]",
-		"\t\t\tdownSize[l] += wAbs[p] * |x[p*step+l]|",
 		"\t\t\tacross[p] += x[p*step+l]",
-		"\t\t\tacrossSize[p] += |x[p*step+l]|",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	w, wAbs, down, downSize := base("w"), base("wAbs"), base("down"), base("downSize")
-	r := rows{s, bytes, vecs, x, base("across"), base("acrossSize"), s.signMask(bytes)}
-	sum, abs := registers(vecs, bytes), registers(vecs, bytes)
+	w, down := base("w"), base("down")
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, summands: []summand{{nil, base("across")}}}
+	sum := registers(vecs, bytes)
 	for v := range vecs {
 		s.mov()(Mem{Base: down, Disp: v * bytes}, sum[v])
-		s.mov()(Mem{Base: downSize, Disp: v * bytes}, abs[v])
 	}
-	weight, weightAbs := register(bytes), register(bytes)
-	r.loop(n, func(rows int) {
-		r.sum(rows, func(p, v int, value, size VecVirtual) {
+	weight := register(bytes)
+	s.turns(n, s.rowsAtATime(), func(rows int) {
+		r.sum(rows, func(p, v int, value VecVirtual) {
 			if v == 0 {
 				s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
-				s.broadcast(Mem{Base: wAbs, Disp: p * s.size}, weightAbs)
 			}
 			s.fma()(value, weight, sum[v])
-			s.fma()(size, weightAbs, abs[v])
 		}, func() { ADDQ(step, x) })
 		ADDQ(Imm(uint64(rows*s.size)), w)
-		ADDQ(Imm(uint64(rows*s.size)), wAbs)
-	}, func() {
-		for v := range vecs {
-			s.mov()(sum[v], Mem{Base: down, Disp: v * bytes})
-			s.mov()(abs[v], Mem{Base: downSize, Disp: v * bytes})
-		}
 	})
-}
-
-// rows are rows of vectors at x that are summed across, to value and size.
-type rows struct {
-	shape
-	bytes, vecs   int // of a vector; of a row
-	x, value, abs GPVirtual
-	mask          VecVirtual
-}
-
-// turn returns the rows that are summed at a time: as many as there are lanes, or
-// registers for.
-func (r rows) turn() int {
-	if r.vector == 32 {
-		return 4
-	}
-	return 8
-}
-
-// loop generates n rows, as many as possible in turns, what follows them, and the end
-// of the routine.
-func (r rows) loop(n GPVirtual, some func(rows int), end ...func()) {
-	turn := uint64(r.turn())
-	Label("turns")
-	CMPQ(n, Imm(turn))
-	JLT(LabelRef("rest"))
-	some(r.turn())
-	SUBQ(Imm(turn), n)
-	JMP(LabelRef("turns"))
-	Label("rest")
-	TESTQ(n, n)
-	JZ(LabelRef("done"))
-	Label("row")
-	some(1)
-	DECQ(n)
-	JNZ(LabelRef("row"))
-	Label("done")
-	for _, e := range end {
-		e()
+	for v := range vecs {
+		s.mov()(sum[v], Mem{Base: down, Disp: v * bytes})
 	}
 	VZEROUPPER()
 	RET()
 }
 
+// rows are rows of vectors at x that are summed across.
+type rows struct {
+	shape
+	bytes, vecs int // of a vector; of a row
+	x           GPVirtual
+	summands    []summand
+}
+
+// A summand is what is summed of the elements of rows, and where to: the bits of a
+// mask, or all of them if there is none, which only the first of several summands may
+// do without.
+type summand struct {
+	mask VecVirtual
+	to   GPVirtual
+}
+
+// rowsAtATime returns how many rows are summed across together: as many as there are
+// lanes, or registers for.
+func (s shape) rowsAtATime() int {
+	if s.vector == 32 {
+		return 4
+	}
+	return 8
+}
+
 // sum adds the sums of so many rows, a power of two, gives the vectors of each row to
 // use, and moves on by next after each.
-func (r rows) sum(n int, use func(p, v int, value, size VecVirtual), next func()) {
-	sums := r.folded(0, n, use, next)
-	for i, to := range []GPVirtual{r.value, r.abs} {
+func (r rows) sum(n int, use func(p, v int, value VecVirtual), next func()) {
+	for i, sum := range r.folded(0, n, use, next) {
 		for pieces := n; pieces < r.bytes/r.size; pieces *= 2 {
-			r.fold(sums[i], sums[i], pieces)
+			r.fold(sum, sum, pieces)
 		}
-		at := Mem{Base: to}
+		at := Mem{Base: r.summands[i].to}
 		if n == 1 {
-			r.of(VADDSD, VADDSS)(at, sums[i].AsX(), sums[i].AsX())
-			r.of(VMOVSD, VMOVSS)(sums[i].AsX(), at)
+			r.of(VADDSD, VADDSS)(at, sum.AsX(), sum.AsX())
+			r.of(VMOVSD, VMOVSS)(sum.AsX(), at)
 		} else {
-			sum := narrow(sums[i], n*r.size)
-			r.add()(at, sum, sum)
-			r.mov()(sum, at)
+			low := narrow(sum, n*r.size)
+			r.add()(at, low, low)
+			r.mov()(low, at)
 		}
-		ADDQ(Imm(uint64(n*r.size)), to)
+		ADDQ(Imm(uint64(n*r.size)), r.summands[i].to)
 	}
 }
 
-// folded returns vectors of the sums of n rows from row p on, and of their magnitudes:
-// each sum in as many parts as are left of a vector.
-func (r rows) folded(p, n int, use func(p, v int, value, size VecVirtual), next func()) [2]VecVirtual {
+// folded returns vectors of the sums of n rows from row p on: each sum in as many parts
+// as are left of a vector.
+func (r rows) folded(p, n int, use func(p, v int, value VecVirtual), next func()) []VecVirtual {
 	if n == 1 {
 		sums := r.row(p, use)
 		next()
@@ -341,19 +302,25 @@ func (r rows) folded(p, n int, use func(p, v int, value, size VecVirtual), next 
 	return low
 }
 
-// row returns the sum of the vectors of a row, and that of their magnitudes.
-func (r rows) row(p int, use func(p, v int, value, size VecVirtual)) (sums [2]VecVirtual) {
+// row returns the sums of the vectors of a row.
+func (r rows) row(p int, use func(p, v int, value VecVirtual)) []VecVirtual {
+	sums := make([]VecVirtual, len(r.summands))
 	for v := range r.vecs {
-		value, size := register(r.bytes), register(r.bytes)
+		value := register(r.bytes)
 		r.mov()(Mem{Base: r.x, Disp: v * r.bytes}, value)
-		r.and()(value, r.mask, size)
-		use(p, v, value, size)
-		if v == 0 {
-			sums = [2]VecVirtual{value, size}
-			continue
+		use(p, v, value)
+		for i := len(r.summands) - 1; i >= 0; i-- {
+			x := value
+			if r.summands[i].mask != nil {
+				x = register(r.bytes)
+				r.and()(value, r.summands[i].mask, x)
+			}
+			if v == 0 {
+				sums[i] = x
+			} else {
+				r.add()(x, sums[i], sums[i])
+			}
 		}
-		r.add()(value, sums[0], sums[0])
-		r.add()(size, sums[1], sums[1])
 	}
 	return sums
 }
@@ -377,6 +344,21 @@ func (r rows) fold(low, high VecVirtual, n int) {
 		VPERM2F128(Imm(0x20), high, low, low)
 	}
 	r.add()(odd, low, low)
+}
+
+// bits loads the bits of an element that count, which are given for eight bytes.
+func (s shape) bits(bytes int) VecVirtual {
+	p, err := Param("bits").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	mask := register(bytes)
+	if bytes == 16 {
+		VMOVDDUP(p.Addr, mask)
+	} else {
+		VBROADCASTSD(p.Addr, mask)
+	}
+	return mask
 }
 
 // signMask returns a register with all bits but the signs.
