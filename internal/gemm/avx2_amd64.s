@@ -3215,7 +3215,7 @@ TEXT ·weigh64AVX2x4(SB), NOSPLIT, $0-96
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         sum_base+64(FP), SI
-	VMOVUPD      (SI), Y0
+	VXORPD       Y0, Y0, Y0
 	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
 	VXORPD       Y3, Y3, Y3
@@ -3285,47 +3285,54 @@ done:
 	VADDPD  Y5, Y0, Y0
 	VADDPD  Y6, Y0, Y0
 	VADDPD  Y7, Y0, Y0
+	VADDPD  (SI), Y0, Y0
 	VMOVUPD Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX2x4(n int, x []float64, step int, sum []float64, bits uint64)
+// func across64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 // Requires: AVX
-TEXT ·across64AVX2x4(SB), NOSPLIT, $0-72
+TEXT ·across64AVX2x4(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	VBROADCASTSD bits+64(FP), Y0
-	MOVQ         sum_base+40(FP), BX
+	MOVQ         w_base+40(FP), BX
+	VBROADCASTSD bits+88(FP), Y1
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (BX), Y0
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
-	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y1
-	ADDQ       DX, CX
 	VMOVUPD    (CX), Y2
-	VANDPD     Y2, Y0, Y2
-	ADDQ       DX, CX
-	VUNPCKHPD  Y2, Y1, Y3
-	VUNPCKLPD  Y2, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VMOVUPD    (CX), Y2
-	VANDPD     Y2, Y0, Y2
+	VANDPD     Y2, Y1, Y2
+	VMULPD     Y0, Y2, Y2
 	ADDQ       DX, CX
 	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y3
+	VANDPD     Y3, Y1, Y3
+	VMULPD     Y0, Y3, Y3
 	ADDQ       DX, CX
 	VUNPCKHPD  Y3, Y2, Y4
 	VUNPCKLPD  Y3, Y2, Y2
 	VADDPD     Y4, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y1, Y3
-	VPERM2F128 $0x20, Y2, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VADDPD     (BX), Y1, Y1
-	VMOVUPD    Y1, (BX)
-	ADDQ       $0x20, BX
+	VMOVUPD    (CX), Y3
+	VANDPD     Y3, Y1, Y3
+	VMULPD     Y0, Y3, Y3
+	ADDQ       DX, CX
+	VMOVUPD    (CX), Y4
+	VANDPD     Y4, Y1, Y4
+	VMULPD     Y0, Y4, Y4
+	ADDQ       DX, CX
+	VUNPCKHPD  Y4, Y3, Y5
+	VUNPCKLPD  Y4, Y3, Y3
+	VADDPD     Y5, Y3, Y3
+	VPERM2F128 $0x31, Y3, Y2, Y4
+	VPERM2F128 $0x20, Y3, Y2, Y2
+	VADDPD     Y4, Y2, Y2
+	VADDPD     (SI), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $0x20, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -3334,18 +3341,19 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y1
+	VMOVUPD    (CX), Y2
+	VANDPD     Y2, Y1, Y2
+	VMULPD     Y0, Y2, Y2
 	ADDQ       DX, CX
-	VUNPCKHPD  Y1, Y1, Y2
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPD     Y2, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPD     Y2, Y1, Y1
-	VADDSD     (BX), X1, X1
-	VMOVSD     X1, (BX)
-	ADDQ       $0x08, BX
+	VUNPCKHPD  Y2, Y2, Y3
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y3
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPD     Y3, Y2, Y2
+	VADDSD     (SI), X2, X2
+	VMOVSD     X2, (SI)
+	ADDQ       $0x08, SI
 	DECQ       AX
 	JNZ        row
 
@@ -3436,8 +3444,8 @@ TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-96
 	SHLQ         $0x03, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         sum_base+64(FP), SI
-	VMOVUPD      (SI), Y0
-	VMOVUPD      32(SI), Y1
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
 	VXORPD       Y3, Y3, Y3
 	VXORPD       Y4, Y4, Y4
@@ -3496,88 +3504,98 @@ done:
 	VADDPD  Y2, Y0, Y0
 	VADDPD  Y4, Y0, Y0
 	VADDPD  Y6, Y0, Y0
+	VADDPD  (SI), Y0, Y0
 	VMOVUPD Y0, (SI)
 	VADDPD  Y3, Y1, Y1
 	VADDPD  Y5, Y1, Y1
 	VADDPD  Y7, Y1, Y1
+	VADDPD  32(SI), Y1, Y1
 	VMOVUPD Y1, 32(SI)
 	VZEROUPPER
 	RET
 
-// func across64AVX2x8(n int, x []float64, step int, sum []float64, bits uint64)
-// Requires: AVX
-TEXT ·across64AVX2x8(SB), NOSPLIT, $0-72
+// func across64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·across64AVX2x8(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x03, DX
-	VBROADCASTSD bits+64(FP), Y0
-	MOVQ         sum_base+40(FP), BX
+	MOVQ         w_base+40(FP), BX
+	VBROADCASTSD bits+88(FP), Y2
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPD      (BX), Y0
+	VMOVUPD      32(BX), Y1
 
 turns:
-	CMPQ       AX, $0x04
-	JLT        rest
-	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y1
-	VMOVUPD    32(CX), Y2
-	VANDPD     Y2, Y0, Y2
-	VADDPD     Y2, Y1, Y1
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Y2
-	VANDPD     Y2, Y0, Y2
-	VMOVUPD    32(CX), Y3
-	VANDPD     Y3, Y0, Y3
-	VADDPD     Y3, Y2, Y2
-	ADDQ       DX, CX
-	VUNPCKHPD  Y2, Y1, Y3
-	VUNPCKLPD  Y2, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VMOVUPD    (CX), Y2
-	VANDPD     Y2, Y0, Y2
-	VMOVUPD    32(CX), Y3
-	VANDPD     Y3, Y0, Y3
-	VADDPD     Y3, Y2, Y2
-	ADDQ       DX, CX
-	VMOVUPD    (CX), Y3
-	VANDPD     Y3, Y0, Y3
-	VMOVUPD    32(CX), Y4
-	VANDPD     Y4, Y0, Y4
-	VADDPD     Y4, Y3, Y3
-	ADDQ       DX, CX
-	VUNPCKHPD  Y3, Y2, Y4
-	VUNPCKLPD  Y3, Y2, Y2
-	VADDPD     Y4, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y1, Y3
-	VPERM2F128 $0x20, Y2, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VADDPD     (BX), Y1, Y1
-	VMOVUPD    Y1, (BX)
-	ADDQ       $0x20, BX
-	SUBQ       $0x04, AX
-	JMP        turns
+	CMPQ        AX, $0x04
+	JLT         rest
+	VMOVUPD     (CX), Y3
+	VANDPD      Y3, Y2, Y3
+	VMULPD      Y0, Y3, Y3
+	VMOVUPD     32(CX), Y4
+	VANDPD      Y4, Y2, Y4
+	VFMADD231PD Y1, Y4, Y3
+	ADDQ        DX, CX
+	VMOVUPD     (CX), Y4
+	VANDPD      Y4, Y2, Y4
+	VMULPD      Y0, Y4, Y4
+	VMOVUPD     32(CX), Y5
+	VANDPD      Y5, Y2, Y5
+	VFMADD231PD Y1, Y5, Y4
+	ADDQ        DX, CX
+	VUNPCKHPD   Y4, Y3, Y5
+	VUNPCKLPD   Y4, Y3, Y3
+	VADDPD      Y5, Y3, Y3
+	VMOVUPD     (CX), Y4
+	VANDPD      Y4, Y2, Y4
+	VMULPD      Y0, Y4, Y4
+	VMOVUPD     32(CX), Y5
+	VANDPD      Y5, Y2, Y5
+	VFMADD231PD Y1, Y5, Y4
+	ADDQ        DX, CX
+	VMOVUPD     (CX), Y5
+	VANDPD      Y5, Y2, Y5
+	VMULPD      Y0, Y5, Y5
+	VMOVUPD     32(CX), Y6
+	VANDPD      Y6, Y2, Y6
+	VFMADD231PD Y1, Y6, Y5
+	ADDQ        DX, CX
+	VUNPCKHPD   Y5, Y4, Y6
+	VUNPCKLPD   Y5, Y4, Y4
+	VADDPD      Y6, Y4, Y4
+	VPERM2F128  $0x31, Y4, Y3, Y5
+	VPERM2F128  $0x20, Y4, Y3, Y3
+	VADDPD      Y5, Y3, Y3
+	VADDPD      (SI), Y3, Y3
+	VMOVUPD     Y3, (SI)
+	ADDQ        $0x20, SI
+	SUBQ        $0x04, AX
+	JMP         turns
 
 rest:
 	TESTQ AX, AX
 	JZ    done
 
 row:
-	VMOVUPD    (CX), Y1
-	VANDPD     Y1, Y0, Y1
-	VMOVUPD    32(CX), Y2
-	VANDPD     Y2, Y0, Y2
-	VADDPD     Y2, Y1, Y1
-	ADDQ       DX, CX
-	VUNPCKHPD  Y1, Y1, Y2
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPD     Y2, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPD     Y2, Y1, Y1
-	VADDSD     (BX), X1, X1
-	VMOVSD     X1, (BX)
-	ADDQ       $0x08, BX
-	DECQ       AX
-	JNZ        row
+	VMOVUPD     (CX), Y3
+	VANDPD      Y3, Y2, Y3
+	VMULPD      Y0, Y3, Y3
+	VMOVUPD     32(CX), Y4
+	VANDPD      Y4, Y2, Y4
+	VFMADD231PD Y1, Y4, Y3
+	ADDQ        DX, CX
+	VUNPCKHPD   Y3, Y3, Y4
+	VUNPCKLPD   Y3, Y3, Y3
+	VADDPD      Y4, Y3, Y3
+	VPERM2F128  $0x31, Y3, Y3, Y4
+	VPERM2F128  $0x20, Y3, Y3, Y3
+	VADDPD      Y4, Y3, Y3
+	VADDSD      (SI), X3, X3
+	VMOVSD      X3, (SI)
+	ADDQ        $0x08, SI
+	DECQ        AX
+	JNZ         row
 
 done:
 	VZEROUPPER
@@ -6939,7 +6957,7 @@ TEXT ·weigh32AVX2x8(SB), NOSPLIT, $0-96
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         sum_base+64(FP), SI
-	VMOVUPS      (SI), Y0
+	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
@@ -7009,50 +7027,57 @@ done:
 	VADDPS  Y5, Y0, Y0
 	VADDPS  Y6, Y0, Y0
 	VADDPS  Y7, Y0, Y0
+	VADDPS  (SI), Y0, Y0
 	VMOVUPS Y0, (SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX2x8(n int, x []float32, step int, sum []float32, bits uint64)
+// func across32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 // Requires: AVX
-TEXT ·across32AVX2x8(SB), NOSPLIT, $0-72
+TEXT ·across32AVX2x8(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	VBROADCASTSD bits+64(FP), Y0
-	MOVQ         sum_base+40(FP), BX
+	MOVQ         w_base+40(FP), BX
+	VBROADCASTSD bits+88(FP), Y1
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (BX), Y0
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
-	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y1
-	ADDQ       DX, CX
 	VMOVUPS    (CX), Y2
-	VANDPS     Y2, Y0, Y2
-	ADDQ       DX, CX
-	VUNPCKHPS  Y2, Y1, Y3
-	VUNPCKLPS  Y2, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VMOVUPS    (CX), Y2
-	VANDPS     Y2, Y0, Y2
+	VANDPS     Y2, Y1, Y2
+	VMULPS     Y0, Y2, Y2
 	ADDQ       DX, CX
 	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y3
+	VANDPS     Y3, Y1, Y3
+	VMULPS     Y0, Y3, Y3
 	ADDQ       DX, CX
 	VUNPCKHPS  Y3, Y2, Y4
 	VUNPCKLPS  Y3, Y2, Y2
 	VADDPS     Y4, Y2, Y2
-	VUNPCKHPD  Y2, Y1, Y3
-	VUNPCKLPD  Y2, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VADDPS     (BX), X1, X1
-	VMOVUPS    X1, (BX)
-	ADDQ       $0x10, BX
+	VMOVUPS    (CX), Y3
+	VANDPS     Y3, Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y4
+	VANDPS     Y4, Y1, Y4
+	VMULPS     Y0, Y4, Y4
+	ADDQ       DX, CX
+	VUNPCKHPS  Y4, Y3, Y5
+	VUNPCKLPS  Y4, Y3, Y3
+	VADDPS     Y5, Y3, Y3
+	VUNPCKHPD  Y3, Y2, Y4
+	VUNPCKLPD  Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y3
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VADDPS     (SI), X2, X2
+	VMOVUPS    X2, (SI)
+	ADDQ       $0x10, SI
 	SUBQ       $0x04, AX
 	JMP        turns
 
@@ -7061,21 +7086,22 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y1
+	VMOVUPS    (CX), Y2
+	VANDPS     Y2, Y1, Y2
+	VMULPS     Y0, Y2, Y2
 	ADDQ       DX, CX
-	VUNPCKHPS  Y1, Y1, Y2
-	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y2
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VADDSS     (BX), X1, X1
-	VMOVSS     X1, (BX)
-	ADDQ       $0x04, BX
+	VUNPCKHPS  Y2, Y2, Y3
+	VUNPCKLPS  Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VUNPCKHPD  Y2, Y2, Y3
+	VUNPCKLPD  Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x31, Y2, Y2, Y3
+	VPERM2F128 $0x20, Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VADDSS     (SI), X2, X2
+	VMOVSS     X2, (SI)
+	ADDQ       $0x04, SI
 	DECQ       AX
 	JNZ        row
 
@@ -7172,8 +7198,8 @@ TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-96
 	SHLQ         $0x02, DX
 	MOVQ         w_base+40(FP), BX
 	MOVQ         sum_base+64(FP), SI
-	VMOVUPS      (SI), Y0
-	VMOVUPS      32(SI), Y1
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
@@ -7232,94 +7258,104 @@ done:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y6, Y0, Y0
+	VADDPS  (SI), Y0, Y0
 	VMOVUPS Y0, (SI)
 	VADDPS  Y3, Y1, Y1
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y7, Y1, Y1
+	VADDPS  32(SI), Y1, Y1
 	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 
-// func across32AVX2x16(n int, x []float32, step int, sum []float32, bits uint64)
-// Requires: AVX
-TEXT ·across32AVX2x16(SB), NOSPLIT, $0-72
+// func across32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
+// Requires: AVX, FMA3
+TEXT ·across32AVX2x16(SB), NOSPLIT, $0-96
 	MOVQ         n+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         step+32(FP), DX
 	SHLQ         $0x02, DX
-	VBROADCASTSD bits+64(FP), Y0
-	MOVQ         sum_base+40(FP), BX
+	MOVQ         w_base+40(FP), BX
+	VBROADCASTSD bits+88(FP), Y2
+	MOVQ         sum_base+64(FP), SI
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
 
 turns:
-	CMPQ       AX, $0x04
-	JLT        rest
-	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y1
-	VMOVUPS    32(CX), Y2
-	VANDPS     Y2, Y0, Y2
-	VADDPS     Y2, Y1, Y1
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y2
-	VANDPS     Y2, Y0, Y2
-	VMOVUPS    32(CX), Y3
-	VANDPS     Y3, Y0, Y3
-	VADDPS     Y3, Y2, Y2
-	ADDQ       DX, CX
-	VUNPCKHPS  Y2, Y1, Y3
-	VUNPCKLPS  Y2, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VMOVUPS    (CX), Y2
-	VANDPS     Y2, Y0, Y2
-	VMOVUPS    32(CX), Y3
-	VANDPS     Y3, Y0, Y3
-	VADDPS     Y3, Y2, Y2
-	ADDQ       DX, CX
-	VMOVUPS    (CX), Y3
-	VANDPS     Y3, Y0, Y3
-	VMOVUPS    32(CX), Y4
-	VANDPS     Y4, Y0, Y4
-	VADDPS     Y4, Y3, Y3
-	ADDQ       DX, CX
-	VUNPCKHPS  Y3, Y2, Y4
-	VUNPCKLPS  Y3, Y2, Y2
-	VADDPS     Y4, Y2, Y2
-	VUNPCKHPD  Y2, Y1, Y3
-	VUNPCKLPD  Y2, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VADDPS     (BX), X1, X1
-	VMOVUPS    X1, (BX)
-	ADDQ       $0x10, BX
-	SUBQ       $0x04, AX
-	JMP        turns
+	CMPQ        AX, $0x04
+	JLT         rest
+	VMOVUPS     (CX), Y3
+	VANDPS      Y3, Y2, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     32(CX), Y4
+	VANDPS      Y4, Y2, Y4
+	VFMADD231PS Y1, Y4, Y3
+	ADDQ        DX, CX
+	VMOVUPS     (CX), Y4
+	VANDPS      Y4, Y2, Y4
+	VMULPS      Y0, Y4, Y4
+	VMOVUPS     32(CX), Y5
+	VANDPS      Y5, Y2, Y5
+	VFMADD231PS Y1, Y5, Y4
+	ADDQ        DX, CX
+	VUNPCKHPS   Y4, Y3, Y5
+	VUNPCKLPS   Y4, Y3, Y3
+	VADDPS      Y5, Y3, Y3
+	VMOVUPS     (CX), Y4
+	VANDPS      Y4, Y2, Y4
+	VMULPS      Y0, Y4, Y4
+	VMOVUPS     32(CX), Y5
+	VANDPS      Y5, Y2, Y5
+	VFMADD231PS Y1, Y5, Y4
+	ADDQ        DX, CX
+	VMOVUPS     (CX), Y5
+	VANDPS      Y5, Y2, Y5
+	VMULPS      Y0, Y5, Y5
+	VMOVUPS     32(CX), Y6
+	VANDPS      Y6, Y2, Y6
+	VFMADD231PS Y1, Y6, Y5
+	ADDQ        DX, CX
+	VUNPCKHPS   Y5, Y4, Y6
+	VUNPCKLPS   Y5, Y4, Y4
+	VADDPS      Y6, Y4, Y4
+	VUNPCKHPD   Y4, Y3, Y5
+	VUNPCKLPD   Y4, Y3, Y3
+	VADDPS      Y5, Y3, Y3
+	VPERM2F128  $0x31, Y3, Y3, Y4
+	VPERM2F128  $0x20, Y3, Y3, Y3
+	VADDPS      Y4, Y3, Y3
+	VADDPS      (SI), X3, X3
+	VMOVUPS     X3, (SI)
+	ADDQ        $0x10, SI
+	SUBQ        $0x04, AX
+	JMP         turns
 
 rest:
 	TESTQ AX, AX
 	JZ    done
 
 row:
-	VMOVUPS    (CX), Y1
-	VANDPS     Y1, Y0, Y1
-	VMOVUPS    32(CX), Y2
-	VANDPS     Y2, Y0, Y2
-	VADDPS     Y2, Y1, Y1
-	ADDQ       DX, CX
-	VUNPCKHPS  Y1, Y1, Y2
-	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y2
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y2
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y2, Y1, Y1
-	VADDSS     (BX), X1, X1
-	VMOVSS     X1, (BX)
-	ADDQ       $0x04, BX
-	DECQ       AX
-	JNZ        row
+	VMOVUPS     (CX), Y3
+	VANDPS      Y3, Y2, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     32(CX), Y4
+	VANDPS      Y4, Y2, Y4
+	VFMADD231PS Y1, Y4, Y3
+	ADDQ        DX, CX
+	VUNPCKHPS   Y3, Y3, Y4
+	VUNPCKLPS   Y3, Y3, Y3
+	VADDPS      Y4, Y3, Y3
+	VUNPCKHPD   Y3, Y3, Y4
+	VUNPCKLPD   Y3, Y3, Y3
+	VADDPS      Y4, Y3, Y3
+	VPERM2F128  $0x31, Y3, Y3, Y4
+	VPERM2F128  $0x20, Y3, Y3, Y3
+	VADDPS      Y4, Y3, Y3
+	VADDSS      (SI), X3, X3
+	VMOVSS      X3, (SI)
+	ADDQ        $0x04, SI
+	DECQ        AX
+	JNZ         row
 
 done:
 	VZEROUPPER

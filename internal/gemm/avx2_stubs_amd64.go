@@ -126,7 +126,7 @@ func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int,
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -135,14 +135,14 @@ func weigh64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bit
 //
 //	for p := range n {
 //		for l := range 4 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX2x4(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX2x4 is
 //
@@ -166,7 +166,7 @@ func both64AVX2x4(n int, x []float64, step int, w []float64, down []float64, acr
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -175,14 +175,14 @@ func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bit
 //
 //	for p := range n {
 //		for l := range 8 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX2x8(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX2x8 is
 //
@@ -323,7 +323,7 @@ func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int,
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -332,14 +332,14 @@ func weigh32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bit
 //
 //	for p := range n {
 //		for l := range 8 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX2x8(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX2x8 is
 //
@@ -363,7 +363,7 @@ func both32AVX2x8(n int, x []float32, step int, w []float32, down []float32, acr
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -372,14 +372,14 @@ func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bi
 //
 //	for p := range n {
 //		for l := range 16 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX2x16(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX2x16 is
 //

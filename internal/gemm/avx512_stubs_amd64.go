@@ -171,7 +171,7 @@ func sumTranspose64AVX512(n int, dst []float64, src []float64, stride int, value
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -180,14 +180,14 @@ func weigh64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, b
 //
 //	for p := range n {
 //		for l := range 8 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x8(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX512x8 is
 //
@@ -211,7 +211,7 @@ func both64AVX512x8(n int, x []float64, step int, w []float64, down []float64, a
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -220,14 +220,14 @@ func weigh64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, 
 //
 //	for p := range n {
 //		for l := range 16 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x16(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX512x16 is
 //
@@ -251,7 +251,7 @@ func both64AVX512x16(n int, x []float64, step int, w []float64, down []float64, 
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -260,14 +260,14 @@ func weigh64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, 
 //
 //	for p := range n {
 //		for l := range 24 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x24(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX512x24 is
 //
@@ -291,7 +291,7 @@ func both64AVX512x24(n int, x []float64, step int, w []float64, down []float64, 
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
@@ -300,14 +300,14 @@ func weigh64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, 
 //
 //	for p := range n {
 //		for l := range 64 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across64AVX512x64(n int, x []float64, step int, sum []float64, bits uint64)
+func across64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
 // both64AVX512x64 is
 //
@@ -506,7 +506,7 @@ func sumTranspose32AVX512(n int, dst []float32, src []float32, stride int, value
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -515,14 +515,14 @@ func weigh32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, 
 //
 //	for p := range n {
 //		for l := range 16 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x16(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX512x16 is
 //
@@ -546,7 +546,7 @@ func both32AVX512x16(n int, x []float32, step int, w []float32, down []float32, 
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -555,14 +555,14 @@ func weigh32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, 
 //
 //	for p := range n {
 //		for l := range 32 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x32(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX512x32 is
 //
@@ -586,7 +586,7 @@ func both32AVX512x32(n int, x []float32, step int, w []float32, down []float32, 
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -595,14 +595,14 @@ func weigh32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, 
 //
 //	for p := range n {
 //		for l := range 48 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x48(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX512x48 is
 //
@@ -626,7 +626,7 @@ func both32AVX512x48(n int, x []float32, step int, w []float32, down []float32, 
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -635,14 +635,14 @@ func weigh32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, b
 //
 //	for p := range n {
 //		for l := range 8 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x8(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX512x8 is
 //
@@ -666,7 +666,7 @@ func both32AVX512x8(n int, x []float32, step int, w []float32, down []float32, a
 //		}
 //	}
 //
-// for n of at least 1, the sums in any order.
+// for n of at least 1, the sums in any order, but what was in sum last.
 //
 //go:noescape
 func weigh32AVX512x128(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
@@ -675,14 +675,14 @@ func weigh32AVX512x128(n int, x []float32, step int, w []float32, sum []float32,
 //
 //	for p := range n {
 //		for l := range 128 {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func across32AVX512x128(n int, x []float32, step int, sum []float32, bits uint64)
+func across32AVX512x128(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
 // both32AVX512x128 is
 //

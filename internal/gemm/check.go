@@ -151,7 +151,7 @@ func (g *margins[T]) begin(m, n int) {
 // from column j on.
 func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
 	down := g.down[j:][:b.cols]
-	x.strips.b.both(b, ones[T](), down, g.across[i:])
+	x.strips.both(b, ones[T](), down, g.across[i:])
 	if i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows {
 		flush(down, g.cols.from(j))
 	}
@@ -205,7 +205,7 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to []T, l0, l1, pc, kc int, 
 		} else {
 			b := patch[T]{sums, groups, sumDepths, sumDepths, 1}
 			for g := 0; g < groups; g += stripRows {
-				x.strips.b.down(b.rows(g, min(g+stripRows, groups)), ones[T](), acc, values)
+				x.strips.down(b.rows(g, min(g+stripRows, groups)), ones[T](), acc, values)
 			}
 		}
 		copy(to[p-pc:][:n], acc[p%sumDepths:])
@@ -229,9 +229,9 @@ func (c *checker[T]) columns(s *sweep[T]) {
 		s.eachColumn(func(j int, b patch[T]) {
 			b = b.rows(p, end)
 			if to := acc[j-s.j0:][:b.cols]; c.ofB.known {
-				s.strips.b.down(b, c.ofA.sums[p:], to, values)
+				s.strips.down(b, c.ofA.sums[p:], to, values)
 			} else {
-				s.strips.b.both(b, c.ofA.sums[p:], to, c.ofB.sums[p:])
+				s.strips.both(b, c.ofA.sums[p:], to, c.ofB.sums[p:])
 			}
 		})
 		flush(acc, c.cols.from(s.j0))
@@ -250,7 +250,7 @@ func (s *sweep[T]) lastColumns() bool { return s.j1 == s.J1-s.J0 }
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
 	if !c.ofA.known {
-		s.strips.a.across(s.microPanel(i), c.ofA.sums, values)
+		s.strips.across(s.microPanel(i), ones[T](), c.ofA.sums, values)
 	} else if i == s.i0 && (i == 0 || !c.whole) {
 		c.columns(s)
 	}
@@ -288,7 +288,7 @@ func (c *checker[T]) addRow(s *sweep[T], i int) {
 	a := s.microPanel(i)
 	acc := c.cleared(a.cols)
 	for p := 0; p < s.kc; p += stripRows {
-		s.strips.a.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.sums[p:], acc, values)
+		s.strips.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.sums[p:], acc, values)
 		flush(acc, c.rows.from(i-s.i0))
 	}
 }
@@ -358,7 +358,7 @@ func (c *checker[T]) magnitudes(x *macro[T], f, g *feed[T], l0, l1, q0, q1 int, 
 		w := c.weights(x, g, q0, q1, pc, kc)
 		f.each(l0, l1, pc, kc, func(l int, b patch[T]) {
 			acc := c.cleared(b.cols)
-			x.stripsFor(f).down(b, w, acc, magnitudes)
+			x.strips.down(b, w, acc, magnitudes)
 			flush(acc, c.size.from(l))
 		})
 	}
@@ -374,41 +374,17 @@ func (c *checker[T]) weights(x *macro[T], f *feed[T], l0, l1, pc, kc int) []T {
 	if f.summed(l0, l1) {
 		return c.addUp(x, f, w, l0, l1, pc, kc, magnitudes)
 	}
-	total := sums{make([]float64, kc), make([]float64, kc)}
-	f.each(l0, l1, pc, kc, func(_ int, b patch[T]) {
-		if b.lane == 1 {
-			x.stripsFor(f).across(b, w, magnitudes)
-			return
-		}
-		lanes := patch[T]{b.x, b.cols, b.n, b.lane, b.step}
-		for l := 0; l < lanes.n; l += stripRows {
-			acc := c.cleared(kc)
-			x.strips.b.down(lanes.rows(l, min(l+stripRows, lanes.n)), ones[T](), acc, magnitudes)
-			flush(acc, total)
-		}
-	})
-	for p, v := range total.value {
-		w[p] += T(v)
-	}
+	f.each(l0, l1, pc, kc, func(_ int, b patch[T]) { x.strips.across(b, ones[T](), w, magnitudes) })
 	return w
 }
 
-// stripsFor returns strips for micro-panels of an operand.
-func (x *macro[T]) stripsFor(f *feed[T]) strips[T] {
-	if f == &x.a {
-		return *x.strips.a
-	}
-	return *x.strips.b
-}
-
 // each calls use with kc depths of lanes l0 to l1, in panels or where they are stored,
-// by micro-panels or all at once: from the l-th of them on.
+// a part at a time: from the l-th of them on.
 func (f *feed[T]) each(l0, l1, pc, kc int, use func(l int, b patch[T])) {
-	if f.Packed.Data == nil {
-		use(0, patch[T]{f.Stored.from(l0, pc), kc, l1 - l0, f.Stored.DepthStride, f.Stored.LaneStride})
-		return
+	for l := l0; l < l1 && f.Packed.Data == nil; l += stripRows {
+		use(l-l0, patch[T]{f.Stored.from(l, pc), kc, min(stripRows, l1-l), f.Stored.DepthStride, f.Stored.LaneStride})
 	}
-	for l := l0; l < l1; l += f.width {
+	for l := l0; l < l1 && f.Packed.Data != nil; l += f.width {
 		use(l-l0, patch[T]{f.Packed.panel(l, pc), kc, min(f.width, l1-l), f.width, 1})
 	}
 }

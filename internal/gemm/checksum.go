@@ -118,7 +118,7 @@ func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src Source[
 	for next := q; q < end; q = next {
 		next = min(q+lanes, end)
 		piece := Source[T]{src.from(q-l, 0), src.LaneStride, src.DepthStride}
-		sumSource(r.stripsB, to, piece, next-q, scale)
+		sumSource(r.strips, to, piece, next-q, scale)
 		Pack(k, *dst, q, next, p, p+n, piece, scale)
 	}
 }
@@ -130,14 +130,10 @@ func sumSource[T elem.Float](s strips[T], to pairs[T], src Source[T], lanes int,
 	case scale != 1:
 		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
 		b.scaled(to, scale)
-	case src.LaneStride != 1:
-		b := patch[T]{src.Data, lanes, n, src.LaneStride, 1}
-		s.down(b, ones[T](), to.value, values)
-		s.down(b, ones[T](), to.size, magnitudes)
 	default:
-		b := patch[T]{src.Data, n, lanes, src.DepthStride, 1}
-		s.across(b, to.value, values)
-		s.across(b, to.size, magnitudes)
+		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
+		s.across(b, ones[T](), to.value, values)
+		s.across(b, ones[T](), to.size, magnitudes)
 	}
 }
 

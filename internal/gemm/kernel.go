@@ -27,13 +27,12 @@ type Kernel struct {
 
 // routines are what an instruction set has to supply for one element type.
 type routines[T elem.Float] struct {
-	tails  []tail[T] // micro-kernels by columns, ascending; the last has NR
-	packer packer[T]
-	// stripsA sum rows of MR elements, stripsB as many as a tail has, or more.
-	stripsA, stripsB strips[T]
-	checksums        func(n int, x, sum []T) // adds n rows of sumDepths elements to sum; nil for none
-	flops            float64                 // of one iteration of peak
-	peakSteps        func(n int)             // n iterations of independent FMAs in registers
+	tails     []tail[T] // micro-kernels by columns, ascending; the last has NR
+	packer    packer[T]
+	strips    strips[T]               // rows of MR elements, of as many as a tail has, or of more
+	checksums func(n int, x, sum []T) // adds n rows of sumDepths elements to sum; nil for none
+	flops     float64                 // of one iteration of peak
+	peakSteps func(n int)             // n iterations of independent FMAs in registers
 }
 
 // A microKernel accumulates MR×cols blocks of C over k ≥ 1 steps: those beside

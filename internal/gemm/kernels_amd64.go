@@ -31,7 +31,7 @@ func assemblyKernels() []Kernel {
 					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2, sumRowsB: sumRowsB64AVX2,
 					group: 4, step: 8, transpose: transpose64AVX2,
 				},
-				stripsB: strips[float64]{
+				strips: strips[float64]{
 					{4, weigh64AVX2x4, across64AVX2x4, both64AVX2x4}, {8, weigh64AVX2x8, across64AVX2x8, both64AVX2x8},
 				},
 				flops: 2 * 12 * 4, peakSteps: peak64AVX2,
@@ -46,7 +46,7 @@ func assemblyKernels() []Kernel {
 					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2, sumRowsB: sumRowsB32AVX2,
 					group: 4, step: 8, transpose: transpose32AVX2,
 				},
-				stripsB: strips[float32]{
+				strips: strips[float32]{
 					{8, weigh32AVX2x8, across32AVX2x8, both32AVX2x8}, {16, weigh32AVX2x16, across32AVX2x16, both32AVX2x16},
 				},
 				flops: 2 * 12 * 8, peakSteps: peak32AVX2,
@@ -61,8 +61,7 @@ func assemblyKernels() []Kernel {
 					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
 					group: 8, step: 8, transpose: transpose64AVX512, sumTranspose: sumTranspose64AVX512,
 				},
-				stripsA: strips[float64]{{8, weigh64AVX512x8, across64AVX512x8, both64AVX512x8}},
-				stripsB: strips[float64]{
+				strips: strips[float64]{
 					{8, weigh64AVX512x8, across64AVX512x8, both64AVX512x8}, {16, weigh64AVX512x16, across64AVX512x16, both64AVX512x16},
 					{24, weigh64AVX512x24, across64AVX512x24, both64AVX512x24}, {64, weigh64AVX512x64, across64AVX512x64, both64AVX512x64},
 				},
@@ -79,8 +78,8 @@ func assemblyKernels() []Kernel {
 					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
 					group: 8, step: 16, transpose: transpose32AVX512, sumTranspose: sumTranspose32AVX512,
 				},
-				stripsA: strips[float32]{{8, weigh32AVX512x8, across32AVX512x8, both32AVX512x8}},
-				stripsB: strips[float32]{
+				strips: strips[float32]{
+					{8, weigh32AVX512x8, across32AVX512x8, both32AVX512x8},
 					{16, weigh32AVX512x16, across32AVX512x16, both32AVX512x16}, {32, weigh32AVX512x32, across32AVX512x32, both32AVX512x32},
 					{48, weigh32AVX512x48, across32AVX512x48, both32AVX512x48}, {128, weigh32AVX512x128, across32AVX512x128, both32AVX512x128},
 				},

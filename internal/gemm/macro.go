@@ -25,7 +25,7 @@ type macro[T elem.Float] struct {
 	directA, directB bool        // read where they are stored, always
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
 	check            *checker[T] // nil for none
-	strips           struct{ a, b *strips[T] }
+	strips           strips[T]
 	checksums        func(n int, x, sum []T) // adds up rows of them
 }
 
@@ -44,8 +44,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 		kc: blockSize(b.KC, depth, 4),
 	}
 	r := routinesOf[T](k)
-	x.strips.a, x.strips.b, x.checksums = &r.stripsA, &r.stripsB, r.checksums
-	if x.directA = c == nil && n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
+	x.strips, x.checksums = r.strips, r.checksums
+	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
 	near := x.kc*t.B.Stored.DepthStride*k.Type.Size() <= nearBytes
@@ -92,7 +92,7 @@ func (k *Kernel) most(b Blocking, depth int, packed bool) Blocking {
 }
 
 // When operands are read where they are stored, without packing: A, if it
-// meets so few micro-panels of B that packing would not pay, unless it is summed; B,
+// meets so few micro-panels of B that packing would not pay; B,
 // if the rows of a block lie so near to each other that they stay in L2, or are used once.
 const (
 	fewPanels = 16

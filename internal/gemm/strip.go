@@ -18,19 +18,19 @@ import (
 //		}
 //	}
 //
-// across adds to sum, of n elements, the sums across each row:
+// which it adds up first, across adds to sum, of n elements, the sums across each row:
 //
 //	for p := range n {
 //		for l := range width {
-//			sum[p] += x[p*step+l] & bits
+//			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
 //
-// and both does both with all bits, reading x once.
+// and both does both with all bits, weighing only what it sums down, and reading x once.
 type strip[T elem.Float] struct {
 	width  int
 	weigh  func(n int, x []T, step int, w, sum []T, bits uint64)
-	across func(n int, x []T, step int, sum []T, bits uint64)
+	across func(n int, x []T, step int, w, sum []T, bits uint64)
 	both   func(n int, x []T, step int, w, down, across []T)
 }
 
@@ -61,9 +61,6 @@ type strips[T elem.Float] []strip[T]
 // widest returns the widest strip that is no wider than a patch whose rows are
 // contiguous, or nil.
 func (s strips[T]) widest(b *patch[T]) *strip[T] {
-	if b.lane != 1 {
-		return nil
-	}
 	for i := len(s) - 1; i >= 0; i-- {
 		if s[i].width <= b.cols {
 			return &s[i]
@@ -92,6 +89,9 @@ func (b patch[T]) rows(p0, p1 int) patch[T] {
 	b.x, b.n = b.x[p0*b.step:], p1-p0
 	return b
 }
+
+// transposed returns the patch with its columns as rows.
+func (b patch[T]) transposed() patch[T] { return patch[T]{b.x, b.cols, b.n, b.lane, b.step} }
 
 // from returns the columns of the patch from the l-th on, of which there is one.
 func (b patch[T]) from(l int) patch[T] {
@@ -163,6 +163,10 @@ func newOnes[T elem.Float]() []T {
 // down adds the sums down b, each row times its weight, to b.cols sums: what weigh
 // does, for a patch of any width.
 func (s strips[T]) down(b patch[T], w, to []T, o of) {
+	if b.lane != 1 {
+		s.across(b.transposed(), w, to, o)
+		return
+	}
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
 		f.weigh(b.n, b.x, b.step, w, to, o.bits(elem.Of[T]()))
 		if b.cols == f.width {
@@ -173,21 +177,11 @@ func (s strips[T]) down(b patch[T], w, to []T, o of) {
 	b.weigh(w, to, o)
 }
 
-// weigh is the weigh of a strip as wide as the patch.
+// weigh is the weigh of a strip as wide as the patch, whose rows are contiguous.
 func (b *patch[T]) weigh(w, to []T, o of) {
-	sum := to[:b.cols]
-	if b.step < b.lane { // columns are contiguous
-		for l := range sum {
-			for p := range b.n {
-				sum[l] += T(w[p] * part(b.x[p*b.step+l*b.lane], o))
-			}
-		}
-		return
-	}
 	for p := range b.n {
-		v := w[p]
-		for l := range sum {
-			sum[l] += T(v * part(b.x[p*b.step+l*b.lane], o))
+		for l, x := range b.x[p*b.step:][:b.cols] {
+			to[l] += T(w[p] * part(x, o))
 		}
 	}
 }
@@ -200,21 +194,31 @@ func part[T elem.Float](x T, o of) T {
 	return x
 }
 
-// across adds the sums across the rows of b to b.n sums. No more than a quarter as many
-// of them may be added one after the other as there are elements in all.
-func (s strips[T]) across(b patch[T], to []T, o of) {
+// across adds the sums across the rows of b, each column times its weight, to b.n sums.
+// No more than a quarter as many of them may be added one after the other as there are
+// elements in all.
+func (s strips[T]) across(b patch[T], w, to []T, o of) {
+	if b.lane != 1 {
+		s.down(b.transposed(), w, to, o)
+		return
+	}
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.across(b.n, b.x, b.step, to, o.bits(elem.Of[T]()))
+		f.across(b.n, b.x, b.step, w, to, o.bits(elem.Of[T]()))
 		if b.cols == f.width {
 			return
 		}
-		b = b.from(f.width)
+		b, w = b.from(f.width), w[f.width:]
 	}
-	b.across(to, o)
+	b.across(w, to, o)
 }
 
-// both is down and across of the same patch.
+// both is down and across of the same patch, across without weights.
 func (s strips[T]) both(b patch[T], w, down, across []T) {
+	if b.lane != 1 {
+		s.down(b, w, down, values)
+		s.across(b, ones[T](), across, values)
+		return
+	}
 	for f := s.widest(&b); f != nil; f = s.widest(&b) {
 		f.both(b.n, b.x, b.step, w, down, across)
 		if b.cols == f.width {
@@ -223,13 +227,22 @@ func (s strips[T]) both(b patch[T], w, down, across []T) {
 		b, down = b.from(f.width), down[f.width:]
 	}
 	b.weigh(w, down, values)
-	b.across(across, values)
+	b.across(nil, across, values)
 }
 
-// across adds the sums across the rows of b.
-func (b *patch[T]) across(to []T, o of) {
+// across is the across of a strip as wide as the patch, whose rows are contiguous;
+// without weights they are ones.
+func (b *patch[T]) across(w, to []T, o of) {
 	for p := range b.n {
-		to[p] += T(b.row(p, o))
+		sum := 0.0
+		for l, x := range b.x[p*b.step:][:b.cols] {
+			v := float64(part(x, o))
+			if w != nil {
+				v *= float64(w[l])
+			}
+			sum += v
+		}
+		to[p] += T(sum)
 	}
 }
 

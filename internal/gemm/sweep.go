@@ -62,7 +62,7 @@ func (s *sweep[T]) startBlocks(i, rows int) {
 // is packed and all sums go straight to C, calls would cost a part of the time.
 func (s *sweep[T]) together() int {
 	whole := (s.i1 - s.i0) / s.mr
-	if !s.directA || !s.directB || !s.fromZero || !s.last || s.b.from < s.J0+s.j1 {
+	if s.check != nil || !s.directA || !s.directB || !s.fromZero || !s.last || s.b.from < s.J0+s.j1 {
 		return s.i0
 	}
 	i := s.i0

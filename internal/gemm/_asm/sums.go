@@ -55,7 +55,7 @@ func (s shape) weigh(width, bytes, vecs int) {
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
 		"\t\t\tsum[l] += w[p] * (x[p*step+l] & bits)",
-		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
+		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order, but what was in sum last.")
 	sets := max(1, 8/vecs) // of sums, so that none waits for its last addition
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
 	w, to := base("w"), base("sum")
@@ -66,12 +66,8 @@ func (s shape) weigh(width, bytes, vecs int) {
 		if halves {
 			sums[set][0] = register(2 * bytes)
 		}
-		for v, sum := range sums[set] {
-			if set == 0 {
-				s.mov()(Mem{Base: to, Disp: v * bytes}, narrow(sum, bytes))
-			} else {
-				s.xor()(sum, sum, sum)
-			}
+		for _, sum := range sums[set] {
+			s.xor()(sum, sum, sum)
 		}
 	}
 	if halves {
@@ -97,6 +93,7 @@ func (s shape) weigh(width, bytes, vecs int) {
 		for set := 1; set < sets; set++ {
 			s.add()(narrow(sums[set][v], bytes), all, all)
 		}
+		s.add()(Mem{Base: to, Disp: v * bytes}, all, all)
 		s.mov()(all, Mem{Base: to, Disp: v * bytes})
 	}
 	VZEROUPPER()
@@ -188,18 +185,21 @@ func (s shape) checksums() {
 	RET()
 }
 
-// across generates the sums across rows.
+// across generates the weighted sums across rows.
 func (s shape) across(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("across"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, sum []%[1]s, bits uint64)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, sum []%[1]s, bits uint64)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tsum[p] += x[p*step+l] & bits",
+		"\t\t\tsum[p] += w[l] * (x[p*step+l] & bits)",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
-	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, summands: []summand{{s.bits(bytes), base("sum")}}}
+	n, x, step, w := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step"), base("w")
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, w: registers(vecs, bytes), summands: []summand{{s.bits(bytes), base("sum")}}}
+	for v, weight := range r.w {
+		s.mov()(Mem{Base: w, Disp: v * bytes}, weight)
+	}
 	s.turns(n, s.rowsAtATime(), func(rows int) {
 		r.sum(rows, func(int, int, VecVirtual) {}, func() { ADDQ(step, x) })
 	})
@@ -247,6 +247,7 @@ type rows struct {
 	shape
 	bytes, vecs int // of a vector; of a row
 	x           GPVirtual
+	w           []VecVirtual // weights of a row's elements; nil for ones
 	summands    []summand
 }
 
@@ -315,9 +316,14 @@ func (r rows) row(p int, use func(p, v int, value VecVirtual)) []VecVirtual {
 				x = register(r.bytes)
 				r.and()(value, r.summands[i].mask, x)
 			}
-			if v == 0 {
-				sums[i] = x
-			} else {
+			switch {
+			case v == 0:
+				if sums[i] = x; r.w != nil {
+					r.mul()(r.w[v], x, x)
+				}
+			case r.w != nil:
+				r.fma()(r.w[v], x, sums[i])
+			default:
 				r.add()(x, sums[i], sums[i])
 			}
 		}
