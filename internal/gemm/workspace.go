@@ -29,6 +29,11 @@ func (s *scratch[T]) reserve(n int) []T {
 	return *s
 }
 
+// spare is the part of a workspace's blocks that is reserved besides what a tile asks
+// for: another tile of the same job is often larger by some micro-panels, and memory is
+// taken when it is first written.
+const spare = 8
+
 // reserve makes room for n blocks of size elements, page-aligned so that a
 // block's cache lines and translations are its own.
 func (w *Workspace[T]) reserve(n, size int) {
@@ -36,7 +41,7 @@ func (w *Workspace[T]) reserve(n, size int) {
 		w.zero = alignedSlice[T](size)
 	}
 	if len(w.blocks) < n*size {
-		w.blocks = alignedSlice[T](n * size)
+		w.blocks = alignedSlice[T](n * size * (spare + 1) / spare)
 	}
 }
 
@@ -60,7 +65,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		}
 		return n + pageSize
 	}
-	all := bytes(int64(k.MR*k.NR)) + bytes(mc*size(n, n, k.NR))
+	all := bytes(int64(k.MR*k.NR)) + bytes(mc*size(n, n, k.NR)*(spare+1)/spare)
 	if !packedA {
 		all += bytes(mc * kc)
 	}
