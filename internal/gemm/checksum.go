@@ -53,9 +53,6 @@ func (s Sums[T]) at(x *Panels[T], l, p int, o of) Sums[T] {
 // pairs are the sums of some lanes at each of some depths, and those of their magnitudes.
 type pairs[T elem.Float] struct{ value, size []T }
 
-// part returns n pairs from the i-th on.
-func (x pairs[T]) part(i, n int) pairs[T] { return pairs[T]{x.value[i:][:n], x.size[i:][:n]} }
-
 // sumsFrom returns how many of n depths from p on have their checksums side by side.
 func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
 
@@ -78,15 +75,18 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	if src.LaneStride == 1 {
 		depths = packRowsDepth
 	}
+	// Nothing of two words is copied in these loops: a load of what was just stored in
+	// parts waits for all stores before it, which are those to the panels.
+	var acc pairs[T]
 	for l, end := l0, 0; l < l1; l = end {
 		end = min(l-l%group+group, l1)
 		if l%group == 0 {
-			ws.sums = pairs[T]{cleared(ws.sums.value, p1-p0), cleared(ws.sums.size, p1-p0)}
+			ws.sums.value, ws.sums.size = cleared(ws.sums.value, p1-p0), cleared(ws.sums.size, p1-p0)
 		}
 		for p, n := p0, 0; p < p1; p += n {
 			n = sumsFrom(p, min(depths, p1-p))
-			acc := ws.sums.part(p-p0, n)
-			packSum(k, &dst, l, end, p, Source[T]{src.from(l-l0, p-p0), src.LaneStride, src.DepthStride}, scale, acc)
+			acc.value, acc.size = ws.sums.value[p-p0:][:n], ws.sums.size[p-p0:][:n]
+			packSum(k, &dst, l, end, p, &src, l-l0, p-p0, scale, &acc)
 			if end%group == 0 || end == dst.Lanes {
 				copy(sums.at(&dst, l, p, values), acc.value)
 				copy(sums.at(&dst, l, p, magnitudes), acc.size)
@@ -95,9 +95,9 @@ func PackSummed[T elem.Float](k *Kernel, ws *Workspace[T], dst Panels[T], sums S
 	}
 }
 
-// packSum packs lanes l to end, of one group, at depths from p on, and adds to the sums
-// of those depths: whole micro-panels in one go, if there is a routine for it.
-func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src Source[T], scale T, to pairs[T]) {
+// packSum packs lanes l to end, of one group, at depths from p on, which are lanes from
+// l0 on and depths from p0 on of the source, and adds to the sums of those depths: whole micro-panels in one go, if there is a routine for it.
+func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src *Source[T], l0, p0 int, scale T, to *pairs[T]) {
 	r, n, w, q := routinesOf[T](k), len(to.value), dst.Width, l
 	lanes := w
 	if src.LaneStride == 1 {
@@ -113,32 +113,29 @@ func packSum[T elem.Float](k *Kernel, dst *Panels[T], l, end, p int, src Source[
 		together, stride, extent = r.packer.sumTranspose, src.LaneStride, (w-1)*src.LaneStride+n
 	}
 	for ; together != nil && q+w <= end; q += w {
-		together(n, dst.panel(q, p)[:n*w], src.from(q-l, 0)[:extent], stride, to.value, to.size)
+		together(n, dst.panel(q, p)[:n*w], src.from(q-l+l0, p0)[:extent], stride, to.value, to.size)
 	}
 	for next := q; q < end; q = next {
 		next = min(q+lanes, end)
-		piece := Source[T]{src.from(q-l, 0), src.LaneStride, src.DepthStride}
-		sumSource(r.strips, to, piece, next-q, scale)
+		piece := Source[T]{src.from(q-l+l0, p0), src.LaneStride, src.DepthStride}
+		sumSource(r.strips, to, &piece, next-q, scale)
 		Pack(k, *dst, q, next, p, p+n, piece, scale)
 	}
 }
 
 // sumSource adds the sums of so many lanes of a source.
-func sumSource[T elem.Float](s strips[T], to pairs[T], src Source[T], lanes int, scale T) {
-	n := len(to.value)
-	switch {
-	case scale != 1:
-		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
+func sumSource[T elem.Float](s strips[T], to *pairs[T], src *Source[T], lanes int, scale T) {
+	b := patch[T]{src.Data, len(to.value), lanes, src.DepthStride, src.LaneStride}
+	if scale != 1 {
 		b.scaled(to, scale)
-	default:
-		b := patch[T]{src.Data, n, lanes, src.DepthStride, src.LaneStride}
-		s.across(b, ones[T](), to.value, values)
-		s.across(b, ones[T](), to.size, magnitudes)
+		return
 	}
+	s.across(b, ones[T](), to.value, values)
+	s.across(b, ones[T](), to.size, magnitudes)
 }
 
 // scaled adds the rows of what Pack makes of b: multiplied, and rounded.
-func (b *patch[T]) scaled(to pairs[T], scale T) {
+func (b *patch[T]) scaled(to *pairs[T], scale T) {
 	for l := range b.cols {
 		for p := range b.n {
 			x := T(scale * b.x[p*b.step+l*b.lane])
