@@ -88,6 +88,7 @@ type checker[T elem.Float] struct {
 	acc        []T        // scratch of strips
 	c0, c      margins[T] // of C₀ and of C, as they are
 	size       sums       // scratch of magnitudes
+	a          patch[T]   // the micro-panel of A at work
 	again      []T
 
 	whole    bool // columns are summed over all rows of the tile, not over a block of them
@@ -123,7 +124,7 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	c.c0.begin(i1-i0, n)
 	c.c0.cols.reset(n)
 	for i := i0; i < i1; i += x.mr {
-		c.c0.add(x, patch[T]{x.C0[i*x.LDC0:], min(x.mr, i1-i), n, x.LDC0, 1}, i-i0, 0)
+		c.c0.add(x, &patch[T]{x.C0[i*x.LDC0:], min(x.mr, i1-i), n, x.LDC0, 1}, i-i0, 0)
 	}
 	c.c0.settle()
 	for i, v := range c.c0.rows.value {
@@ -149,7 +150,7 @@ func (g *margins[T]) begin(m, n int) {
 
 // add adds up a patch, MR rows from row i on, or those that are left, and columns
 // from column j on.
-func (g *margins[T]) add(x *macro[T], b patch[T], i, j int) {
+func (g *margins[T]) add(x *macro[T], b *patch[T], i, j int) {
 	down := g.down[j:][:b.cols]
 	x.strips.both(b, ones[T](), down, g.across[i:])
 	if i+b.n == len(g.rows.value) || (i+b.n)/bandRows > i/bandRows {
@@ -203,9 +204,9 @@ func (c *checker[T]) addUp(x *macro[T], f *feed[T], to []T, l0, l1, pc, kc int, 
 		if x.checksums != nil {
 			x.checksums(groups, sums, acc)
 		} else {
-			b := patch[T]{sums, groups, sumDepths, sumDepths, 1}
 			for g := 0; g < groups; g += stripRows {
-				x.strips.down(b.rows(g, min(g+stripRows, groups)), ones[T](), acc, values)
+				b := patch[T]{sums[g*sumDepths:], min(stripRows, groups-g), sumDepths, sumDepths, 1}
+				x.strips.down(&b, ones[T](), acc, values)
 			}
 		}
 		copy(to[p-pc:][:n], acc[p%sumDepths:])
@@ -225,13 +226,11 @@ func (f *feed[T]) summed(l0, l1 int) bool {
 func (c *checker[T]) columns(s *sweep[T]) {
 	acc := c.cleared(s.j1 - s.j0)
 	for p := 0; p < s.kc; p += stripRows {
-		end := min(p+stripRows, s.kc)
-		s.eachColumn(func(j int, b patch[T]) {
-			b = b.rows(p, end)
+		s.eachColumn(p, min(stripRows, s.kc-p), func(j int, b patch[T]) {
 			if to := acc[j-s.j0:][:b.cols]; c.ofB.known {
-				s.strips.down(b, c.ofA.sums[p:], to, values)
+				s.strips.down(&b, c.ofA.sums[p:], to, values)
 			} else {
-				s.strips.both(b, c.ofA.sums[p:], to, c.ofB.sums[p:])
+				s.strips.both(&b, c.ofA.sums[p:], to, c.ofB.sums[p:])
 			}
 		})
 		flush(acc, c.cols.from(s.j0))
@@ -250,7 +249,10 @@ func (s *sweep[T]) lastColumns() bool { return s.j1 == s.J1-s.J0 }
 // been stored, and have not left L2.
 func (c *checker[T]) row(s *sweep[T], i int) {
 	if !c.ofA.known {
-		s.strips.across(s.microPanel(i), ones[T](), c.ofA.sums, values)
+		for p := 0; p < s.kc; p += stripRows {
+			s.microPanel(&c.a, i, p)
+			s.strips.across(&c.a, ones[T](), c.ofA.sums[p:], values)
+		}
 	} else if i == s.i0 && (i == 0 || !c.whole) {
 		c.columns(s)
 	}
@@ -264,7 +266,7 @@ func (c *checker[T]) row(s *sweep[T], i int) {
 		if s.Step != nil {
 			s.Step()
 		}
-		c.c.add(s.macro, patch[T]{s.C[i*s.LDC+s.j0:], min(s.mr, s.i1-i), s.j1 - s.j0, s.LDC, 1}, i-s.i0, s.j0)
+		c.c.add(s.macro, &patch[T]{s.C[i*s.LDC+s.j0:], min(s.mr, s.i1-i), s.j1 - s.j0, s.LDC, 1}, i-s.i0, s.j0)
 	}
 }
 
@@ -285,34 +287,38 @@ func (c *checker[T]) endSweep(s *sweep[T]) {
 }
 
 func (c *checker[T]) addRow(s *sweep[T], i int) {
-	a := s.microPanel(i)
-	acc := c.cleared(a.cols)
+	acc := c.cleared(s.mr)
 	for p := 0; p < s.kc; p += stripRows {
-		s.strips.down(a.rows(p, min(p+stripRows, s.kc)), c.ofB.sums[p:], acc, values)
-		flush(acc, c.rows.from(i-s.i0))
+		s.microPanel(&c.a, i, p)
+		s.strips.down(&c.a, c.ofB.sums[p:], acc, values)
+		flush(acc[:c.a.cols], c.rows.from(i-s.i0))
 	}
 }
 
-// eachColumn calls use with each micro-panel of B in the sweep, or the part of
-// it that a call of a micro-kernel takes, from column j of C on.
-func (s *sweep[T]) eachColumn(use func(j int, b patch[T])) {
+// eachColumn calls use with n depths from the p-th of the k-block on of each
+// micro-panel of B in the sweep, or of the part of it that a call of a micro-kernel
+// takes, from column j of C on.
+func (s *sweep[T]) eachColumn(p, n int, use func(j int, b patch[T])) {
 	for j := s.j0; j < s.j1; {
-		n, cols := s.span(j)
+		blocks, cols := s.span(j)
 		x, _, row, panel := s.b.at(s.J0+j, s.pc, s.kc)
 		if s.J0+j < s.b.from {
 			panel = cols
 		}
-		for range n {
-			use(j, patch[T]{x, s.kc, cols, row, 1})
+		for range blocks {
+			use(j, patch[T]{x[p*row:], n, cols, row, 1})
 			x, j = next(x, panel), j+cols
 		}
 	}
 }
 
-// microPanel returns the micro-panel of A for the rows of C from i on.
-func (s *sweep[T]) microPanel(i int) patch[T] {
+// microPanel sets a to the micro-panel of A for the rows of C from i on, at most
+// stripRows of its depths from the p-th of the k-block on. (It is filled where it is: a
+// copy would have to wait until all that was stored before is in the cache, among it
+// the blocks of C.)
+func (s *sweep[T]) microPanel(a *patch[T], i, p int) {
 	x, lane, depth, _ := s.a.at(s.I0+i, s.pc, s.kc)
-	return patch[T]{x, s.kc, min(s.mr, s.i1-i), depth, lane}
+	a.x, a.n, a.cols, a.step, a.lane = x[p*depth:], min(stripRows, s.kc-p), min(s.mr, s.i1-i), depth, lane
 }
 
 // compare compares the sums of rows i0 to i1 of C with what they must be, and those of
@@ -358,7 +364,7 @@ func (c *checker[T]) magnitudes(x *macro[T], f, g *feed[T], l0, l1, q0, q1 int, 
 		w := c.weights(x, g, q0, q1, pc, kc)
 		f.each(l0, l1, pc, kc, func(l int, b patch[T]) {
 			acc := c.cleared(b.cols)
-			x.strips.down(b, w, acc, magnitudes)
+			x.strips.down(&b, w, acc, magnitudes)
 			flush(acc, c.size.from(l))
 		})
 	}
@@ -374,7 +380,7 @@ func (c *checker[T]) weights(x *macro[T], f *feed[T], l0, l1, pc, kc int) []T {
 	if f.summed(l0, l1) {
 		return c.addUp(x, f, w, l0, l1, pc, kc, magnitudes)
 	}
-	f.each(l0, l1, pc, kc, func(_ int, b patch[T]) { x.strips.across(b, ones[T](), w, magnitudes) })
+	f.each(l0, l1, pc, kc, func(_ int, b patch[T]) { x.strips.across(&b, ones[T](), w, magnitudes) })
 	return w
 }
 

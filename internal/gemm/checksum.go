@@ -130,8 +130,8 @@ func sumSource[T elem.Float](s strips[T], to *pairs[T], src *Source[T], lanes in
 		b.scaled(to, scale)
 		return
 	}
-	s.across(b, ones[T](), to.value, values)
-	s.across(b, ones[T](), to.size, magnitudes)
+	s.across(&b, ones[T](), to.value, values)
+	s.across(&b, ones[T](), to.size, magnitudes)
 }
 
 // scaled adds the rows of what Pack makes of b: multiplied, and rounded.

@@ -58,11 +58,10 @@ func (o of) bits(t elem.Type) uint64 {
 // plain loops: all of it, if there is no strip.
 type strips[T elem.Float] []strip[T]
 
-// widest returns the widest strip that is no wider than a patch whose rows are
-// contiguous, or nil.
-func (s strips[T]) widest(b *patch[T]) *strip[T] {
+// widest returns the widest strip of at most cols, or nil.
+func (s strips[T]) widest(cols int) *strip[T] {
 	for i := len(s) - 1; i >= 0; i-- {
-		if s[i].width <= b.cols {
+		if s[i].width <= cols {
 			return &s[i]
 		}
 	}
@@ -84,20 +83,8 @@ type patch[T elem.Float] struct {
 	step, lane int
 }
 
-// rows returns rows p0 to p1 of the patch.
-func (b patch[T]) rows(p0, p1 int) patch[T] {
-	b.x, b.n = b.x[p0*b.step:], p1-p0
-	return b
-}
-
 // transposed returns the patch with its columns as rows.
-func (b patch[T]) transposed() patch[T] { return patch[T]{b.x, b.cols, b.n, b.lane, b.step} }
-
-// from returns the columns of the patch from the l-th on, of which there is one.
-func (b patch[T]) from(l int) patch[T] {
-	b.x, b.cols = b.x[l*b.lane:], b.cols-l
-	return b
-}
+func (b *patch[T]) transposed() *patch[T] { return &patch[T]{b.x, b.cols, b.n, b.lane, b.step} }
 
 // sums are sums, and sums of magnitudes: of what was added up, or of all elements that
 // it is the sum of.
@@ -162,26 +149,42 @@ func newOnes[T elem.Float]() []T {
 
 // down adds the sums down b, each row times its weight, to b.cols sums: what weigh
 // does, for a patch of any width.
-func (s strips[T]) down(b patch[T], w, to []T, o of) {
-	if b.lane != 1 {
-		s.across(b.transposed(), w, to, o)
-		return
+func (s strips[T]) down(b *patch[T], w, to []T, o of) {
+	if b.lane == 1 {
+		s.downRows(b, w, to, o)
+	} else {
+		s.acrossRows(b.transposed(), w, to, o)
 	}
-	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.weigh(b.n, b.x, b.step, w, to, o.bits(elem.Of[T]()))
-		if b.cols == f.width {
-			return
-		}
-		b, to = b.from(f.width), to[f.width:]
-	}
-	b.weigh(w, to, o)
 }
 
-// weigh is the weigh of a strip as wide as the patch, whose rows are contiguous.
-func (b *patch[T]) weigh(w, to []T, o of) {
+// across adds the sums across the rows of b, each column times its weight, to b.n sums.
+// No more than a quarter as many of them may be added one after the other as there are
+// elements in all.
+func (s strips[T]) across(b *patch[T], w, to []T, o of) {
+	if b.lane == 1 {
+		s.acrossRows(b, w, to, o)
+	} else {
+		s.downRows(b.transposed(), w, to, o)
+	}
+}
+
+// downRows is down of a patch whose rows are contiguous.
+func (s strips[T]) downRows(b *patch[T], w, to []T, o of) {
+	at := 0
+	for f := s.widest(b.cols); f != nil; f = s.widest(b.cols - at) {
+		f.weigh(b.n, b.x[at:], b.step, w, to[at:], o.bits(elem.Of[T]()))
+		if at += f.width; at == b.cols {
+			return
+		}
+	}
+	b.weigh(at, w, to, o)
+}
+
+// weigh is the weigh of a strip of the columns from the at-th on, which are contiguous.
+func (b *patch[T]) weigh(at int, w, to []T, o of) {
 	for p := range b.n {
-		for l, x := range b.x[p*b.step:][:b.cols] {
-			to[l] += T(w[p] * part(x, o))
+		for l, x := range b.x[p*b.step:][at:b.cols] {
+			to[at+l] += T(w[p] * part(x, o))
 		}
 	}
 }
@@ -194,51 +197,41 @@ func part[T elem.Float](x T, o of) T {
 	return x
 }
 
-// across adds the sums across the rows of b, each column times its weight, to b.n sums.
-// No more than a quarter as many of them may be added one after the other as there are
-// elements in all.
-func (s strips[T]) across(b patch[T], w, to []T, o of) {
-	if b.lane != 1 {
-		s.down(b.transposed(), w, to, o)
-		return
-	}
-	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.across(b.n, b.x, b.step, w, to, o.bits(elem.Of[T]()))
-		if b.cols == f.width {
+// acrossRows is across of a patch whose rows are contiguous.
+func (s strips[T]) acrossRows(b *patch[T], w, to []T, o of) {
+	at := 0
+	for f := s.widest(b.cols); f != nil; f = s.widest(b.cols - at) {
+		f.across(b.n, b.x[at:], b.step, w[at:], to, o.bits(elem.Of[T]()))
+		if at += f.width; at == b.cols {
 			return
 		}
-		b, w = b.from(f.width), w[f.width:]
 	}
-	b.across(w, to, o)
+	b.across(at, w, to, o)
 }
 
-// both is down and across of the same patch, across without weights.
-func (s strips[T]) both(b patch[T], w, down, across []T) {
-	if b.lane != 1 {
-		s.down(b, w, down, values)
-		s.across(b, ones[T](), across, values)
-		return
-	}
-	for f := s.widest(&b); f != nil; f = s.widest(&b) {
-		f.both(b.n, b.x, b.step, w, down, across)
-		if b.cols == f.width {
+// both is down and across of the same patch, whose rows are contiguous, across without
+// weights.
+func (s strips[T]) both(b *patch[T], w, down, across []T) {
+	at := 0
+	for f := s.widest(b.cols); f != nil; f = s.widest(b.cols - at) {
+		f.both(b.n, b.x[at:], b.step, w, down[at:], across)
+		if at += f.width; at == b.cols {
 			return
 		}
-		b, down = b.from(f.width), down[f.width:]
 	}
-	b.weigh(w, down, values)
-	b.across(nil, across, values)
+	b.weigh(at, w, down, values)
+	b.across(at, nil, across, values)
 }
 
-// across is the across of a strip as wide as the patch, whose rows are contiguous;
+// across is the across of a strip of the columns from the at-th on, which are contiguous;
 // without weights they are ones.
-func (b *patch[T]) across(w, to []T, o of) {
+func (b *patch[T]) across(at int, w, to []T, o of) {
 	for p := range b.n {
 		sum := 0.0
-		for l, x := range b.x[p*b.step:][:b.cols] {
+		for l, x := range b.x[p*b.step:][at:b.cols] {
 			v := float64(part(x, o))
 			if w != nil {
-				v *= float64(w[l])
+				v *= float64(w[at+l])
 			}
 			sum += v
 		}
