@@ -78,10 +78,10 @@ type Plan struct {
 // entry is one task: its kind and its place in the grid of its kind. A tile may
 // be cut into parts, which are tasks that follow each other.
 type entry struct {
-	kind        Kind
-	part, parts uint8 // of a tile; 0 parts are 1
-	halves      bool  // parts lie in two halves, along the shorter side
-	i, j        int32
+	kind         Kind
+	part, slices uint8 // of a tile: which part, and how it is cut; see parts
+	halves       bool  // of the last slices
+	i, j         int32
 }
 
 // New cuts a problem into tasks.
@@ -141,7 +141,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
 	down := pl.Down + 2*int64(len(pl.Kept)) + 1
-	sum := 2*down + pl.Taper.Workers*2*mostParts
+	sum := 2*down + pl.Taper.Workers*mostSlices
 	for _, v := range [][2]int64{
 		{down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},

@@ -168,7 +168,7 @@ func (s *Schedule) colArrived(j int) {
 
 func (s *Schedule) tileReady(i, j int) {
 	id := s.tileID[i*s.pl.TileCols()+j]
-	for range max(s.pl.tasks[id].parts, 1) {
+	for range s.pl.tasks[id].parts() {
 		heap.Push(&s.ready, id)
 		id++
 	}

@@ -72,16 +72,19 @@ func TestPartsOfTilesAreWorthIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if max := a.Tasks() + int(p.Taper.Workers)*(2*mostParts-1); b.Tasks() > max {
+		if max := a.Tasks() + int(p.Taper.Workers)*(mostSlices-1); b.Tasks() > max {
 			t.Fatalf("%d tasks became %d, more than %d", a.Tasks(), b.Tasks(), max)
 		}
 		for _, e := range b.tasks {
-			if e.parts < 2 {
+			if e.slices < 2 {
 				continue
 			}
-			r, parts := b.tile(e), float64(e.parts)
-			if flops := 2 * float64(r.Rows()*r.Cols()*p.K) / parts; flops < p.Taper.Flops {
-				t.Fatalf("%v is cut into %v parts of %v operations, at least %v are asked for", r, parts, flops, p.Taper.Flops)
+			r, least := b.tile(e), float64(e.slices)
+			if e.halves {
+				least *= 2
+			}
+			if flops := 2 * float64(r.Rows()*r.Cols()*p.K) / least; flops < p.Taper.Flops {
+				t.Fatalf("%v is cut into %v parts, the least of %v operations, %v are asked for", r, e.parts(), flops, p.Taper.Flops)
 			}
 			part := b.partOf(e)
 			side := part.Cols()

@@ -13,7 +13,7 @@ type Shape struct {
 	Rows, Strip int64   // rows and columns at most
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 	Part        int64   // rows or columns that a part of one of the last tiles has at least
-	Both        bool    // such parts are halved along their other side, too
+	Both        bool    // the smallest of them are halved along their other side, too
 }
 
 // The shapes for operands that lie in panels; for those of which tiles are checked,
