@@ -413,3 +413,38 @@ func TestFlippedBitsAreFoundWhereSumsAreNotFinite(t *testing.T) {
 		}
 	}
 }
+
+// Where the rows of A cancel each other, sums of columns are near zero in every k-block:
+// their parts say nothing about their rounding errors, and magnitudes are needed.
+func TestMagnitudesDecideWhereSumsCancel(t *testing.T) {
+	r := rand.New(rand.NewPCG(32, 0))
+	for _, k := range kernels[float64](t) {
+		for name, prepare := range map[string]func(*ward[float64]){"packed": (*ward[float64]).pack, "stored": (*ward[float64]).store} {
+			t.Run(fmt.Sprintf("%v/%s", k, name), func(t *testing.T) {
+				w := &ward[float64]{trial: newTrial[float64](r, 2*SumLanes(k.MR), k.NR+1, 100), kernel: k, ws: new(Workspace[float64])}
+				w.blocking, w.tileM, w.beta, w.withC0 = Blocking{MC: 1, KC: 32, NC: 1000}, 0, 0, false
+				w.fillOperands(r, flavours[0])
+				lane, depth := strides(w.lda, w.transA)
+				for i := 1; i < w.m; i += 2 {
+					for p := range w.k {
+						a := w.trial.a.buf
+						a[i*lane+p*depth] = -a[(i-1)*lane+p*depth] * (1 + 0x1p-45)
+					}
+				}
+				w.want = w.reference()
+				prepare(w)
+				if !w.check(nil) || !w.isRight() {
+					t.Fatal("a right tile is said to be wrong")
+				}
+				if !w.ws.check.measured || w.ws.check.unsure {
+					t.Errorf("magnitudes measured: %v, computed twice: %v; want the former alone", w.ws.check.measured, w.ws.check.unsure)
+				}
+				for bit := range 64 {
+					if found := w.flip(t, r, storedC, bit); !found && w.effect(storedC) > 2 {
+						t.Errorf("a flip of bit %d changes a sum by %.3g times its bound, and was not found", bit, w.effect(storedC))
+					}
+				}
+			})
+		}
+	}
+}
