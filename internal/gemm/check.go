@@ -111,8 +111,7 @@ func (c *checker[T]) begin(x *macro[T], i0, i1, n int) {
 	c.rows.reset(i1 - i0)
 	c.c.begin(i1-i0, n)
 	if c.whole && i0 == 0 {
-		depth := x.A.Packed.Depth
-		c.allB = grown(c.allB, depth)
+		c.allB = grown(c.allB, x.A.Packed.Depth)
 	}
 	if i0 == 0 || !c.whole {
 		c.cols.reset(n)
@@ -357,7 +356,6 @@ func (c *checker[T]) judge(is, must *sums, b sumBound, measure func()) {
 // magnitude times the sum of those of lanes q0 to q1 of g: in panels with checksums,
 // those that g had when it was packed.
 func (c *checker[T]) magnitudes(x *macro[T], f, g *feed[T], l0, l1, q0, q1 int, to []float64) {
-	clear(to)
 	c.size.reset(len(to))
 	for pc := 0; pc < x.A.Packed.Depth; pc += stripRows {
 		kc := min(stripRows, x.A.Packed.Depth-pc)

@@ -160,8 +160,8 @@ func Damaged[T elem.Float](o *Operand[T], l0, l1 int) bool {
 			value, size := 0.0, 0.0
 			for q := l; q < min(l+group, o.Packed.Lanes); q += width {
 				b := patch[T]{o.Packed.panel(q, p), 1, width, width, 1}
-				value += b.row(0, values)
-				size += b.row(0, magnitudes)
+				value += b.row(0, 0, nil, values)
+				size += b.row(0, 0, nil, magnitudes)
 			}
 			was := func(kind of) float64 { return float64(o.Sums.at(&o.Packed, l, p, kind)[0]) }
 			if bound := unsure * size; differ(value, was(values), bound) || differ(size, was(magnitudes), bound) {

@@ -227,22 +227,18 @@ func (s strips[T]) both(b *patch[T], w, down, across []T) {
 // without weights they are ones.
 func (b *patch[T]) across(at int, w, to []T, o of) {
 	for p := range b.n {
-		sum := 0.0
-		for l, x := range b.x[p*b.step:][at:b.cols] {
-			v := float64(part(x, o))
-			if w != nil {
-				v *= float64(w[at+l])
-			}
-			sum += v
-		}
-		to[p] += T(sum)
+		to[p] += T(b.row(p, at, w, o))
 	}
 }
 
-// row returns the sum of the p-th row.
-func (b *patch[T]) row(p int, o of) (sum float64) {
-	for l := range b.cols {
-		sum += float64(part(b.x[p*b.step+l*b.lane], o))
+// row is across of the p-th row alone.
+func (b *patch[T]) row(p, at int, w []T, o of) (sum float64) {
+	for l, x := range b.x[p*b.step:][at:b.cols] {
+		v := float64(part(x, o))
+		if w != nil {
+			v *= float64(w[at+l])
+		}
+		sum += v
 	}
 	return sum
 }

@@ -60,24 +60,24 @@ func (s shape) weigh(width, bytes, vecs int) {
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
 	w, to := base("w"), base("sum")
 	sums := make([][]VecVirtual, sets)
-	halves := vecs == 1 && 2*bytes == s.vector // of a vector, two of which are added at a time
+	halves, whole := vecs == 1 && 2*bytes == s.vector, bytes
+	if halves { // of a vector: two rows are added at a time
+		whole = s.vector
+	}
 	for set := range sums {
-		sums[set] = registers(vecs, bytes)
-		if halves {
-			sums[set][0] = register(2 * bytes)
-		}
+		sums[set] = registers(vecs, whole)
 		for _, sum := range sums[set] {
 			s.xor()(sum, sum, sum)
 		}
 	}
+	mask, value, weight := s.bits(whole), register(bytes), register(bytes)
 	if halves {
-		s.weighTwice(n, x, step, w, sums)
+		s.weighTwice(n, x, step, w, mask, sums)
 	}
-	mask, value, weight := s.bits(bytes), register(bytes), register(bytes)
 	row := func(p, set int) {
 		s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
 		for v, sum := range sums[set] {
-			s.and()(Mem{Base: x, Disp: v * bytes}, mask, value)
+			s.and()(Mem{Base: x, Disp: v * bytes}, narrow(mask, bytes), value)
 			s.fma()(value, weight, narrow(sum, bytes))
 		}
 		ADDQ(step, x)
@@ -102,9 +102,9 @@ func (s shape) weigh(width, bytes, vecs int) {
 
 // weighTwice generates the weighted sums of rows of half a vector that follow one
 // another, two at a time. It leaves each sum in the lower half of its register.
-func (s shape) weighTwice(n, x, step, w GPVirtual, sums [][]VecVirtual) {
+func (s shape) weighTwice(n, x, step, w GPVirtual, mask VecVirtual, sums [][]VecVirtual) {
 	vector, half, turn := s.vector, s.vector/2, 2*len(sums)
-	mask, value, weight, second := s.bits(vector), register(vector), register(vector), register(vector)
+	value, weight, second := register(vector), register(vector), register(vector)
 	upper, one := K(), GP32()
 	MOVL(U32(0xff00), one)
 	KMOVW(one, upper)
