@@ -224,3 +224,24 @@ func TestBandsAreGivenBack(t *testing.T) {
 		t.Errorf("segments had %d bytes and have %d", bytes, now)
 	}
 }
+
+// Bands set aside for their checksums what package gemm takes for them.
+func TestChecksumsOfBandsHaveTheirRoom(t *testing.T) {
+	r := rand.New(rand.NewPCG(41, 0))
+	for range 200 {
+		m, n, k := 1+r.Int64N(3000), 1+r.Int64N(3000), 1+r.Int64N(3000)
+		for _, e := range []elem.Type{elem.Float64, elem.Float32} {
+			kernel, err := gemm.Lookup(gemm.Auto, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := tiling.Bands{BandParams: tiling.BandParams{MR: int64(kernel.MR), NR: int64(gemm.SumLanes(kernel.NR)), Checksums: true, Size: int64(e.Size())},
+				Height: m, Width: n, Depth: k}
+			a, _ := gemm.CheckBytes(int(m), int(k), kernel.MR, e)
+			_, bb := gemm.CheckBytes(int(n), int(k), kernel.NR, e)
+			if b.ChecksumsA() != a || b.ChecksumsB() != bb {
+				t.Fatalf("%s, %d×%d×%d: %d and %d bytes, want %d and %d", e, m, n, k, b.ChecksumsA(), b.ChecksumsB(), a, bb)
+			}
+		}
+	}
+}

@@ -150,14 +150,12 @@ func (s *Spec) blocking() gemm.Blocking {
 }
 
 // Units returns the rows of A and the columns of B that stay together: those of a
-// micro-panel, or those that share a checksum, if there are checksums.
-func (s *Spec) Units() (mr, nr int64) { return s.unit(s.A, s.Kernel.MR), s.unit(s.B, s.Kernel.NR) }
-
-func (s *Spec) unit(o Operand, width int) int64 {
-	if s.ABFT && o.panels() {
-		return int64(gemm.SumLanes(width))
+// micro-panel, or the columns that share checksums, if there are checksums.
+func (s *Spec) Units() (mr, nr int64) {
+	if s.ABFT && s.B.panels() {
+		return int64(s.Kernel.MR), int64(gemm.SumLanes(s.Kernel.NR))
 	}
-	return int64(width)
+	return int64(s.Kernel.MR), int64(s.Kernel.NR)
 }
 
 // fit returns an error unless the operands fit together in a product.
@@ -198,7 +196,7 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	case used:
 		length[shmmat.PanelsA] = int64(gemm.PanelLen(int(p.M), int(p.K), p.Kernel.MR)) * size
 		if p.ABFT && p.A.File != nil {
-			length[shmmat.SumsA] = int64(gemm.SumsLen(int(p.M), int(p.K), p.Kernel.MR)) * size
+			length[shmmat.SumsA], _ = gemm.CheckBytes(int(p.M), int(p.K), p.Kernel.MR, p.Type)
 		}
 	}
 	switch {
@@ -208,7 +206,7 @@ func (p *Plan) layout() (shmmat.Layout, error) {
 	case used:
 		length[shmmat.PanelsB] = int64(gemm.PanelLen(int(p.N), int(p.K), p.Kernel.NR)) * size
 		if p.ABFT && p.B.File != nil {
-			length[shmmat.SumsB] = int64(gemm.SumsLen(int(p.N), int(p.K), p.Kernel.NR)) * size
+			_, length[shmmat.SumsB] = gemm.CheckBytes(int(p.N), int(p.K), p.Kernel.NR, p.Type)
 		}
 	}
 	return shmmat.NewLayout(length)

@@ -21,8 +21,8 @@ const (
 	InitC                 // C₀ in the element type of C, row-major
 	PanelsA               // op(A), α applied, in micro-panels
 	PanelsB               // op(B) in micro-panels
-	SumsA                 // the checksums of A's panels; see gemm.Sums
-	SumsB                 // the checksums of B's panels
+	SumsA                 // the digests of A's panels; see gemm.Digests
+	SumsB                 // the sums of B's panels; see gemm.Sums
 	C                     // the result, row-major
 	Kept                  // a matrix that its owner keeps from job to job, alone in a segment
 	regions               // their number

@@ -17,7 +17,7 @@ const (
 type BandParams struct {
 	Problem
 	MR, NR    int64 // see Params
-	Checksums bool  // there are two elements more for each depth of MR rows of A or NR columns of B
+	Checksums bool  // there are checksums: see ChecksumsA and ChecksumsB
 	Size      int64 // bytes of an element in memory
 	// ReadA, ReadB and ReadC0 are the bytes of an element in the files; ReadC0 is 0
 	// if there is no C₀.
@@ -165,10 +165,11 @@ func (p BandParams) chunked(consider func(*Bands)) {
 			continue
 		}
 		if p.K > 0 {
-			one := *b
-			one.Depth = 1
-			step := 2 * (one.PanelsA() + one.ChecksumsA() + one.PanelsB() + one.ChecksumsB()) // bytes of a step of k
-			b.Depth = clamp(b.Depth+(p.Memory-b.Bytes())/step, 1, p.K)
+			unit := *b
+			unit.Depth = checkDepths
+			steps := 2 * (unit.PanelsA() + unit.ChecksumsA() + unit.PanelsB() + unit.ChecksumsB()) // bytes of so many steps of k
+			left := p.Memory - b.Bytes() - 2*(unit.ChecksumsA()+unit.ChecksumsB())
+			b.Depth = clamp(b.Depth+max(left, 0)*checkDepths/steps, 1, p.K)
 			b.Depth = ceilDiv(p.K, ceilDiv(p.K, b.Depth))
 		}
 		consider(b)
@@ -216,18 +217,21 @@ func (b *Bands) PanelsA() int64 { return roundUp(b.Height, b.MR) * b.Depth * b.S
 func (b *Bands) PanelsB() int64 { return roundUp(b.Width, b.NR) * b.Depth * b.Size }
 
 // ChecksumsA returns the bytes of the checksums of one band of A, or of a chunk
-// of it.
-func (b *Bands) ChecksumsA() int64 { return b.checksums(b.Height, b.MR) }
-
-// ChecksumsB returns the bytes of the checksums of one band of B, or of a chunk
-// of it.
-func (b *Bands) ChecksumsB() int64 { return b.checksums(b.Width, b.NR) }
-
-func (b *Bands) checksums(lanes, unit int64) int64 {
+// of it: eight for checkDepths depths of each row.
+func (b *Bands) ChecksumsA() int64 {
 	if !b.Checksums {
 		return 0
 	}
-	return 2 * ceilDiv(lanes, unit) * b.Depth * b.Size
+	return 8 * roundUp(b.Height, b.MR) * ceilDiv(b.Depth, checkDepths)
+}
+
+// ChecksumsB returns the bytes of the checksums of one band of B, or of a chunk
+// of it: an element for NR columns at each depth.
+func (b *Bands) ChecksumsB() int64 {
+	if !b.Checksums {
+		return 0
+	}
+	return ceilDiv(b.Width, b.NR) * roundUp(b.Depth, checkDepths) * b.Size
 }
 
 // Sums returns the bytes of a super-tile of C.

@@ -5,12 +5,13 @@ package tiling
 // Depths run along k.
 type Grid struct {
 	Lanes, Depths       int64
-	LaneStep, DepthStep int64 // of a block; LaneStep is a multiple of Width
+	LaneStep, DepthStep int64 // of a block: multiples of Width and of checkDepths, unless one covers all
 }
 
-// minDepths is the least number of depths a block of a scattering operand has
-// where there are as many: each panel then gets a contiguous run worth writing.
-const minDepths = 16
+// checkDepths is the number of depths that share checksums (gemm.Digests), and so the
+// least that a block has where there are as many: each panel then gets a contiguous run
+// worth writing.
+const checkDepths = 64
 
 // newGrid cuts lanes×depths into blocks of about slice elements that are
 // contiguous, or nearly so, in the file.
@@ -21,10 +22,10 @@ func newGrid(lanes, depths, width, slice int64, stored Storage) Grid {
 	}
 	switch stored {
 	case DepthMajor:
-		g.DepthStep = clamp(slice/lanes, min(minDepths, depths), depths)
+		g.DepthStep = min(max(slice/lanes/checkDepths, 1)*checkDepths, depths)
 		g.LaneStep = roundUp(clamp(slice/g.DepthStep, 1, lanes), width)
 	case LaneMajor:
-		g.DepthStep = clamp(slice/width, 1, depths)
+		g.DepthStep = min(max(slice/width/checkDepths, 1)*checkDepths, depths)
 		g.LaneStep = max(slice/depths/width, 1) * width
 	}
 	return g

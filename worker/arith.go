@@ -50,26 +50,28 @@ func (a *arith[T]) packPanels(role shmmat.Role, m shmmat.Matrix, panels, sums sh
 	if !r.Inside(m.Rows, a.w.job.K) {
 		return 0, fmt.Errorf("block %v lies outside %s", r, role)
 	}
-	dst, err := tile.Panels[T](a.w.memory(a.w.pack), m, panels, width, a.w.job.K, true)
-	if err != nil {
+	var o gemm.Operand[T]
+	dst := &o.Packed
+	if *dst, err = tile.Panels[T](a.w.memory(a.w.pack), m, panels, width, a.w.job.K, true); err != nil {
 		return 0, err
 	}
-	var checks gemm.Sums[T]
 	group := int64(width)
 	if a.w.job.ABFT {
-		group = int64(gemm.SumLanes(width))
-		if checks, err = tile.Sums(a.w.memory(a.w.pack), m, sums, dst, true); err != nil {
+		if err = tile.Check(a.w.memory(a.w.pack), m, sums, &o, true); err != nil {
 			return 0, err
+		}
+		if o.Sums != nil {
+			group = int64(gemm.SumLanes(width))
 		}
 	}
 	err = a.blocks(role, m, int64(width), group, r, func(s tiling.Rect, data []T, ld int64) error {
 		l0, l1, p0, p1, src := int(s.R0), int(s.R1), int(s.C0), int(s.C1), tile.Source(m, data, ld)
-		a.Pack(dst, checks, l0, l1, p0, p1, src, scale)
+		a.Pack(&o, l0, l1, p0, p1, src, scale)
 		failpoint.Flip("worker.packed", elem.Bytes(dst.Data[l0*dst.Depth+p0*width:][:width]))
 		return nil
 	})
 	if err == nil && a.w.job.PackSums {
-		sum = int64(panelSum(dst, r))
+		sum = int64(panelSum(*dst, r))
 	}
 	return sum, err
 }
@@ -162,11 +164,11 @@ func inputStatus(err error) shmmat.Status {
 
 // pieces returns the rows and columns of a piece: as long as possible in the
 // stored direction, where bytes are contiguous. Rows are a part of a group or a
-// multiple of it; columns that are stored vectors a multiple of eight, if there are as
-// many: those are summed together.
+// multiple of it. Of columns there is a multiple of 64, which share checksums, or, if they
+// are stored vectors, of eight, which are summed together, where there are as many.
 func pieces(o shmmat.Order, align, group int64, r tiling.Rect) (rows, cols int64) {
 	if o == shmmat.RowMajor {
-		cols = min(r.Cols(), blockElems/align)
+		cols = min(r.Cols(), blockElems/align/64*64)
 		rows = max(blockElems/cols/align, 1) * align
 		return max(rows/group*group, min(rows, group)), cols
 	}

@@ -172,7 +172,8 @@ func (p *part) allocate(ctx context.Context) error {
 	m, n, w, k := int(r.Rows()), int(r.Cols()), int(p.plan.Width), p.tuned.kernel
 	panelsA, panelsB := gemm.PanelLen(m, w, k.MR), gemm.PanelLen(n, w, k.NR)
 	if p.abft {
-		panelsA += gemm.SumsLen(m, w, k.MR)
+		digests, _ := gemm.CheckBytes(m, w, k.MR, k.Type)
+		panelsA += int(digests) / k.Type.Size()
 		panelsB += gemm.SumsLen(n, w, k.NR)
 	}
 	steps := min(p.plan.Steps(), 2)

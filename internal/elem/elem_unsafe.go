@@ -12,10 +12,10 @@ func Bytes[T Float](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(z)))
 }
 
-// Slice returns the memory of b as elements, in the machine's byte order. The
+// Slice returns the memory of b as elements, or as integers, in the machine's byte order. The
 // result aliases b. It panics unless b is aligned for T and a whole number of
 // elements long: both are the caller's to arrange.
-func Slice[T Float](b []byte) []T {
+func Slice[T Float | uint64](b []byte) []T {
 	var z T
 	size := int(unsafe.Sizeof(z))
 	if len(b) == 0 {

@@ -29,11 +29,14 @@ func testPackedAgain[T elem.Float](t *testing.T) {
 				scale = 1.5
 			}
 			fill(rand.New(rand.NewPCG(3, 3)), flavours[0], src.Data)
-			dst := Panels[T]{make([]T, PanelLen(lanes, depth, k.NR)), k.NR, lanes, depth}
-			sums := make(Sums[T], SumsLen(lanes, depth, k.NR))
-			pack := func() { PackSummed(k, new(Workspace[T]), dst, sums, 0, lanes, 0, depth, src, scale) }
+			a := Operand[T]{Packed: Panels[T]{make([]T, PanelLen(lanes, depth, k.MR)), k.MR, lanes, depth}, Digests: make(Digests, DigestsLen(lanes, depth, k.MR))}
+			b := Operand[T]{Packed: Panels[T]{make([]T, PanelLen(lanes, depth, k.NR)), k.NR, lanes, depth}, Sums: make(Sums[T], SumsLen(lanes, depth, k.NR))}
+			pack := func() {
+				PackChecked(k, new(Workspace[T]), &a, 0, lanes, 0, depth, src, scale)
+				PackChecked(k, new(Workspace[T]), &b, 0, lanes, 0, depth, src, 1)
+			}
 			pack()
-			panels, were := slices.Clone(dst.Data), slices.Clone(sums)
+			panels, digests, sums := slices.Clone(a.Packed.Data), slices.Clone(a.Digests), slices.Clone(b.Sums)
 			over := make(chan struct{})
 			go func() {
 				defer close(over)
@@ -47,7 +50,7 @@ func testPackedAgain[T elem.Float](t *testing.T) {
 					done = true
 				default:
 				}
-				if !slices.Equal(sums, were) || !slices.Equal(dst.Data, panels) {
+				if !slices.Equal(a.Packed.Data, panels) || !slices.Equal(a.Digests, digests) || !slices.Equal(b.Sums, sums) {
 					<-over
 					t.Fatalf("%v, %s: what was packed was not there all the time", k, form)
 				}

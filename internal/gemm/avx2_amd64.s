@@ -3017,83 +3017,55 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
-// Requires: AVX, AVX2
-TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-112
-	MOVQ         n+0(FP), AX
-	MOVQ         dst_base+8(FP), CX
-	MOVQ         src_base+32(FP), DX
-	MOVQ         stride+56(FP), BX
-	SHLQ         $0x03, BX
-	MOVQ         value_base+64(FP), SI
-	MOVQ         $0x7fffffffffffffff, DI
-	VMOVQ        DI, X0
-	VBROADCASTSD X0, Y0
-	MOVQ         size_base+88(FP), DI
+// func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, sum []float64)
+// Requires: AVX
+TEXT ·sumRowsB64AVX2(SB), NOSPLIT, $0-88
+	MOVQ n+0(FP), AX
+	MOVQ dst_base+8(FP), CX
+	MOVQ src_base+32(FP), DX
+	MOVQ stride+56(FP), BX
+	SHLQ $0x03, BX
+	MOVQ sum_base+64(FP), SI
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
+	VMOVUPD    (DX), Y0
+	VMOVUPD    Y0, (CX)
+	VMOVUPD    32(DX), Y1
+	VMOVUPD    Y1, 32(CX)
+	VADDPD     Y1, Y0, Y0
+	ADDQ       BX, DX
 	VMOVUPD    (DX), Y1
-	VMOVUPD    Y1, (CX)
-	VANDPD     Y1, Y0, Y2
+	VMOVUPD    Y1, 64(CX)
+	VMOVUPD    32(DX), Y2
+	VMOVUPD    Y2, 96(CX)
+	VADDPD     Y2, Y1, Y1
+	ADDQ       BX, DX
+	VUNPCKHPD  Y1, Y0, Y2
+	VUNPCKLPD  Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    (DX), Y1
+	VMOVUPD    Y1, 128(CX)
+	VMOVUPD    32(DX), Y2
+	VMOVUPD    Y2, 160(CX)
+	VADDPD     Y2, Y1, Y1
+	ADDQ       BX, DX
+	VMOVUPD    (DX), Y2
+	VMOVUPD    Y2, 192(CX)
 	VMOVUPD    32(DX), Y3
-	VMOVUPD    Y3, 32(CX)
-	VANDPD     Y3, Y0, Y4
-	VADDPD     Y4, Y2, Y2
+	VMOVUPD    Y3, 224(CX)
+	VADDPD     Y3, Y2, Y2
+	ADDQ       BX, DX
+	VUNPCKHPD  Y2, Y1, Y3
+	VUNPCKLPD  Y2, Y1, Y1
 	VADDPD     Y3, Y1, Y1
-	ADDQ       BX, DX
-	VMOVUPD    (DX), Y3
-	VMOVUPD    Y3, 64(CX)
-	VANDPD     Y3, Y0, Y4
-	VMOVUPD    32(DX), Y5
-	VMOVUPD    Y5, 96(CX)
-	VANDPD     Y5, Y0, Y6
-	VADDPD     Y6, Y4, Y4
-	VADDPD     Y5, Y3, Y3
-	ADDQ       BX, DX
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
-	VMOVUPD    (DX), Y3
-	VMOVUPD    Y3, 128(CX)
-	VANDPD     Y3, Y0, Y4
-	VMOVUPD    32(DX), Y5
-	VMOVUPD    Y5, 160(CX)
-	VANDPD     Y5, Y0, Y6
-	VADDPD     Y6, Y4, Y4
-	VADDPD     Y5, Y3, Y3
-	ADDQ       BX, DX
-	VMOVUPD    (DX), Y5
-	VMOVUPD    Y5, 192(CX)
-	VANDPD     Y5, Y0, Y6
-	VMOVUPD    32(DX), Y7
-	VMOVUPD    Y7, 224(CX)
-	VANDPD     Y7, Y0, Y8
-	VADDPD     Y8, Y6, Y6
-	VADDPD     Y7, Y5, Y5
-	ADDQ       BX, DX
-	VUNPCKHPD  Y5, Y3, Y7
-	VUNPCKLPD  Y5, Y3, Y3
-	VADDPD     Y7, Y3, Y3
-	VUNPCKHPD  Y6, Y4, Y5
-	VUNPCKLPD  Y6, Y4, Y4
-	VADDPD     Y5, Y4, Y4
-	VPERM2F128 $0x31, Y3, Y1, Y5
-	VPERM2F128 $0x20, Y3, Y1, Y1
-	VADDPD     Y5, Y1, Y1
-	VPERM2F128 $0x31, Y4, Y2, Y3
-	VPERM2F128 $0x20, Y4, Y2, Y2
-	VADDPD     Y3, Y2, Y2
-	VADDPD     (SI), Y1, Y1
-	VMOVUPD    Y1, (SI)
+	VPERM2F128 $0x31, Y1, Y0, Y2
+	VPERM2F128 $0x20, Y1, Y0, Y0
+	VADDPD     Y2, Y0, Y0
+	VADDPD     (SI), Y0, Y0
+	VMOVUPD    Y0, (SI)
 	ADDQ       $0x20, SI
-	VADDPD     (DI), Y2, Y2
-	VMOVUPD    Y2, (DI)
-	ADDQ       $0x20, DI
 	ADDQ       $0x00000100, CX
 	SUBQ       $0x04, AX
 	JMP        turns
@@ -3103,33 +3075,21 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPD    (DX), Y1
-	VMOVUPD    Y1, (CX)
-	VANDPD     Y1, Y0, Y2
-	VMOVUPD    32(DX), Y3
-	VMOVUPD    Y3, 32(CX)
-	VANDPD     Y3, Y0, Y4
-	VADDPD     Y4, Y2, Y2
-	VADDPD     Y3, Y1, Y1
+	VMOVUPD    (DX), Y0
+	VMOVUPD    Y0, (CX)
+	VMOVUPD    32(DX), Y1
+	VMOVUPD    Y1, 32(CX)
+	VADDPD     Y1, Y0, Y0
 	ADDQ       BX, DX
-	VUNPCKHPD  Y1, Y1, Y3
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPD     Y3, Y1, Y1
-	VADDSD     (SI), X1, X1
-	VMOVSD     X1, (SI)
+	VUNPCKHPD  Y0, Y0, Y1
+	VUNPCKLPD  Y0, Y0, Y0
+	VADDPD     Y1, Y0, Y0
+	VPERM2F128 $0x31, Y0, Y0, Y1
+	VPERM2F128 $0x20, Y0, Y0, Y0
+	VADDPD     Y1, Y0, Y0
+	VADDSD     (SI), X0, X0
+	VMOVSD     X0, (SI)
 	ADDQ       $0x08, SI
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPD     Y1, Y2, Y2
-	VADDSD     (DI), X2, X2
-	VMOVSD     X2, (DI)
-	ADDQ       $0x08, DI
 	ADDQ       $0x00000040, CX
 	DECQ       AX
 	JNZ        row
@@ -3361,80 +3321,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func both64AVX2x4(n int, x []float64, step int, w []float64, down []float64, across []float64)
-// Requires: AVX, FMA3
-TEXT ·both64AVX2x4(SB), NOSPLIT, $0-112
-	MOVQ    n+0(FP), AX
-	MOVQ    x_base+8(FP), CX
-	MOVQ    step+32(FP), DX
-	SHLQ    $0x03, DX
-	MOVQ    w_base+40(FP), BX
-	MOVQ    down_base+64(FP), SI
-	MOVQ    across_base+88(FP), DI
-	VMOVUPD (SI), Y0
-
-turns:
-	CMPQ         AX, $0x04
-	JLT          rest
-	VMOVUPD      (CX), Y2
-	VBROADCASTSD (BX), Y1
-	VFMADD231PD  Y2, Y1, Y0
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Y3
-	VBROADCASTSD 8(BX), Y1
-	VFMADD231PD  Y3, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPD    Y3, Y2, Y1
-	VUNPCKLPD    Y3, Y2, Y2
-	VADDPD       Y1, Y2, Y2
-	VMOVUPD      (CX), Y3
-	VBROADCASTSD 16(BX), Y1
-	VFMADD231PD  Y3, Y1, Y0
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Y4
-	VBROADCASTSD 24(BX), Y1
-	VFMADD231PD  Y4, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPD    Y4, Y3, Y1
-	VUNPCKLPD    Y4, Y3, Y3
-	VADDPD       Y1, Y3, Y3
-	VPERM2F128   $0x31, Y3, Y2, Y1
-	VPERM2F128   $0x20, Y3, Y2, Y2
-	VADDPD       Y1, Y2, Y2
-	VADDPD       (DI), Y2, Y2
-	VMOVUPD      Y2, (DI)
-	ADDQ         $0x20, DI
-	ADDQ         $0x20, BX
-	SUBQ         $0x04, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPD      (CX), Y2
-	VBROADCASTSD (BX), Y1
-	VFMADD231PD  Y2, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPD    Y2, Y2, Y1
-	VUNPCKLPD    Y2, Y2, Y2
-	VADDPD       Y1, Y2, Y2
-	VPERM2F128   $0x31, Y2, Y2, Y1
-	VPERM2F128   $0x20, Y2, Y2, Y2
-	VADDPD       Y1, Y2, Y2
-	VADDSD       (DI), X2, X2
-	VMOVSD       X2, (DI)
-	ADDQ         $0x08, DI
-	ADDQ         $0x08, BX
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPD Y0, (SI)
-	VZEROUPPER
-	RET
-
 // func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 // Requires: AVX, FMA3
 TEXT ·weigh64AVX2x8(SB), NOSPLIT, $0-96
@@ -3598,97 +3484,6 @@ row:
 	JNZ         row
 
 done:
-	VZEROUPPER
-	RET
-
-// func both64AVX2x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
-// Requires: AVX, FMA3
-TEXT ·both64AVX2x8(SB), NOSPLIT, $0-112
-	MOVQ    n+0(FP), AX
-	MOVQ    x_base+8(FP), CX
-	MOVQ    step+32(FP), DX
-	SHLQ    $0x03, DX
-	MOVQ    w_base+40(FP), BX
-	MOVQ    down_base+64(FP), SI
-	MOVQ    across_base+88(FP), DI
-	VMOVUPD (SI), Y0
-	VMOVUPD 32(SI), Y1
-
-turns:
-	CMPQ         AX, $0x04
-	JLT          rest
-	VMOVUPD      (CX), Y3
-	VBROADCASTSD (BX), Y2
-	VFMADD231PD  Y3, Y2, Y0
-	VMOVUPD      32(CX), Y4
-	VFMADD231PD  Y4, Y2, Y1
-	VADDPD       Y4, Y3, Y3
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Y4
-	VBROADCASTSD 8(BX), Y2
-	VFMADD231PD  Y4, Y2, Y0
-	VMOVUPD      32(CX), Y5
-	VFMADD231PD  Y5, Y2, Y1
-	VADDPD       Y5, Y4, Y4
-	ADDQ         DX, CX
-	VUNPCKHPD    Y4, Y3, Y2
-	VUNPCKLPD    Y4, Y3, Y3
-	VADDPD       Y2, Y3, Y3
-	VMOVUPD      (CX), Y4
-	VBROADCASTSD 16(BX), Y2
-	VFMADD231PD  Y4, Y2, Y0
-	VMOVUPD      32(CX), Y5
-	VFMADD231PD  Y5, Y2, Y1
-	VADDPD       Y5, Y4, Y4
-	ADDQ         DX, CX
-	VMOVUPD      (CX), Y5
-	VBROADCASTSD 24(BX), Y2
-	VFMADD231PD  Y5, Y2, Y0
-	VMOVUPD      32(CX), Y6
-	VFMADD231PD  Y6, Y2, Y1
-	VADDPD       Y6, Y5, Y5
-	ADDQ         DX, CX
-	VUNPCKHPD    Y5, Y4, Y2
-	VUNPCKLPD    Y5, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VPERM2F128   $0x31, Y4, Y3, Y2
-	VPERM2F128   $0x20, Y4, Y3, Y3
-	VADDPD       Y2, Y3, Y3
-	VADDPD       (DI), Y3, Y3
-	VMOVUPD      Y3, (DI)
-	ADDQ         $0x20, DI
-	ADDQ         $0x20, BX
-	SUBQ         $0x04, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPD      (CX), Y3
-	VBROADCASTSD (BX), Y2
-	VFMADD231PD  Y3, Y2, Y0
-	VMOVUPD      32(CX), Y4
-	VFMADD231PD  Y4, Y2, Y1
-	VADDPD       Y4, Y3, Y3
-	ADDQ         DX, CX
-	VUNPCKHPD    Y3, Y3, Y2
-	VUNPCKLPD    Y3, Y3, Y3
-	VADDPD       Y2, Y3, Y3
-	VPERM2F128   $0x31, Y3, Y3, Y2
-	VPERM2F128   $0x20, Y3, Y3, Y3
-	VADDPD       Y2, Y3, Y3
-	VADDSD       (DI), X3, X3
-	VMOVSD       X3, (DI)
-	ADDQ         $0x08, DI
-	ADDQ         $0x08, BX
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPD Y0, (SI)
-	VMOVUPD Y1, 32(SI)
 	VZEROUPPER
 	RET
 
@@ -6747,89 +6542,58 @@ depth:
 	VZEROUPPER
 	RET
 
-// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
-// Requires: AVX, AVX2
-TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-112
-	MOVQ         n+0(FP), AX
-	MOVQ         dst_base+8(FP), CX
-	MOVQ         src_base+32(FP), DX
-	MOVQ         stride+56(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         value_base+64(FP), SI
-	MOVL         $0x7fffffff, DI
-	VMOVD        DI, X0
-	VBROADCASTSS X0, Y0
-	MOVQ         size_base+88(FP), DI
+// func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, sum []float32)
+// Requires: AVX
+TEXT ·sumRowsB32AVX2(SB), NOSPLIT, $0-88
+	MOVQ n+0(FP), AX
+	MOVQ dst_base+8(FP), CX
+	MOVQ src_base+32(FP), DX
+	MOVQ stride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ sum_base+64(FP), SI
 
 turns:
 	CMPQ       AX, $0x04
 	JLT        rest
+	VMOVUPS    (DX), Y0
+	VMOVUPS    Y0, (CX)
+	VMOVUPS    32(DX), Y1
+	VMOVUPS    Y1, 32(CX)
+	VADDPS     Y1, Y0, Y0
+	ADDQ       BX, DX
 	VMOVUPS    (DX), Y1
-	VMOVUPS    Y1, (CX)
-	VANDPS     Y1, Y0, Y2
+	VMOVUPS    Y1, 64(CX)
+	VMOVUPS    32(DX), Y2
+	VMOVUPS    Y2, 96(CX)
+	VADDPS     Y2, Y1, Y1
+	ADDQ       BX, DX
+	VUNPCKHPS  Y1, Y0, Y2
+	VUNPCKLPS  Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMOVUPS    Y1, 128(CX)
+	VMOVUPS    32(DX), Y2
+	VMOVUPS    Y2, 160(CX)
+	VADDPS     Y2, Y1, Y1
+	ADDQ       BX, DX
+	VMOVUPS    (DX), Y2
+	VMOVUPS    Y2, 192(CX)
 	VMOVUPS    32(DX), Y3
-	VMOVUPS    Y3, 32(CX)
-	VANDPS     Y3, Y0, Y4
-	VADDPS     Y4, Y2, Y2
-	VADDPS     Y3, Y1, Y1
-	ADDQ       BX, DX
-	VMOVUPS    (DX), Y3
-	VMOVUPS    Y3, 64(CX)
-	VANDPS     Y3, Y0, Y4
-	VMOVUPS    32(DX), Y5
-	VMOVUPS    Y5, 96(CX)
-	VANDPS     Y5, Y0, Y6
-	VADDPS     Y6, Y4, Y4
-	VADDPS     Y5, Y3, Y3
-	ADDQ       BX, DX
-	VUNPCKHPS  Y3, Y1, Y5
-	VUNPCKLPS  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPS  Y4, Y2, Y3
-	VUNPCKLPS  Y4, Y2, Y2
+	VMOVUPS    Y3, 224(CX)
 	VADDPS     Y3, Y2, Y2
-	VMOVUPS    (DX), Y3
-	VMOVUPS    Y3, 128(CX)
-	VANDPS     Y3, Y0, Y4
-	VMOVUPS    32(DX), Y5
-	VMOVUPS    Y5, 160(CX)
-	VANDPS     Y5, Y0, Y6
-	VADDPS     Y6, Y4, Y4
-	VADDPS     Y5, Y3, Y3
 	ADDQ       BX, DX
-	VMOVUPS    (DX), Y5
-	VMOVUPS    Y5, 192(CX)
-	VANDPS     Y5, Y0, Y6
-	VMOVUPS    32(DX), Y7
-	VMOVUPS    Y7, 224(CX)
-	VANDPS     Y7, Y0, Y8
-	VADDPS     Y8, Y6, Y6
-	VADDPS     Y7, Y5, Y5
-	ADDQ       BX, DX
-	VUNPCKHPS  Y5, Y3, Y7
-	VUNPCKLPS  Y5, Y3, Y3
-	VADDPS     Y7, Y3, Y3
-	VUNPCKHPS  Y6, Y4, Y5
-	VUNPCKLPS  Y6, Y4, Y4
-	VADDPS     Y5, Y4, Y4
-	VUNPCKHPD  Y3, Y1, Y5
-	VUNPCKLPD  Y3, Y1, Y1
-	VADDPS     Y5, Y1, Y1
-	VUNPCKHPD  Y4, Y2, Y3
-	VUNPCKLPD  Y4, Y2, Y2
-	VADDPS     Y3, Y2, Y2
-	VPERM2F128 $0x31, Y1, Y1, Y3
-	VPERM2F128 $0x20, Y1, Y1, Y1
+	VUNPCKHPS  Y2, Y1, Y3
+	VUNPCKLPS  Y2, Y1, Y1
 	VADDPS     Y3, Y1, Y1
-	VADDPS     (SI), X1, X1
-	VMOVUPS    X1, (SI)
+	VUNPCKHPD  Y1, Y0, Y2
+	VUNPCKLPD  Y1, Y0, Y0
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x31, Y0, Y0, Y1
+	VPERM2F128 $0x20, Y0, Y0, Y0
+	VADDPS     Y1, Y0, Y0
+	VADDPS     (SI), X0, X0
+	VMOVUPS    X0, (SI)
 	ADDQ       $0x10, SI
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDPS     (DI), X2, X2
-	VMOVUPS    X2, (DI)
-	ADDQ       $0x10, DI
 	ADDQ       $0x00000100, CX
 	SUBQ       $0x04, AX
 	JMP        turns
@@ -6839,39 +6603,24 @@ rest:
 	JZ    done
 
 row:
-	VMOVUPS    (DX), Y1
-	VMOVUPS    Y1, (CX)
-	VANDPS     Y1, Y0, Y2
-	VMOVUPS    32(DX), Y3
-	VMOVUPS    Y3, 32(CX)
-	VANDPS     Y3, Y0, Y4
-	VADDPS     Y4, Y2, Y2
-	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (DX), Y0
+	VMOVUPS    Y0, (CX)
+	VMOVUPS    32(DX), Y1
+	VMOVUPS    Y1, 32(CX)
+	VADDPS     Y1, Y0, Y0
 	ADDQ       BX, DX
-	VUNPCKHPS  Y1, Y1, Y3
-	VUNPCKLPS  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VUNPCKHPD  Y1, Y1, Y3
-	VUNPCKLPD  Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x31, Y1, Y1, Y3
-	VPERM2F128 $0x20, Y1, Y1, Y1
-	VADDPS     Y3, Y1, Y1
-	VADDSS     (SI), X1, X1
-	VMOVSS     X1, (SI)
+	VUNPCKHPS  Y0, Y0, Y1
+	VUNPCKLPS  Y0, Y0, Y0
+	VADDPS     Y1, Y0, Y0
+	VUNPCKHPD  Y0, Y0, Y1
+	VUNPCKLPD  Y0, Y0, Y0
+	VADDPS     Y1, Y0, Y0
+	VPERM2F128 $0x31, Y0, Y0, Y1
+	VPERM2F128 $0x20, Y0, Y0, Y0
+	VADDPS     Y1, Y0, Y0
+	VADDSS     (SI), X0, X0
+	VMOVSS     X0, (SI)
 	ADDQ       $0x04, SI
-	VUNPCKHPS  Y2, Y2, Y1
-	VUNPCKLPS  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VUNPCKHPD  Y2, Y2, Y1
-	VUNPCKLPD  Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VPERM2F128 $0x31, Y2, Y2, Y1
-	VPERM2F128 $0x20, Y2, Y2, Y2
-	VADDPS     Y1, Y2, Y2
-	VADDSS     (DI), X2, X2
-	VMOVSS     X2, (DI)
-	ADDQ       $0x04, DI
 	ADDQ       $0x00000040, CX
 	DECQ       AX
 	JNZ        row
@@ -7109,86 +6858,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func both32AVX2x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
-// Requires: AVX, FMA3
-TEXT ·both32AVX2x8(SB), NOSPLIT, $0-112
-	MOVQ    n+0(FP), AX
-	MOVQ    x_base+8(FP), CX
-	MOVQ    step+32(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    w_base+40(FP), BX
-	MOVQ    down_base+64(FP), SI
-	MOVQ    across_base+88(FP), DI
-	VMOVUPS (SI), Y0
-
-turns:
-	CMPQ         AX, $0x04
-	JLT          rest
-	VMOVUPS      (CX), Y2
-	VBROADCASTSS (BX), Y1
-	VFMADD231PS  Y2, Y1, Y0
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y3
-	VBROADCASTSS 4(BX), Y1
-	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPS    Y3, Y2, Y1
-	VUNPCKLPS    Y3, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      (CX), Y3
-	VBROADCASTSS 8(BX), Y1
-	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y4
-	VBROADCASTSS 12(BX), Y1
-	VFMADD231PS  Y4, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPS    Y4, Y3, Y1
-	VUNPCKLPS    Y4, Y3, Y3
-	VADDPS       Y1, Y3, Y3
-	VUNPCKHPD    Y3, Y2, Y1
-	VUNPCKLPD    Y3, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VPERM2F128   $0x31, Y2, Y2, Y1
-	VPERM2F128   $0x20, Y2, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VADDPS       (DI), X2, X2
-	VMOVUPS      X2, (DI)
-	ADDQ         $0x10, DI
-	ADDQ         $0x10, BX
-	SUBQ         $0x04, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPS      (CX), Y2
-	VBROADCASTSS (BX), Y1
-	VFMADD231PS  Y2, Y1, Y0
-	ADDQ         DX, CX
-	VUNPCKHPS    Y2, Y2, Y1
-	VUNPCKLPS    Y2, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VUNPCKHPD    Y2, Y2, Y1
-	VUNPCKLPD    Y2, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VPERM2F128   $0x31, Y2, Y2, Y1
-	VPERM2F128   $0x20, Y2, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VADDSS       (DI), X2, X2
-	VMOVSS       X2, (DI)
-	ADDQ         $0x04, DI
-	ADDQ         $0x04, BX
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPS Y0, (SI)
-	VZEROUPPER
-	RET
-
 // func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 // Requires: AVX, FMA3
 TEXT ·weigh32AVX2x16(SB), NOSPLIT, $0-96
@@ -7358,103 +7027,6 @@ row:
 	JNZ         row
 
 done:
-	VZEROUPPER
-	RET
-
-// func both32AVX2x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
-// Requires: AVX, FMA3
-TEXT ·both32AVX2x16(SB), NOSPLIT, $0-112
-	MOVQ    n+0(FP), AX
-	MOVQ    x_base+8(FP), CX
-	MOVQ    step+32(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    w_base+40(FP), BX
-	MOVQ    down_base+64(FP), SI
-	MOVQ    across_base+88(FP), DI
-	VMOVUPS (SI), Y0
-	VMOVUPS 32(SI), Y1
-
-turns:
-	CMPQ         AX, $0x04
-	JLT          rest
-	VMOVUPS      (CX), Y3
-	VBROADCASTSS (BX), Y2
-	VFMADD231PS  Y3, Y2, Y0
-	VMOVUPS      32(CX), Y4
-	VFMADD231PS  Y4, Y2, Y1
-	VADDPS       Y4, Y3, Y3
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y4
-	VBROADCASTSS 4(BX), Y2
-	VFMADD231PS  Y4, Y2, Y0
-	VMOVUPS      32(CX), Y5
-	VFMADD231PS  Y5, Y2, Y1
-	VADDPS       Y5, Y4, Y4
-	ADDQ         DX, CX
-	VUNPCKHPS    Y4, Y3, Y2
-	VUNPCKLPS    Y4, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VMOVUPS      (CX), Y4
-	VBROADCASTSS 8(BX), Y2
-	VFMADD231PS  Y4, Y2, Y0
-	VMOVUPS      32(CX), Y5
-	VFMADD231PS  Y5, Y2, Y1
-	VADDPS       Y5, Y4, Y4
-	ADDQ         DX, CX
-	VMOVUPS      (CX), Y5
-	VBROADCASTSS 12(BX), Y2
-	VFMADD231PS  Y5, Y2, Y0
-	VMOVUPS      32(CX), Y6
-	VFMADD231PS  Y6, Y2, Y1
-	VADDPS       Y6, Y5, Y5
-	ADDQ         DX, CX
-	VUNPCKHPS    Y5, Y4, Y2
-	VUNPCKLPS    Y5, Y4, Y4
-	VADDPS       Y2, Y4, Y4
-	VUNPCKHPD    Y4, Y3, Y2
-	VUNPCKLPD    Y4, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VPERM2F128   $0x31, Y3, Y3, Y2
-	VPERM2F128   $0x20, Y3, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VADDPS       (DI), X3, X3
-	VMOVUPS      X3, (DI)
-	ADDQ         $0x10, DI
-	ADDQ         $0x10, BX
-	SUBQ         $0x04, AX
-	JMP          turns
-
-rest:
-	TESTQ AX, AX
-	JZ    done
-
-row:
-	VMOVUPS      (CX), Y3
-	VBROADCASTSS (BX), Y2
-	VFMADD231PS  Y3, Y2, Y0
-	VMOVUPS      32(CX), Y4
-	VFMADD231PS  Y4, Y2, Y1
-	VADDPS       Y4, Y3, Y3
-	ADDQ         DX, CX
-	VUNPCKHPS    Y3, Y3, Y2
-	VUNPCKLPS    Y3, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VUNPCKHPD    Y3, Y3, Y2
-	VUNPCKLPD    Y3, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VPERM2F128   $0x31, Y3, Y3, Y2
-	VPERM2F128   $0x20, Y3, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VADDSS       (DI), X3, X3
-	VMOVSS       X3, (DI)
-	ADDQ         $0x04, DI
-	ADDQ         $0x04, BX
-	DECQ         AX
-	JNZ          row
-
-done:
-	VMOVUPS Y0, (SI)
-	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 

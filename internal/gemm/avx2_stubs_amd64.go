@@ -95,15 +95,14 @@ func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //	for p := range n {
 //		for l := range 8 {
 //			dst[p*8+l] = src[p*stride+l]
-//			value[p] += src[p*stride+l]
-//			size[p] += |src[p*stride+l]|
+//			sum[p] += src[p*stride+l]
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
+func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, sum []float64)
 
 // transpose64AVX2 is
 //
@@ -144,20 +143,6 @@ func weigh64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bit
 //go:noescape
 func across64AVX2x4(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
-// both64AVX2x4 is
-//
-//	for p := range n {
-//		for l := range 4 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX2x4(n int, x []float64, step int, w []float64, down []float64, across []float64)
-
 // weigh64AVX2x8 is
 //
 //	for p := range n {
@@ -183,20 +168,6 @@ func weigh64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bit
 //
 //go:noescape
 func across64AVX2x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
-
-// both64AVX2x8 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX2x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // peak64AVX2 does n times 12 independent FMAs of 4 lanes in registers, n at least 1.
 func peak64AVX2(n int)
@@ -292,15 +263,14 @@ func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //	for p := range n {
 //		for l := range 16 {
 //			dst[p*16+l] = src[p*stride+l]
-//			value[p] += src[p*stride+l]
-//			size[p] += |src[p*stride+l]|
+//			sum[p] += src[p*stride+l]
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
+func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, sum []float32)
 
 // transpose32AVX2 is
 //
@@ -341,20 +311,6 @@ func weigh32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bit
 //go:noescape
 func across32AVX2x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
-// both32AVX2x8 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX2x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
-
 // weigh32AVX2x16 is
 //
 //	for p := range n {
@@ -380,20 +336,6 @@ func weigh32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bi
 //
 //go:noescape
 func across32AVX2x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
-
-// both32AVX2x16 is
-//
-//	for p := range n {
-//		for l := range 16 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX2x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // peak32AVX2 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak32AVX2(n int)

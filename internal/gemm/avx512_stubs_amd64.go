@@ -125,15 +125,14 @@ func packRowsB64AVX512(n int, dst []float64, src []float64, stride int, scale fl
 //	for p := range n {
 //		for l := range 24 {
 //			dst[p*24+l] = src[p*stride+l]
-//			value[p] += src[p*stride+l]
-//			size[p] += |src[p*stride+l]|
+//			sum[p] += src[p*stride+l]
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
+func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, sum []float64)
 
 // transpose64AVX512 is
 //
@@ -147,21 +146,6 @@ func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, value []f
 //
 //go:noescape
 func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
-
-// sumTranspose64AVX512 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			dst[p*8+l] = src[l*stride+p]
-//			value[p] += src[l*stride+p]
-//			size[p] += |src[l*stride+p]|
-//		}
-//	}
-//
-// for n a multiple of 8, at least that, the sums in any order.
-//
-//go:noescape
-func sumTranspose64AVX512(n int, dst []float64, src []float64, stride int, value []float64, size []float64)
 
 // weigh64AVX512x8 is
 //
@@ -189,20 +173,6 @@ func weigh64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, b
 //go:noescape
 func across64AVX512x8(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
-// both64AVX512x8 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX512x8(n int, x []float64, step int, w []float64, down []float64, across []float64)
-
 // weigh64AVX512x16 is
 //
 //	for p := range n {
@@ -228,20 +198,6 @@ func weigh64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, 
 //
 //go:noescape
 func across64AVX512x16(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
-
-// both64AVX512x16 is
-//
-//	for p := range n {
-//		for l := range 16 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX512x16(n int, x []float64, step int, w []float64, down []float64, across []float64)
 
 // weigh64AVX512x24 is
 //
@@ -269,20 +225,6 @@ func weigh64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, 
 //go:noescape
 func across64AVX512x24(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
-// both64AVX512x24 is
-//
-//	for p := range n {
-//		for l := range 24 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX512x24(n int, x []float64, step int, w []float64, down []float64, across []float64)
-
 // weigh64AVX512x64 is
 //
 //	for p := range n {
@@ -309,20 +251,6 @@ func weigh64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, 
 //go:noescape
 func across64AVX512x64(n int, x []float64, step int, w []float64, sum []float64, bits uint64)
 
-// both64AVX512x64 is
-//
-//	for p := range n {
-//		for l := range 64 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both64AVX512x64(n int, x []float64, step int, w []float64, down []float64, across []float64)
-
 // checksums64AVX512 is
 //
 //	for p := range n {
@@ -335,6 +263,33 @@ func both64AVX512x64(n int, x []float64, step int, w []float64, down []float64, 
 //
 //go:noescape
 func checksums64AVX512(n int, x []float64, sum []float64)
+
+// weighDigested64AVX512 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			sum[l] += w[p] * x[p*step+l]
+//			digest[l] += bits of x[p*step+l], if that is a number
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order, but what was in sum last.
+//
+//go:noescape
+func weighDigested64AVX512(n int, x []float64, step int, w []float64, sum []float64, digest []uint64)
+
+// digest64AVX512 is
+//
+//	for l := range n {
+//		for p := range 64 {
+//			digest[l] += bits of scale * x[l*step+p], if that is a number
+//		}
+//	}
+//
+// for n of at least 1.
+//
+//go:noescape
+func digest64AVX512(n int, x []float64, step int, scale float64, digest []uint64)
 
 // peak64AVX512 does n times 12 independent FMAs of 8 lanes in registers, n at least 1.
 func peak64AVX512(n int)
@@ -460,15 +415,14 @@ func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //	for p := range n {
 //		for l := range 48 {
 //			dst[p*48+l] = src[p*stride+l]
-//			value[p] += src[p*stride+l]
-//			size[p] += |src[p*stride+l]|
+//			sum[p] += src[p*stride+l]
 //		}
 //	}
 //
 // for n of at least 1, the sums in any order.
 //
 //go:noescape
-func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
+func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, sum []float32)
 
 // transpose32AVX512 is
 //
@@ -482,21 +436,6 @@ func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, value []f
 //
 //go:noescape
 func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
-
-// sumTranspose32AVX512 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			dst[p*8+l] = src[l*stride+p]
-//			value[p] += src[l*stride+p]
-//			size[p] += |src[l*stride+p]|
-//		}
-//	}
-//
-// for n a multiple of 16, at least that, the sums in any order.
-//
-//go:noescape
-func sumTranspose32AVX512(n int, dst []float32, src []float32, stride int, value []float32, size []float32)
 
 // weigh32AVX512x16 is
 //
@@ -524,20 +463,6 @@ func weigh32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, 
 //go:noescape
 func across32AVX512x16(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
-// both32AVX512x16 is
-//
-//	for p := range n {
-//		for l := range 16 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX512x16(n int, x []float32, step int, w []float32, down []float32, across []float32)
-
 // weigh32AVX512x32 is
 //
 //	for p := range n {
@@ -563,20 +488,6 @@ func weigh32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, 
 //
 //go:noescape
 func across32AVX512x32(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
-
-// both32AVX512x32 is
-//
-//	for p := range n {
-//		for l := range 32 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX512x32(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x48 is
 //
@@ -604,20 +515,6 @@ func weigh32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, 
 //go:noescape
 func across32AVX512x48(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
-// both32AVX512x48 is
-//
-//	for p := range n {
-//		for l := range 48 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX512x48(n int, x []float32, step int, w []float32, down []float32, across []float32)
-
 // weigh32AVX512x8 is
 //
 //	for p := range n {
@@ -643,20 +540,6 @@ func weigh32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, b
 //
 //go:noescape
 func across32AVX512x8(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
-
-// both32AVX512x8 is
-//
-//	for p := range n {
-//		for l := range 8 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX512x8(n int, x []float32, step int, w []float32, down []float32, across []float32)
 
 // weigh32AVX512x128 is
 //
@@ -684,20 +567,6 @@ func weigh32AVX512x128(n int, x []float32, step int, w []float32, sum []float32,
 //go:noescape
 func across32AVX512x128(n int, x []float32, step int, w []float32, sum []float32, bits uint64)
 
-// both32AVX512x128 is
-//
-//	for p := range n {
-//		for l := range 128 {
-//			down[l] += w[p] * x[p*step+l]
-//			across[p] += x[p*step+l]
-//		}
-//	}
-//
-// for n of at least 1, the sums in any order.
-//
-//go:noescape
-func both32AVX512x128(n int, x []float32, step int, w []float32, down []float32, across []float32)
-
 // checksums32AVX512 is
 //
 //	for p := range n {
@@ -710,6 +579,33 @@ func both32AVX512x128(n int, x []float32, step int, w []float32, down []float32,
 //
 //go:noescape
 func checksums32AVX512(n int, x []float32, sum []float32)
+
+// weighDigested32AVX512 is
+//
+//	for p := range n {
+//		for l := range 8 {
+//			sum[l] += w[p] * x[p*step+l]
+//			digest[l] += bits of x[p*step+l], if that is a number
+//		}
+//	}
+//
+// for n of at least 1, the sums in any order, but what was in sum last.
+//
+//go:noescape
+func weighDigested32AVX512(n int, x []float32, step int, w []float32, sum []float32, digest []uint64)
+
+// digest32AVX512 is
+//
+//	for l := range n {
+//		for p := range 64 {
+//			digest[l] += bits of scale * x[l*step+p], if that is a number
+//		}
+//	}
+//
+// for n of at least 1.
+//
+//go:noescape
+func digest32AVX512(n int, x []float32, step int, scale float32, digest []uint64)
 
 // peak32AVX512 does n times 12 independent FMAs of 16 lanes in registers, n at least 1.
 func peak32AVX512(n int)

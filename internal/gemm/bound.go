@@ -59,8 +59,7 @@ func (b sumBound) judge(is, must *sums) (wrong, unsure bool) {
 	return wrong, unsure
 }
 
-// sumBound returns the bound for sums of n elements of C over depth k, of which
-// there are m.
+// sumBound returns the bound for sums of n elements of C over depth k.
 //
 // Relative errors, in the element type: k+2 of an element's own chain; at most
 // n/4+64 of the sum of n elements of C, and as many of that of n elements of an
@@ -74,9 +73,9 @@ func (b sumBound) judge(is, must *sums) (wrong, unsure bool) {
 //
 // Absolute errors: half of the smallest subnormal for each step of the n chains
 // and of the sum over depths.
-func (p precision) sumBound(n, k, m int) sumBound {
-	N, K, M := float64(n), float64(k), float64(m)
-	relative := p.gamma(K+2+2*(N/4+64)+min(K, stripRows)+16) + gamma64((N+K+M)/3+64)
+func (p precision) sumBound(n, k int) sumBound {
+	N, K := float64(n), float64(k)
+	relative := p.gamma(K+2+2*(N/4+64)+min(K, stripRows)+16) + gamma64((N+K)/3+64)
 	return sumBound{
 		relative: relative * (1 + 2*relative),
 		absolute: p.eta * (N*(K+2) + 4*K + 16),

@@ -23,8 +23,8 @@ func benchChecked[T elem.Float](b *testing.B) {
 	for _, k := range worthMeasuring(kernels[T](b), 512) {
 		const depth = 4096
 		b.Run(fmt.Sprintf("%v/%v/panels", k.Type, k.ISA), func(b *testing.B) {
-			const n = 2064
-			t := Tile[T]{A: summedPanels[T](k, 512, depth, k.MR), B: summedPanels[T](k, n, depth, k.NR), I1: 512, J1: n, C: alignedSlice[T](512 * 4096), LDC: 4096}
+			const m, n = 1024, 2064
+			t := Tile[T]{A: checkedPanels[T](k, m, depth, k.MR), B: checkedPanels[T](k, n, depth, k.NR), I1: m, J1: n, C: alignedSlice[T](m * 4096), LDC: 4096}
 			benchCheck(b, k, t)
 		})
 		for name, n := range map[string]int{"stored": 4096, "part": 512} {
@@ -41,17 +41,20 @@ func benchChecked[T elem.Float](b *testing.B) {
 	}
 }
 
-// summedPanels are random panels with their checksums.
-func summedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
-	o := Operand[T]{Packed: randomPanels[T](lanes, depth, width), Sums: make(Sums[T], SumsLen(lanes, depth, width))}
-	for l, group := 0, SumLanes(width); l < lanes; l += group {
-		to := min(l+group, lanes)
-		source := make([]T, (to-l)*depth)
-		for i := range source {
-			source[i] = o.Packed.Data[(l+i/depth)/width*width*depth+i%depth*width+(l+i/depth)%width]
-		}
-		PackSummed(k, new(Workspace[T]), o.Packed, o.Sums, l, to, 0, depth, Source[T]{source, depth, 1}, 1)
+// checkedPanels are random panels with their checksums.
+func checkedPanels[T elem.Float](k *Kernel, lanes, depth, width int) Operand[T] {
+	o := Operand[T]{Packed: randomPanels[T](lanes, depth, width)}
+	if width == k.MR {
+		o.Digests = make(Digests, DigestsLen(lanes, depth, width))
+	} else {
+		o.Sums = make(Sums[T], SumsLen(lanes, depth, width))
 	}
+	source := make([]T, lanes*depth)
+	for i := range source {
+		l, p := i/depth, i%depth
+		source[i] = o.Packed.panel(l, p)[l%width]
+	}
+	PackChecked(k, new(Workspace[T]), &o, 0, lanes, 0, depth, Source[T]{source, depth, 1}, 1)
 	return o
 }
 

@@ -31,8 +31,9 @@ type routines[T elem.Float] struct {
 	packer    packer[T]
 	strips    strips[T]               // rows of MR elements, of as many as a tail has, or of more
 	checksums func(n int, x, sum []T) // adds n rows of sumDepths elements to sum; nil for none
-	flops     float64                 // of one iteration of peak
-	peakSteps func(n int)             // n iterations of independent FMAs in registers
+	digester  digester[T]
+	flops     float64     // of one iteration of peak
+	peakSteps func(n int) // n iterations of independent FMAs in registers
 }
 
 // A microKernel accumulates MR×cols blocks of C over k ≥ 1 steps: those beside

@@ -27,6 +27,7 @@ type macro[T elem.Float] struct {
 	check            *checker[T] // nil for none
 	strips           strips[T]
 	checksums        func(n int, x, sum []T) // adds up rows of them
+	digester         digester[T]
 }
 
 // newMacro sets up the macro-kernel that ws keeps, so that small tiles need no
@@ -39,12 +40,12 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 	*x = macro[T]{
 		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: max(1, b.NC/k.NR), ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: min(blockSize(b.MC, m, k.rowUnit(t.A.Sums != nil)), (m-1)/k.MR*k.MR+k.MR),
+		mc: blockSize(b.MC, m, k.MR),
 		nc: blockSize(b.NC, n, k.NR),
 		kc: blockSize(b.KC, depth, 4),
 	}
 	r := routinesOf[T](k)
-	x.strips, x.checksums = r.strips, r.checksums
+	x.strips, x.checksums, x.digester = r.strips, r.checksums, r.digester
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
@@ -107,15 +108,6 @@ const shallow = 3
 // job whose operands come from files was not asked for.
 const packedMC = 512
 
-// rowUnit returns what rows are divided by: micro-panels, or groups of them that
-// share a checksum.
-func (k *Kernel) rowUnit(summed bool) int {
-	if summed {
-		return SumLanes(k.MR)
-	}
-	return k.MR
-}
-
 // blockSize splits total into the fewest blocks of at most want elements, all
 // about the same size and multiples of unit: a short last block would cost as
 // much overhead as a long one.
@@ -141,7 +133,7 @@ func (x *macro[T]) rows(i0, i1, n int) {
 			failpoint.Flip("gemm.accumulators", elem.Bytes(x.ws.blocks[:x.mr*x.nr]))
 		}
 		if x.check != nil {
-			x.check.beginDepths(x, i0, i1, n, pc, kc)
+			x.check.beginDepths(x, i0, pc, kc)
 		}
 		for jc := 0; jc < n; jc += x.nc {
 			s := sweep[T]{
@@ -152,9 +144,6 @@ func (x *macro[T]) rows(i0, i1, n int) {
 				s.at = (i1 - i0 + x.mr - 1) / x.mr * jc * x.mr
 			}
 			s.run()
-			if x.check != nil {
-				x.check.endSweep(&s)
-			}
 			if x.Step != nil {
 				x.Step()
 			}

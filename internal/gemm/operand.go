@@ -9,16 +9,16 @@ type Operand[T elem.Float] struct {
 	Packed Panels[T]
 	Stored Source[T] // lane 0, depth 0 comes first
 	Scale  T         // of what is stored: 1, or α for A
-	Sums   Sums[T]   // the checksums of Packed, for [Checked]; nil if there are none
+	// For [Checked], the checksums of Packed; nil if there are none.
+	Digests Digests // of A
+	Sums    Sums[T] // of B
 }
 
 // check panics unless the operand is as long as its shape says.
 func (o *Operand[T]) check(width int) {
 	if o.Packed.Data != nil {
 		o.Packed.check(width)
-		if o.Sums != nil && len(o.Sums) < SumsLen(o.Packed.Lanes, o.Packed.Depth, width) {
-			panic("gemm: checksums are fewer than their panels have")
-		}
+		o.checkSums()
 		return
 	}
 	s, n, d := &o.Stored, o.Packed.Lanes, o.Packed.Depth
@@ -30,6 +30,15 @@ func (o *Operand[T]) check(width int) {
 	}
 	if len(s.Data) < (n-1)*s.LaneStride+(d-1)*s.DepthStride+1 {
 		panic("gemm: operand is shorter than its shape")
+	}
+}
+
+// checkSums panics if checksums are fewer than their panels have.
+func (o *Operand[T]) checkSums() {
+	x := &o.Packed
+	if o.Digests != nil && len(o.Digests) < DigestsLen(x.Lanes, x.Depth, x.Width) ||
+		o.Sums != nil && len(o.Sums) < SumsLen(x.Lanes, x.Depth, x.Width) {
+		panic("gemm: checksums are fewer than their panels have")
 	}
 }
 

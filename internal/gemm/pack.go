@@ -40,15 +40,13 @@ const (
 //		}
 //	}
 //
-// Where there are sumRowsB and sumTranspose, they do so with a scale of 1 for NR lanes,
-// and for group lanes that are a whole micro-panel, and add those of each depth to
-// value and their magnitudes to size.
+// Where there is sumRowsB, it is rowsB with a scale of 1, and adds the lanes of each
+// depth to sum.
 type packer[T elem.Float] struct {
 	rowsA, rowsB func(n int, dst, src []T, stride int, scale T)
-	sumRowsB     func(n int, dst, src []T, stride int, value, size []T)
+	sumRowsB     func(n int, dst, src []T, stride int, sum []T)
 	group, step  int
 	transpose    func(n int, dst []T, width int, src []T, stride int, scale T)
-	sumTranspose func(n int, dst, src []T, stride int, value, size []T)
 }
 
 // Pack writes lanes [l0, l1) at depths [p0, p1) of dst, each element times

@@ -113,14 +113,13 @@ func (x *trial[T]) multiply(t testing.TB, k *Kernel, ws *Workspace[T], want []T)
 	t.Helper()
 	a, ga := x.panels(k, x.a.buf, x.lda, !x.transA, x.m, k.MR, x.alpha)
 	b, gb := x.panels(k, x.b.buf, x.ldb, x.transB, x.n, k.NR, 1)
-	sa := x.checksums(k, a, x.a.buf, x.lda, !x.transA, x.alpha)
-	sb := x.checksums(k, b, x.b.buf, x.ldb, x.transB, 1)
+	digests, sums := x.digests(k, a), x.sums(k, b)
 	for _, form := range []string{"packed", "A stored", "B stored", "stored", "in place", "packed, checked", "stored, checked", "checksums"} {
 		oa, ob := Operand[T]{Packed: a}, Operand[T]{Packed: b}
 		x.inPlace = form == "in place"
 		x.checked = strings.HasSuffix(form, "checked") || form == "checksums"
 		if form == "checksums" {
-			oa.Sums, ob.Sums = sa, sb
+			oa.Digests, ob.Sums = digests, sums
 		}
 		if form == "A stored" || strings.HasPrefix(form, "stored") || x.inPlace {
 			oa = x.stored(x.a.buf, x.lda, !x.transA, x.m, x.alpha)
@@ -143,17 +142,40 @@ func (x *trial[T]) stored(data []T, ld int, depthContiguous bool, lanes int, sca
 	return Operand[T]{Packed: Panels[T]{Lanes: lanes, Depth: x.k}, Stored: Source[T]{data, ls, ds}, Scale: scale}
 }
 
-// checksums makes those of an operand, which it packs again, in the same pieces.
-func (x *trial[T]) checksums(k *Kernel, p Panels[T], data []T, ld int, laneMajor bool, scale T) Sums[T] {
-	s, ws := make(Sums[T], SumsLen(p.Lanes, p.Depth, p.Width)), new(Workspace[T])
-	ls, ds := strides(ld, !laneMajor)
-	cut, lcut := min(x.packCut, x.k), min(x.packCut/p.Width*p.Width, p.Lanes)
-	for _, q := range [][4]int{{0, lcut, 0, cut}, {lcut, p.Lanes, 0, cut}, {0, lcut, cut, x.k}, {lcut, p.Lanes, cut, x.k}} {
-		if q[0] < q[1] && q[2] < q[3] {
-			PackSummed(k, ws, p, s, q[0], q[1], q[2], q[3], Source[T]{data[q[0]*ls+q[2]*ds:], ls, ds}, scale)
+// digests makes those of A, which it packs again, in pieces: of the same lanes one after
+// the other.
+func (x *trial[T]) digests(k *Kernel, p Panels[T]) Digests {
+	o, ws := Operand[T]{Packed: p, Digests: make(Digests, DigestsLen(x.m, x.k, k.MR))}, new(Workspace[T])
+	ls, ds := strides(x.lda, x.transA)
+	for _, l := range cutAt(x.packCut/k.MR*k.MR, x.m) {
+		for _, p := range cutAt(x.packCut, x.k) {
+			PackChecked(k, ws, &o, l[0], l[1], p[0], p[1], Source[T]{x.a.buf[l[0]*ls+p[0]*ds:], ls, ds}, x.alpha)
 		}
 	}
-	return s
+	return o.Digests
+}
+
+// sums makes those of B, which it packs again, in pieces: of the same depths one after
+// the other.
+func (x *trial[T]) sums(k *Kernel, p Panels[T]) Sums[T] {
+	o, ws := Operand[T]{Packed: p, Sums: make(Sums[T], SumsLen(x.n, x.k, k.NR))}, new(Workspace[T])
+	ls, ds := strides(x.ldb, !x.transB)
+	for _, p := range cutAt(x.packCut, x.k) {
+		for _, l := range cutAt(x.packCut/k.NR*k.NR, x.n) {
+			PackChecked(k, ws, &o, l[0], l[1], p[0], p[1], Source[T]{x.b.buf[l[0]*ls+p[0]*ds:], ls, ds}, 1)
+		}
+	}
+	return o.Sums
+}
+
+// cutAt returns the parts of [0, n) before and after cut that are not empty.
+func cutAt(cut, n int) (parts [][2]int) {
+	for _, p := range [][2]int{{0, min(cut, n)}, {min(cut, n), n}} {
+		if p[0] < p[1] {
+			parts = append(parts, p)
+		}
+	}
+	return parts
 }
 
 // tiles multiplies all tiles, and reports whether all are right as far as they

@@ -18,20 +18,18 @@ import (
 //		}
 //	}
 //
-// which it adds up first, across adds to sum, of n elements, the sums across each row:
+// which it adds up first, and across adds to sum, of n elements, the sums across each
+// row:
 //
 //	for p := range n {
 //		for l := range width {
 //			sum[p] += w[l] * (x[p*step+l] & bits)
 //		}
 //	}
-//
-// and both does both with all bits, weighing only what it sums down, and reading x once.
 type strip[T elem.Float] struct {
 	width  int
 	weigh  func(n int, x []T, step int, w, sum []T, bits uint64)
 	across func(n int, x []T, step int, w, sum []T, bits uint64)
-	both   func(n int, x []T, step int, w, down, across []T)
 }
 
 // of says what is summed of elements.
@@ -69,11 +67,8 @@ func (s strips[T]) widest(cols int) *strip[T] {
 }
 
 // stripRows is the most rows whose weighted sums are rounded to the element type one
-// after the other, and bandRows the most rows of C: what is longer is added up in float64.
-const (
-	stripRows = 512
-	bandRows  = 64
-)
+// after the other: what is longer is added up in float64.
+const stripRows = 512
 
 // A patch is a part of a matrix: its element (p, l), of n rows and cols columns,
 // at x[p*step+l*lane].
@@ -123,7 +118,7 @@ func flush[T elem.Float](acc []T, to sums) {
 }
 
 // cleared returns s with length n, zeroed.
-func cleared[T elem.Float](s []T, n int) []T {
+func cleared[E any](s []E, n int) []E {
 	s = grown(s, n)
 	clear(s)
 	return s
@@ -209,36 +204,13 @@ func (s strips[T]) acrossRows(b *patch[T], w, to []T, o of) {
 	b.across(at, w, to, o)
 }
 
-// both is down and across of the same patch, whose rows are contiguous, across without
-// weights.
-func (s strips[T]) both(b *patch[T], w, down, across []T) {
-	at := 0
-	for f := s.widest(b.cols); f != nil; f = s.widest(b.cols - at) {
-		f.both(b.n, b.x[at:], b.step, w, down[at:], across)
-		if at += f.width; at == b.cols {
-			return
-		}
-	}
-	b.weigh(at, w, down, values)
-	b.across(at, nil, across, values)
-}
-
-// across is the across of a strip of the columns from the at-th on, which are contiguous;
-// without weights they are ones.
+// across is the across of a strip of the columns from the at-th on, which are contiguous.
 func (b *patch[T]) across(at int, w, to []T, o of) {
 	for p := range b.n {
-		to[p] += T(b.row(p, at, w, o))
-	}
-}
-
-// row is across of the p-th row alone.
-func (b *patch[T]) row(p, at int, w []T, o of) (sum float64) {
-	for l, x := range b.x[p*b.step:][at:b.cols] {
-		v := float64(part(x, o))
-		if w != nil {
-			v *= float64(w[at+l])
+		sum := 0.0
+		for l, x := range b.x[p*b.step:][at:b.cols] {
+			sum += float64(part(x, o)) * float64(w[at+l])
 		}
-		sum += v
+		to[p] += T(sum)
 	}
-	return sum
 }

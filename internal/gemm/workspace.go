@@ -15,7 +15,9 @@ type Workspace[T elem.Float] struct {
 	macro   macro[T]   // the one at work
 	a, b    scratch[T] // micro-panels of operands that are packed on the way
 	check   checker[T] // of the tile at work, if it is checked
-	sums    pairs[T]   // that PackSummed adds up
+	sums    []T        // that PackChecked has begun
+	digests []uint64   // likewise
+	unread  []T        // what a routine writes and nobody wants
 	touched T          // what touch has read, so that it is read
 }
 
@@ -57,7 +59,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
 	}
 	b = k.most(b, depth, packedA && packedB)
-	mc, kc, nc := size(max(b.MC, mostSumLanes), m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
+	mc, kc, nc := size(b.MC, m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
 	bytes := func(elems int64) int64 { // with what alignedSlice adds
 		n := elems * int64(k.Type.Size())
 		if n >= sys.HugePageSize {

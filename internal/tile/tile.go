@@ -109,12 +109,12 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 		return err
 	}
 	if j.ABFT && j.PackedA {
-		if t.A.Sums, err = Sums(s, j.A, shmmat.SumsA, t.A.Packed, false); err != nil {
+		if err := Check(s, j.A, shmmat.SumsA, &t.A, false); err != nil {
 			return err
 		}
 	}
 	if j.ABFT && j.PackedB {
-		if t.B.Sums, err = Sums(s, j.B, shmmat.SumsB, t.B.Packed, false); err != nil {
+		if err := Check(s, j.B, shmmat.SumsB, &t.B, false); err != nil {
 			return err
 		}
 	}
@@ -128,13 +128,10 @@ func (e *Engine[T]) Multiply(j *shmmat.Job, s *Memory, r tiling.Rect) error {
 	return nil
 }
 
-// Pack packs a part of an operand, and makes its checksums, unless sums is nil.
-func (e *Engine[T]) Pack(dst gemm.Panels[T], sums gemm.Sums[T], l0, l1, p0, p1 int, src gemm.Source[T], scale T) {
-	if sums == nil {
-		gemm.Pack(e.Kernel, dst, l0, l1, p0, p1, src, scale)
-	} else {
-		gemm.PackSummed(e.Kernel, &e.ws, dst, sums, l0, l1, p0, p1, src, scale)
-	}
+// Pack packs a part of an operand, and makes its checksums, if it has room for some: see
+// gemm.PackChecked.
+func (e *Engine[T]) Pack(dst *gemm.Operand[T], l0, l1, p0, p1 int, src gemm.Source[T], scale T) {
+	gemm.PackChecked(e.Kernel, &e.ws, dst, l0, l1, p0, p1, src, scale)
 }
 
 // A WrongError is returned for a tile that failed its check: its processor
@@ -189,20 +186,29 @@ func Panels[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, width int
 	return gemm.Panels[T]{Data: elem.Slice[T](mem)[:n], Width: width, Lanes: int(lanes), Depth: int(depth)}, nil
 }
 
-// Sums lays the checksums of an operand's panels over region r, or over what is
-// kept under m's number, where they follow the panels.
-func Sums[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, of gemm.Panels[T], write bool) (gemm.Sums[T], error) {
+// Check lays the checksums of an operand's panels over region r, SumsA or SumsB, or over
+// what is kept under m's number, where they follow the panels.
+func Check[T elem.Float](s *Memory, m shmmat.Matrix, r shmmat.Region, o *gemm.Operand[T], write bool) error {
 	mem, err := s.bytes(m.Segment, r, write)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	size := int64(elem.Of[T]().Size())
-	first, n := int64(0), int64(gemm.SumsLen(of.Lanes, of.Depth, of.Width))
 	if m.Segment != 0 {
-		first = int64(len(of.Data))
+		mem = mem[min(len(mem), len(o.Packed.Data)*elem.Of[T]().Size()):]
 	}
-	if int64(len(mem))/size < first+n {
-		return nil, fmt.Errorf("%s: region of %d bytes is too small for %d elements", r, len(mem), first+n)
+	x := &o.Packed
+	digests, sums := gemm.CheckBytes(x.Lanes, x.Depth, x.Width, elem.Of[T]())
+	need := sums
+	if r == shmmat.SumsA {
+		need = digests
 	}
-	return elem.Slice[T](mem)[first:][:n], nil
+	switch {
+	case int64(len(mem)) < need:
+		return fmt.Errorf("%s: region of %d bytes is too small for checksums of %d bytes", r, len(mem), need)
+	case r == shmmat.SumsA:
+		o.Digests = elem.Slice[uint64](mem[:need])
+	default:
+		o.Sums = elem.Slice[T](mem[:need])
+	}
+	return nil
 }

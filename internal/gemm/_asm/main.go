@@ -25,14 +25,14 @@ func main() {
 		s.packRows("B", s.nr)
 		s.sumRows(s.nr)
 		s.packTranspose()
-		if s.group == s.mr {
-			s.sumTranspose()
-		}
 		for _, width := range s.summed() {
 			s.sums(width)
 		}
-		if s.vector == 64 { // else there are too few registers
+		if s.vector == 64 { // else there are too few registers, and no masks
 			s.checksums()
+			bytes, vecs := s.part(s.mr)
+			s.weigh(s.mr, bytes, vecs, true)
+			s.digests()
 		}
 		s.peak()
 	}

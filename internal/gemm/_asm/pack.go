@@ -37,18 +37,17 @@ func (s shape) packRows(operand string, width int) {
 func (s shape) sumRows(width int) {
 	bytes, vecs := s.part(width)
 	name := s.name("sumRowsB")
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, value, size []%[1]s)", s.typ()))
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, sum []%[1]s)", s.typ()))
 	Pragma("noescape")
 	Doc(name+" is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
 		fmt.Sprintf("\t\t\tdst[p*%d+l] = src[p*stride+l]", width),
-		"\t\t\tvalue[p] += src[p*stride+l]",
-		"\t\t\tsize[p] += |src[p*stride+l]|",
+		"\t\t\tsum[p] += src[p*stride+l]",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n := Load(Param("n"), GP64()).(GPVirtual)
 	dst, src, stride := base("dst"), base("src"), s.bytes("stride")
-	r := rows{shape: s, bytes: bytes, vecs: vecs, x: src, summands: []summand{{nil, base("value")}, {s.signMask(bytes), base("size")}}}
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: src, to: base("sum")}
 	s.turns(n, s.rowsAtATime(), func(rows int) {
 		r.sum(rows, func(p, v int, value VecVirtual) {
 			s.mov()(value, Mem{Base: dst, Disp: p*width*s.size + v*bytes})

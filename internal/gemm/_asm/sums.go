@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -41,21 +40,25 @@ func (s shape) summed() (widths []int) {
 // sums generates the sums of rows of width lanes.
 func (s shape) sums(width int) {
 	bytes, vecs := s.part(width)
-	s.weigh(width, bytes, vecs)
+	s.weigh(width, bytes, vecs, false)
 	s.across(width, bytes, vecs)
-	s.both(width, bytes, vecs)
 }
 
-// weigh generates the weighted sum of rows.
-func (s shape) weigh(width, bytes, vecs int) {
-	name := fmt.Sprintf("%sx%d", s.name("weigh"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, sum []%[1]s, bits uint64)", s.typ()))
+// weigh generates the weighted sum of rows, of the bits that count, or else of all and
+// with the digests of the lanes, in steps of half a vector or whole ones.
+func (s shape) weigh(width, bytes, vecs int, digested bool) {
+	name, what, param := fmt.Sprintf("%sx%d", s.name("weigh"), width), "(x[p*step+l] & bits)", "bits uint64"
+	doc := []string{"\t\t}", "\t}", "", "for n of at least 1, the sums in any order, but what was in sum last."}
+	if digested {
+		name, what, param = s.name("weighDigested"), "x[p*step+l]", "digest []uint64"
+		doc = append([]string{"\t\t\tdigest[l] += bits of x[p*step+l], if that is a number"}, doc...)
+	}
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, sum []%[1]s, %[2]s)", s.typ(), param))
 	Pragma("noescape")
-	Doc(name+" is", "",
+	Doc(append([]string{name + " is", "",
 		"\tfor p := range n {",
 		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tsum[l] += w[p] * (x[p*step+l] & bits)",
-		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order, but what was in sum last.")
+		fmt.Sprintf("\t\t\tsum[l] += w[p] * %s", what)}, doc...)...)
 	sets := max(1, 8/vecs) // of sums, so that none waits for its last addition
 	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
 	w, to := base("w"), base("sum")
@@ -70,14 +73,23 @@ func (s shape) weigh(width, bytes, vecs int) {
 			s.xor()(sum, sum, sum)
 		}
 	}
-	mask, value, weight := s.bits(whole), register(bytes), register(bytes)
+	r := reader{shape: s}
+	if digested {
+		r.digest = registers(vecs, whole)
+		for _, d := range r.digest {
+			s.xor()(d, d, d)
+		}
+	} else {
+		r.mask = s.bits(whole)
+	}
+	value, weight := register(bytes), register(bytes)
 	if halves {
-		s.weighTwice(n, x, step, w, mask, sums)
+		s.weighTwice(n, x, step, w, &r, sums)
 	}
 	row := func(p, set int) {
 		s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
 		for v, sum := range sums[set] {
-			s.and()(Mem{Base: x, Disp: v * bytes}, narrow(mask, bytes), value)
+			r.read(Mem{Base: x, Disp: v * bytes}, v, value, bytes)
 			s.fma()(value, weight, narrow(sum, bytes))
 		}
 		ADDQ(step, x)
@@ -96,13 +108,48 @@ func (s shape) weigh(width, bytes, vecs int) {
 		s.add()(Mem{Base: to, Disp: v * bytes}, all, all)
 		s.mov()(all, Mem{Base: to, Disp: v * bytes})
 	}
+	if digested {
+		digest := base("digest")
+		for v, d := range r.digest {
+			if s.size == 4 {
+				VPMOVZXDQ(narrow(d, bytes), d.AsZ())
+			}
+			at := Mem{Base: digest, Disp: v * 64}
+			VPADDQ(at, d.AsZ(), d.AsZ())
+			VMOVDQU64(d.AsZ(), at)
+		}
+	}
 	VZEROUPPER()
 	RET()
 }
 
+// A reader reads vectors of rows: the bits of a mask, or all of them, and adds these to
+// digests.
+type reader struct {
+	shape
+	mask   VecVirtual
+	digest []VecVirtual // of each vector of a row; nil for none
+}
+
+func (r *reader) read(from Mem, v int, value VecVirtual, bytes int) {
+	if r.digest == nil {
+		r.and()(from, narrow(r.mask, bytes), value)
+		return
+	}
+	r.mov()(from, value)
+	r.count(narrow(value, bytes), narrow(r.digest[v], bytes))
+}
+
+// count adds the bits of the numbers in a vector to a digest.
+func (s shape) count(value, digest Op) {
+	numbers := K()
+	s.of(VCMPPD, VCMPPS)(Imm(7), value, value, numbers) // ordered
+	s.of(VPADDQ, VPADDD)(value, digest, numbers, digest)
+}
+
 // weighTwice generates the weighted sums of rows of half a vector that follow one
 // another, two at a time. It leaves each sum in the lower half of its register.
-func (s shape) weighTwice(n, x, step, w GPVirtual, mask VecVirtual, sums [][]VecVirtual) {
+func (s shape) weighTwice(n, x, step, w GPVirtual, r *reader, sums [][]VecVirtual) {
 	vector, half, turn := s.vector, s.vector/2, 2*len(sums)
 	value, weight, second := register(vector), register(vector), register(vector)
 	upper, one := K(), GP32()
@@ -118,7 +165,7 @@ func (s shape) weighTwice(n, x, step, w GPVirtual, mask VecVirtual, sums [][]Vec
 	for set := range sums {
 		VBROADCASTSD(Mem{Base: w, Disp: 2 * set * s.size}, weight)
 		VPERMILPS(second, weight, weight)
-		s.and()(Mem{Base: x, Disp: set * vector}, mask, value)
+		r.read(Mem{Base: x, Disp: set * vector}, 0, value, vector)
 		s.fma()(value, weight, sums[set][0])
 	}
 	ADDQ(U32(turn*half), x)
@@ -130,6 +177,11 @@ func (s shape) weighTwice(n, x, step, w GPVirtual, mask VecVirtual, sums [][]Vec
 		low, high := narrow(sum[0], half), register(half)
 		VEXTRACTF64X4(Imm(1), sum[0], high)
 		s.add()(low, high, low)
+	}
+	for _, d := range r.digest {
+		low, high := narrow(d, half), register(half)
+		VEXTRACTF64X4(Imm(1), d, high)
+		VPADDD(low, high, low)
 	}
 	Label("apart")
 }
@@ -185,6 +237,54 @@ func (s shape) checksums() {
 	RET()
 }
 
+// digests generates the digests of rows of sumDepths elements, which are lanes.
+func (s shape) digests() {
+	name := s.name("digest")
+	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, scale %[1]s, digest []uint64)", s.typ()))
+	Pragma("noescape")
+	Doc(name+" is", "",
+		"\tfor l := range n {",
+		fmt.Sprintf("\t\tfor p := range %d {", sumDepths),
+		"\t\t\tdigest[l] += bits of scale * x[l*step+p], if that is a number",
+		"\t\t}", "\t}", "", "for n of at least 1.")
+	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
+	scale, to := s.loadScale(), base("digest")
+	Label("lane")
+	sum := registers(2, s.vector)
+	for i := range sum {
+		s.xor()(sum[i], sum[i], sum[i])
+	}
+	for v := range sumDepths * s.size / s.vector {
+		value := register(s.vector)
+		s.mul()(Mem{Base: x, Disp: v * s.vector}, scale, value)
+		s.count(value, sum[v%2])
+	}
+	add := s.of(VPADDQ, VPADDD)
+	add(sum[1], sum[0], sum[0])
+	part := register(s.vector)
+	VEXTRACTI64X4(Imm(1), sum[0], part.AsY())
+	add(part.AsY(), sum[0].AsY(), sum[0].AsY())
+	VEXTRACTI128(Imm(1), sum[0].AsY(), part.AsX())
+	add(part.AsX(), sum[0].AsX(), sum[0].AsX())
+	VPSHUFD(Imm(0xee), sum[0].AsX(), part.AsX())
+	add(part.AsX(), sum[0].AsX(), sum[0].AsX())
+	all := GP64()
+	if s.size == 4 {
+		VPSHUFD(Imm(0x55), sum[0].AsX(), part.AsX())
+		add(part.AsX(), sum[0].AsX(), sum[0].AsX())
+		VMOVD(sum[0].AsX(), all.As32())
+	} else {
+		VMOVQ(sum[0].AsX(), all)
+	}
+	ADDQ(all, Mem{Base: to})
+	ADDQ(Imm(8), to)
+	ADDQ(step, x)
+	DECQ(n)
+	JNZ(LabelRef("lane"))
+	VZEROUPPER()
+	RET()
+}
+
 // across generates the weighted sums across rows.
 func (s shape) across(width, bytes, vecs int) {
 	name := fmt.Sprintf("%sx%d", s.name("across"), width)
@@ -196,7 +296,7 @@ func (s shape) across(width, bytes, vecs int) {
 		"\t\t\tsum[p] += w[l] * (x[p*step+l] & bits)",
 		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
 	n, x, step, w := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step"), base("w")
-	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, w: registers(vecs, bytes), summands: []summand{{s.bits(bytes), base("sum")}}}
+	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, w: registers(vecs, bytes), mask: s.bits(bytes), to: base("sum")}
 	for v, weight := range r.w {
 		s.mov()(Mem{Base: w, Disp: v * bytes}, weight)
 	}
@@ -207,56 +307,14 @@ func (s shape) across(width, bytes, vecs int) {
 	RET()
 }
 
-// both generates what weigh and across do of the same rows.
-func (s shape) both(width, bytes, vecs int) {
-	name := fmt.Sprintf("%sx%d", s.name("both"), width)
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, x []%[1]s, step int, w, down, across []%[1]s)", s.typ()))
-	Pragma("noescape")
-	Doc(name+" is", "",
-		"\tfor p := range n {",
-		fmt.Sprintf("\t\tfor l := range %d {", width),
-		"\t\t\tdown[l] += w[p] * x[p*step+l]",
-		"\t\t\tacross[p] += x[p*step+l]",
-		"\t\t}", "\t}", "", "for n of at least 1, the sums in any order.")
-	n, x, step := Load(Param("n"), GP64()).(GPVirtual), base("x"), s.bytes("step")
-	w, down := base("w"), base("down")
-	r := rows{shape: s, bytes: bytes, vecs: vecs, x: x, summands: []summand{{nil, base("across")}}}
-	sum := registers(vecs, bytes)
-	for v := range vecs {
-		s.mov()(Mem{Base: down, Disp: v * bytes}, sum[v])
-	}
-	weight := register(bytes)
-	s.turns(n, s.rowsAtATime(), func(rows int) {
-		r.sum(rows, func(p, v int, value VecVirtual) {
-			if v == 0 {
-				s.broadcast(Mem{Base: w, Disp: p * s.size}, weight)
-			}
-			s.fma()(value, weight, sum[v])
-		}, func() { ADDQ(step, x) })
-		ADDQ(Imm(uint64(rows*s.size)), w)
-	})
-	for v := range vecs {
-		s.mov()(sum[v], Mem{Base: down, Disp: v * bytes})
-	}
-	VZEROUPPER()
-	RET()
-}
-
 // rows are rows of vectors at x that are summed across.
 type rows struct {
 	shape
 	bytes, vecs int // of a vector; of a row
 	x           GPVirtual
 	w           []VecVirtual // weights of a row's elements; nil for ones
-	summands    []summand
-}
-
-// A summand is what is summed of the elements of rows, and where to: the bits of a
-// mask, or all of them if there is none, which only the first of several summands may
-// do without.
-type summand struct {
-	mask VecVirtual
-	to   GPVirtual
+	mask        VecVirtual   // of the bits that count; nil for all
+	to          GPVirtual    // where the sums are added
 }
 
 // rowsAtATime returns how many rows are summed across together: as many as there are
@@ -271,64 +329,56 @@ func (s shape) rowsAtATime() int {
 // sum adds the sums of so many rows, a power of two, gives the vectors of each row to
 // use, and moves on by next after each.
 func (r rows) sum(n int, use func(p, v int, value VecVirtual), next func()) {
-	for i, sum := range r.folded(0, n, use, next) {
-		for pieces := n; pieces < r.bytes/r.size; pieces *= 2 {
-			r.fold(sum, sum, pieces)
-		}
-		at := Mem{Base: r.summands[i].to}
-		if n == 1 {
-			r.of(VADDSD, VADDSS)(at, sum.AsX(), sum.AsX())
-			r.of(VMOVSD, VMOVSS)(sum.AsX(), at)
-		} else {
-			low := narrow(sum, n*r.size)
-			r.add()(at, low, low)
-			r.mov()(low, at)
-		}
-		ADDQ(Imm(uint64(n*r.size)), r.summands[i].to)
+	sum := r.folded(0, n, use, next)
+	for pieces := n; pieces < r.bytes/r.size; pieces *= 2 {
+		r.fold(sum, sum, pieces)
 	}
+	at := Mem{Base: r.to}
+	if n == 1 {
+		r.of(VADDSD, VADDSS)(at, sum.AsX(), sum.AsX())
+		r.of(VMOVSD, VMOVSS)(sum.AsX(), at)
+	} else {
+		low := narrow(sum, n*r.size)
+		r.add()(at, low, low)
+		r.mov()(low, at)
+	}
+	ADDQ(Imm(uint64(n*r.size)), r.to)
 }
 
-// folded returns vectors of the sums of n rows from row p on: each sum in as many parts
-// as are left of a vector.
-func (r rows) folded(p, n int, use func(p, v int, value VecVirtual), next func()) []VecVirtual {
+// folded returns a vector of the sums of n rows from row p on: each sum in as many
+// parts as are left of a vector.
+func (r rows) folded(p, n int, use func(p, v int, value VecVirtual), next func()) VecVirtual {
 	if n == 1 {
-		sums := r.row(p, use)
+		sum := r.row(p, use)
 		next()
-		return sums
+		return sum
 	}
 	low, high := r.folded(p, n/2, use, next), r.folded(p+n/2, n/2, use, next)
-	for i := range low {
-		r.fold(low[i], high[i], n/2)
-	}
+	r.fold(low, high, n/2)
 	return low
 }
 
-// row returns the sums of the vectors of a row.
-func (r rows) row(p int, use func(p, v int, value VecVirtual)) []VecVirtual {
-	sums := make([]VecVirtual, len(r.summands))
+// row returns the sum of the vectors of a row.
+func (r rows) row(p int, use func(p, v int, value VecVirtual)) (sum VecVirtual) {
 	for v := range r.vecs {
-		value := register(r.bytes)
-		r.mov()(Mem{Base: r.x, Disp: v * r.bytes}, value)
-		use(p, v, value)
-		for i := len(r.summands) - 1; i >= 0; i-- {
-			x := value
-			if r.summands[i].mask != nil {
-				x = register(r.bytes)
-				r.and()(value, r.summands[i].mask, x)
+		x := register(r.bytes)
+		r.mov()(Mem{Base: r.x, Disp: v * r.bytes}, x)
+		use(p, v, x)
+		if r.mask != nil {
+			r.and()(x, r.mask, x)
+		}
+		switch {
+		case v == 0:
+			if sum = x; r.w != nil {
+				r.mul()(r.w[v], x, x)
 			}
-			switch {
-			case v == 0:
-				if sums[i] = x; r.w != nil {
-					r.mul()(r.w[v], x, x)
-				}
-			case r.w != nil:
-				r.fma()(r.w[v], x, sums[i])
-			default:
-				r.add()(x, sums[i], sums[i])
-			}
+		case r.w != nil:
+			r.fma()(r.w[v], x, sum)
+		default:
+			r.add()(x, sum, sum)
 		}
 	}
-	return sums
+	return sum
 }
 
 // fold halves the parts of sums, those of n rows in each of two vectors, and leaves
@@ -364,19 +414,5 @@ func (s shape) bits(bytes int) VecVirtual {
 	} else {
 		VBROADCASTSD(p.Addr, mask)
 	}
-	return mask
-}
-
-// signMask returns a register with all bits but the signs.
-func (s shape) signMask(bytes int) VecVirtual {
-	mask, bits, low := register(bytes), GP64(), XMM()
-	if s.size == 8 {
-		MOVQ(U64(math.MaxInt64), bits)
-		VMOVQ(bits, low)
-	} else {
-		MOVL(U32(math.MaxInt32), bits.As32())
-		VMOVD(bits.As32(), low)
-	}
-	s.broadcast(low, mask)
 	return mask
 }

@@ -15,8 +15,8 @@ import (
 type transposition struct {
 	shape
 	edge, chunks int
-	from         []Mem      // lane l
-	scale        VecVirtual // nil for 1
+	from         []Mem // lane l
+	scale        VecVirtual
 }
 
 func (s shape) transposition() *transposition {
@@ -45,53 +45,8 @@ func (s shape) packTranspose() {
 	dst, width := base("dst"), s.bytes("width")
 	src := t.loadLanes()
 	t.scale = s.loadScale()
-	t.blocks(n, src, func() { t.block(dst, func() { ADDQ(width, dst) }) })
-}
-
-// sumTranspose generates the packing of lanes that lie apart and are all lanes of a
-// micro-panel, with the sums of these at each depth.
-func (s shape) sumTranspose() {
-	t := s.transposition()
-	name, line := s.name("sumTranspose"), 16*t.chunks
-	TEXT(name, NOSPLITattr, fmt.Sprintf("func(n int, dst, src []%[1]s, stride int, value, size []%[1]s)", s.typ()))
-	Pragma("noescape")
-	Doc(name+" is", "",
-		"\tfor p := range n {",
-		fmt.Sprintf("\t\tfor l := range %d {", s.group),
-		fmt.Sprintf("\t\t\tdst[p*%d+l] = src[l*stride+p]", s.group),
-		"\t\t\tvalue[p] += src[l*stride+p]",
-		"\t\t\tsize[p] += |src[l*stride+p]|",
-		"\t\t}", "\t}", "", fmt.Sprintf("for n a multiple of %d, at least that, the sums in any order.", t.steps()))
-	n := Load(Param("n"), GP64()).(GPVirtual)
-	dst := base("dst")
-	src := t.loadLanes()
-	value, size, mask := base("value"), base("size"), s.signMask(line)
-	t.blocks(n, src, func() {
-		var sums [2]VecVirtual
-		for l, from := range t.from {
-			x, abs := register(line), register(line)
-			s.mov()(from, x)
-			s.and()(x, mask, abs)
-			if l == 0 {
-				sums = [2]VecVirtual{x, abs}
-				continue
-			}
-			s.add()(x, sums[0], sums[0])
-			s.add()(abs, sums[1], sums[1])
-		}
-		for i, to := range []GPVirtual{value, size} {
-			s.add()(Mem{Base: to}, sums[i], sums[i])
-			s.mov()(sums[i], Mem{Base: to})
-			ADDQ(Imm(uint64(line)), to)
-		}
-		t.block(dst, func() { ADDQ(Imm(uint64(s.group*s.size)), dst) })
-	})
-}
-
-// blocks generates the loop over n depths, and the end of the routine.
-func (t *transposition) blocks(n GPVirtual, src []GPVirtual, block func()) {
 	Label("block")
-	block()
+	t.block(dst, width)
 	for _, p := range src {
 		ADDQ(Imm(uint64(16*t.chunks)), p)
 	}
@@ -122,7 +77,7 @@ func (t *transposition) loadLanes() (ptrs []GPVirtual) {
 
 // block transposes group lanes by chunks·edge depths. Each lane's line is
 // loaded in one go: at a power-of-two stride the lanes share an L1 set.
-func (t *transposition) block(dst GPVirtual, next func()) {
+func (t *transposition) block(dst, width GPVirtual) {
 	in := make([][]VecVirtual, t.chunks)
 	for c := range in {
 		in[c] = registers(t.edge, t.group*t.size)
@@ -134,11 +89,9 @@ func (t *transposition) block(dst GPVirtual, next func()) {
 	}
 	for c := range in {
 		for _, x := range t.transposed(in[c]) {
-			if t.scale != nil {
-				t.mul()(narrow(t.scale, t.group*t.size), x, x)
-			}
+			t.mul()(narrow(t.scale, t.group*t.size), x, x)
 			t.mov()(x, Mem{Base: dst})
-			next()
+			ADDQ(width, dst)
 		}
 	}
 }
