@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-312
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -14,15 +14,17 @@ TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-312
 	SHLQ $0x03, bStep+104(FP)
 	SHLQ $0x03, srcStep+184(FP)
 	SHLQ $0x03, dstStep+216(FP)
-	SHLQ $0x03, ldd+224(FP)
-	SHLQ $0x03, aheadStep+256(FP)
-	SHLQ $0x03, aheadTurn+264(FP)
-	SHLQ $0x03, laterStep+296(FP)
-	SHLQ $0x03, laterTurn+304(FP)
+	SHLQ $0x03, dstPanel+224(FP)
+	SHLQ $0x03, ldd+232(FP)
+	SHLQ $0x03, aheadStep+264(FP)
+	SHLQ $0x03, aheadPanel+272(FP)
+	SHLQ $0x03, aheadTurn+280(FP)
+	SHLQ $0x03, laterStep+312(FP)
+	SHLQ $0x03, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
@@ -48,8 +50,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -103,10 +105,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -192,10 +194,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
@@ -387,10 +389,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -508,10 +510,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -748,10 +750,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -849,10 +851,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -1056,10 +1058,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -1132,10 +1134,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -1266,36 +1268,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x06, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-312
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1303,15 +1308,17 @@ TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-312
 	SHLQ $0x03, bStep+104(FP)
 	SHLQ $0x03, srcStep+184(FP)
 	SHLQ $0x03, dstStep+216(FP)
-	SHLQ $0x03, ldd+224(FP)
-	SHLQ $0x03, aheadStep+256(FP)
-	SHLQ $0x03, aheadTurn+264(FP)
-	SHLQ $0x03, laterStep+296(FP)
-	SHLQ $0x03, laterTurn+304(FP)
+	SHLQ $0x03, dstPanel+224(FP)
+	SHLQ $0x03, ldd+232(FP)
+	SHLQ $0x03, aheadStep+264(FP)
+	SHLQ $0x03, aheadPanel+272(FP)
+	SHLQ $0x03, aheadTurn+280(FP)
+	SHLQ $0x03, laterStep+312(FP)
+	SHLQ $0x03, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
@@ -1337,8 +1344,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -1405,10 +1412,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1522,10 +1529,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
@@ -1784,10 +1791,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -1933,10 +1940,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
 	ADDQ         R14, SI
@@ -2241,10 +2248,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2374,10 +2381,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -2654,10 +2661,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -2758,10 +2765,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -2946,28 +2953,31 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x06, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
@@ -3528,9 +3538,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-312
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -3538,15 +3548,17 @@ TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-312
 	SHLQ $0x02, bStep+104(FP)
 	SHLQ $0x02, srcStep+184(FP)
 	SHLQ $0x02, dstStep+216(FP)
-	SHLQ $0x02, ldd+224(FP)
-	SHLQ $0x02, aheadStep+256(FP)
-	SHLQ $0x02, aheadTurn+264(FP)
-	SHLQ $0x02, laterStep+296(FP)
-	SHLQ $0x02, laterTurn+304(FP)
+	SHLQ $0x02, dstPanel+224(FP)
+	SHLQ $0x02, ldd+232(FP)
+	SHLQ $0x02, aheadStep+264(FP)
+	SHLQ $0x02, aheadPanel+272(FP)
+	SHLQ $0x02, aheadTurn+280(FP)
+	SHLQ $0x02, laterStep+312(FP)
+	SHLQ $0x02, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
@@ -3572,8 +3584,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -3627,10 +3639,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -3716,10 +3728,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
@@ -3911,10 +3923,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4032,10 +4044,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -4272,10 +4284,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4373,10 +4385,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -4580,10 +4592,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4656,10 +4668,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4790,36 +4802,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x06, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-312
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -4827,15 +4842,17 @@ TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-312
 	SHLQ $0x02, bStep+104(FP)
 	SHLQ $0x02, srcStep+184(FP)
 	SHLQ $0x02, dstStep+216(FP)
-	SHLQ $0x02, ldd+224(FP)
-	SHLQ $0x02, aheadStep+256(FP)
-	SHLQ $0x02, aheadTurn+264(FP)
-	SHLQ $0x02, laterStep+296(FP)
-	SHLQ $0x02, laterTurn+304(FP)
+	SHLQ $0x02, dstPanel+224(FP)
+	SHLQ $0x02, ldd+232(FP)
+	SHLQ $0x02, aheadStep+264(FP)
+	SHLQ $0x02, aheadPanel+272(FP)
+	SHLQ $0x02, aheadTurn+280(FP)
+	SHLQ $0x02, laterStep+312(FP)
+	SHLQ $0x02, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
@@ -4861,8 +4878,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -4929,10 +4946,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -5046,10 +5063,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
@@ -5308,10 +5325,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -5457,10 +5474,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
 	ADDQ         R14, SI
@@ -5765,10 +5782,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -5898,10 +5915,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   512(BP)
 	ADDQ         R14, SI
@@ -6178,10 +6195,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -6282,10 +6299,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -6470,28 +6487,31 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x06, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER

@@ -7,8 +7,7 @@ package gemm
 // micro64AVX2x4 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 6 {
 //			for j := range 4 {
 //				c := src[i*8+j]
@@ -32,13 +31,12 @@ package gemm
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX2x8 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 6 {
 //			for j := range 8 {
 //				c := src[i*8+j]
@@ -62,7 +60,7 @@ func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep i
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX2 is
 //
@@ -175,8 +173,7 @@ func peak64AVX2(n int)
 // micro32AVX2x8 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 6 {
 //			for j := range 8 {
 //				c := src[i*16+j]
@@ -200,13 +197,12 @@ func peak64AVX2(n int)
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX2x16 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*6*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 6 {
 //			for j := range 16 {
 //				c := src[i*16+j]
@@ -230,7 +226,7 @@ func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep i
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX2 is
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-312
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -14,15 +14,17 @@ TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-312
 	SHLQ $0x03, bStep+104(FP)
 	SHLQ $0x03, srcStep+184(FP)
 	SHLQ $0x03, dstStep+216(FP)
-	SHLQ $0x03, ldd+224(FP)
-	SHLQ $0x03, aheadStep+256(FP)
-	SHLQ $0x03, aheadTurn+264(FP)
-	SHLQ $0x03, laterStep+296(FP)
-	SHLQ $0x03, laterTurn+304(FP)
+	SHLQ $0x03, dstPanel+224(FP)
+	SHLQ $0x03, ldd+232(FP)
+	SHLQ $0x03, aheadStep+264(FP)
+	SHLQ $0x03, aheadPanel+272(FP)
+	SHLQ $0x03, aheadTurn+280(FP)
+	SHLQ $0x03, laterStep+312(FP)
+	SHLQ $0x03, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
@@ -48,8 +50,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -109,10 +111,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -218,10 +220,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Z8
@@ -451,10 +453,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -600,10 +602,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   6144(BP)
 	ADDQ         R14, SI
@@ -888,10 +890,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -1009,10 +1011,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	ADDQ         R14, SI
@@ -1252,10 +1254,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -1352,10 +1354,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(AX)
 	VMOVUPD      (CX), Z8
@@ -1520,36 +1522,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-312
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1557,15 +1562,17 @@ TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-312
 	SHLQ $0x03, bStep+104(FP)
 	SHLQ $0x03, srcStep+184(FP)
 	SHLQ $0x03, dstStep+216(FP)
-	SHLQ $0x03, ldd+224(FP)
-	SHLQ $0x03, aheadStep+256(FP)
-	SHLQ $0x03, aheadTurn+264(FP)
-	SHLQ $0x03, laterStep+296(FP)
-	SHLQ $0x03, laterTurn+304(FP)
+	SHLQ $0x03, dstPanel+224(FP)
+	SHLQ $0x03, ldd+232(FP)
+	SHLQ $0x03, aheadStep+264(FP)
+	SHLQ $0x03, aheadPanel+272(FP)
+	SHLQ $0x03, aheadTurn+280(FP)
+	SHLQ $0x03, laterStep+312(FP)
+	SHLQ $0x03, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
@@ -1591,8 +1598,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -1669,10 +1676,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -1818,10 +1825,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -2144,10 +2151,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -2333,10 +2340,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   6144(BP)
@@ -2715,10 +2722,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -2884,10 +2891,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	PREFETCHT0   64(SI)
@@ -3230,10 +3237,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -3370,10 +3377,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   1536(AX)
@@ -3614,36 +3621,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+// func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-312
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -3651,15 +3661,17 @@ TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-312
 	SHLQ $0x03, bStep+104(FP)
 	SHLQ $0x03, srcStep+184(FP)
 	SHLQ $0x03, dstStep+216(FP)
-	SHLQ $0x03, ldd+224(FP)
-	SHLQ $0x03, aheadStep+256(FP)
-	SHLQ $0x03, aheadTurn+264(FP)
-	SHLQ $0x03, laterStep+296(FP)
-	SHLQ $0x03, laterTurn+304(FP)
+	SHLQ $0x03, dstPanel+224(FP)
+	SHLQ $0x03, ldd+232(FP)
+	SHLQ $0x03, aheadStep+264(FP)
+	SHLQ $0x03, aheadPanel+272(FP)
+	SHLQ $0x03, aheadTurn+280(FP)
+	SHLQ $0x03, laterStep+312(FP)
+	SHLQ $0x03, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
@@ -3685,8 +3697,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -3780,10 +3792,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -3969,10 +3981,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -4388,10 +4400,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -4617,10 +4629,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -5093,10 +5105,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -5310,10 +5322,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	PREFETCHT0   64(SI)
@@ -5759,10 +5771,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -5939,10 +5951,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -6259,28 +6271,31 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
@@ -7830,9 +7845,9 @@ turn:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-312
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -7840,15 +7855,17 @@ TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-312
 	SHLQ $0x02, bStep+104(FP)
 	SHLQ $0x02, srcStep+184(FP)
 	SHLQ $0x02, dstStep+216(FP)
-	SHLQ $0x02, ldd+224(FP)
-	SHLQ $0x02, aheadStep+256(FP)
-	SHLQ $0x02, aheadTurn+264(FP)
-	SHLQ $0x02, laterStep+296(FP)
-	SHLQ $0x02, laterTurn+304(FP)
+	SHLQ $0x02, dstPanel+224(FP)
+	SHLQ $0x02, ldd+232(FP)
+	SHLQ $0x02, aheadStep+264(FP)
+	SHLQ $0x02, aheadPanel+272(FP)
+	SHLQ $0x02, aheadTurn+280(FP)
+	SHLQ $0x02, laterStep+312(FP)
+	SHLQ $0x02, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
@@ -7874,8 +7891,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -7935,10 +7952,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -8044,10 +8061,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Z8
@@ -8277,10 +8294,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -8426,10 +8443,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   3072(BP)
 	ADDQ         R14, SI
@@ -8714,10 +8731,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -8835,10 +8852,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	ADDQ         R14, SI
@@ -9078,10 +9095,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -9176,10 +9193,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(AX)
 	VMOVUPS      (CX), Z8
@@ -9342,36 +9359,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-312
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -9379,15 +9399,17 @@ TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-312
 	SHLQ $0x02, bStep+104(FP)
 	SHLQ $0x02, srcStep+184(FP)
 	SHLQ $0x02, dstStep+216(FP)
-	SHLQ $0x02, ldd+224(FP)
-	SHLQ $0x02, aheadStep+256(FP)
-	SHLQ $0x02, aheadTurn+264(FP)
-	SHLQ $0x02, laterStep+296(FP)
-	SHLQ $0x02, laterTurn+304(FP)
+	SHLQ $0x02, dstPanel+224(FP)
+	SHLQ $0x02, ldd+232(FP)
+	SHLQ $0x02, aheadStep+264(FP)
+	SHLQ $0x02, aheadPanel+272(FP)
+	SHLQ $0x02, aheadTurn+280(FP)
+	SHLQ $0x02, laterStep+312(FP)
+	SHLQ $0x02, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
@@ -9413,8 +9435,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -9491,10 +9513,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -9640,10 +9662,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	ADDQ         R14, SI
@@ -9966,10 +9988,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -10155,10 +10177,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   3072(BP)
@@ -10537,10 +10559,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -10706,10 +10728,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	PREFETCHT0   64(SI)
@@ -11052,10 +11074,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -11190,10 +11212,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   768(AX)
@@ -11432,36 +11454,39 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER
 	RET
 
-// func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+// func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-312
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -11469,15 +11494,17 @@ TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-312
 	SHLQ $0x02, bStep+104(FP)
 	SHLQ $0x02, srcStep+184(FP)
 	SHLQ $0x02, dstStep+216(FP)
-	SHLQ $0x02, ldd+224(FP)
-	SHLQ $0x02, aheadStep+256(FP)
-	SHLQ $0x02, aheadTurn+264(FP)
-	SHLQ $0x02, laterStep+296(FP)
-	SHLQ $0x02, laterTurn+304(FP)
+	SHLQ $0x02, dstPanel+224(FP)
+	SHLQ $0x02, ldd+232(FP)
+	SHLQ $0x02, aheadStep+264(FP)
+	SHLQ $0x02, aheadPanel+272(FP)
+	SHLQ $0x02, aheadTurn+280(FP)
+	SHLQ $0x02, laterStep+312(FP)
+	SHLQ $0x02, laterTurn+320(FP)
 	MOVQ aRow+48(FP), R12
 	MOVQ aStep+56(FP), R13
 	MOVQ bRow+96(FP), R14
-	MOVQ ldd+224(FP), R15
+	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
@@ -11503,8 +11530,8 @@ panel:
 block:
 	MOVQ         a_base+24(FP), AX
 	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+232(FP), DI
-	MOVQ         later_base+272(FP), R8
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
 	MOVQ         dst_base+192(FP), R11
 	LEAQ         (AX)(R12*4), DX
 	MOVQ         R14, SI
@@ -11598,10 +11625,10 @@ block:
 
 far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -11787,10 +11814,10 @@ near:
 
 touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -12206,10 +12233,10 @@ keepA:
 
 keepA_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -12435,10 +12462,10 @@ keepA_near:
 
 keepA_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -12911,10 +12938,10 @@ keepB:
 
 keepB_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -13128,10 +13155,10 @@ keepB_near:
 
 keepB_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   4608(BP)
 	PREFETCHT0   64(SI)
@@ -13577,10 +13604,10 @@ packed:
 
 packed_far:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT1   1536(R10)
 	ADDQ         $0x10, R10
 	PREFETCHT0   (SI)
@@ -13755,10 +13782,10 @@ packed_near:
 
 packed_touch:
 	PREFETCHT0   (DI)
-	ADDQ         aheadTurn+264(FP), DI
+	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
-	ADDQ         laterTurn+304(FP), R8
+	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   64(SI)
 	PREFETCHT0   128(SI)
@@ -14073,28 +14100,31 @@ packed_last:
 	ADDQ         R15, R11
 
 done:
-	MOVQ   bStep+104(FP), R9
-	ADDQ   R9, b_base+72(FP)
-	MOVQ   srcStep+184(FP), R9
-	ADDQ   R9, src_base+160(FP)
-	MOVQ   dstStep+216(FP), R9
-	ADDQ   R9, dst_base+192(FP)
-	MOVQ   aheadStep+256(FP), R9
-	ADDQ   R9, ahead_base+232(FP)
-	MOVQ   laterStep+296(FP), R9
-	ADDQ   R9, later_base+272(FP)
-	DECQ   24(SP)
-	JNZ    block
-	DECQ   panels+16(FP)
-	JZ     end
-	MOVQ   32(SP), R9
-	MOVQ   R9, b_base+72(FP)
-	MOVQ   aPanel+64(FP), R9
-	ADDQ   R9, a_base+24(FP)
-	IMUL3Q $0x08, R15, R9
-	ADDQ   40(SP), R9
-	MOVQ   R9, dst_base+192(FP)
-	JMP    panel
+	MOVQ bStep+104(FP), R9
+	ADDQ R9, b_base+72(FP)
+	MOVQ srcStep+184(FP), R9
+	ADDQ R9, src_base+160(FP)
+	MOVQ dstStep+216(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadStep+264(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	MOVQ laterStep+312(FP), R9
+	ADDQ R9, later_base+288(FP)
+	DECQ 24(SP)
+	JNZ  block
+	DECQ panels+16(FP)
+	JZ   end
+	MOVQ 32(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 40(SP), R9
+	MOVQ R9, dst_base+192(FP)
+	MOVQ aPanel+64(FP), R9
+	ADDQ R9, a_base+24(FP)
+	MOVQ dstPanel+224(FP), R9
+	ADDQ R9, dst_base+192(FP)
+	MOVQ aheadPanel+272(FP), R9
+	ADDQ R9, ahead_base+240(FP)
+	JMP  panel
 
 end:
 	VZEROUPPER

@@ -7,8 +7,7 @@ package gemm
 // micro64AVX512x8 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 8 {
 //				c := src[i*24+j]
@@ -32,13 +31,12 @@ package gemm
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x16 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 16 {
 //				c := src[i*24+j]
@@ -62,13 +60,12 @@ func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // micro64AVX512x24 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 24 {
 //				c := src[i*24+j]
@@ -92,7 +89,7 @@ func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aSte
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, ldd int, ahead []float64, aheadStep int, aheadTurn int, later []float64, laterStep int, laterTurn int)
+func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 
 // packRowsA64AVX512 is
 //
@@ -297,8 +294,7 @@ func peak64AVX512(n int)
 // micro32AVX512x16 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 16 {
 //				c := src[i*48+j]
@@ -322,13 +318,12 @@ func peak64AVX512(n int)
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x32 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 32 {
 //				c := src[i*48+j]
@@ -352,13 +347,12 @@ func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aSte
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // micro32AVX512x48 is
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*8*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range 8 {
 //			for j := range 48 {
 //				c := src[i*48+j]
@@ -382,7 +376,7 @@ func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aSte
 // for k, blocks and panels of at least 1; see microKernel.
 //
 //go:noescape
-func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, ldd int, ahead []float32, aheadStep int, aheadTurn int, later []float32, laterStep int, laterTurn int)
+func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 
 // packRowsA32AVX512 is
 //

@@ -40,8 +40,8 @@ type routines[T elem.Float] struct {
 // each other, and then those of the next micro-panel of A.
 //
 //	for r, q := range panels, blocks {
-//		a, dst := a[r*aPanel:], dst[r*MR*ldd:]
-//		b, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]
+//		a, b := a[r*aPanel:], b[q*bStep:]
+//		src, dst := src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]
 //		for i := range MR {
 //			for j := range cols {
 //				c := src[i*NR+j]
@@ -65,17 +65,18 @@ type routines[T elem.Float] struct {
 // So a is a micro-panel (aRow = 1, aStep = MR) or rows of a row-major matrix
 // (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix.
 // keepA and keepB, one of them at a time, pack them while they are used for the
-// first time: in one micro-panel of A, keepA in one block. The blocks of several
-// micro-panels start from the same src: its step is 0.
+// first time: in one micro-panel of A, keepA in one block.
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
-// be dst[q] itself, or overlap no block of dst. ahead is what later calls will
-// read of A, one part for each block, aheadStep elements apart, of which every
+// be dst[q] itself, or overlap no block of dst. ahead is what later calls, or the
+// next micro-panel, will read of A, one part for each block, aheadStep elements apart,
+// and aheadPanel more from one micro-panel to the next, of which every
 // four steps fetch one line, aheadTurn apart: a hint, of any length. So is
-// later, of which two lines are fetched, for what will be read of B in a while.
+// later, of which two lines are fetched, for what will be read of B in a while, one
+// part after the other.
 // Where a block of src or b would follow the last one it may be fetched, but is
 // not read.
-type microKernel[T elem.Float] func(k, blocks, panels int, a []T, aRow, aStep, aPanel int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, ldd int, ahead []T, aheadStep, aheadTurn int, later []T, laterStep, laterTurn int)
+type microKernel[T elem.Float] func(k, blocks, panels int, a []T, aRow, aStep, aPanel int, b []T, bRow, bStep int, keepA, keepB, src []T, srcStep int, dst []T, dstStep, dstPanel, ldd int, ahead []T, aheadStep, aheadPanel, aheadTurn int, later []T, laterStep, laterTurn int)
 
 // A tail is a micro-kernel for the first cols columns of a B micro-panel.
 type tail[T elem.Float] struct {

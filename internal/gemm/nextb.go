@@ -24,10 +24,13 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
 	blocks := (s.j1 - s.j0 + s.nr - 1) / s.nr
 	if s.B.Packed.Data != nil {
-		at := (r - rows + (kc-1)/blocks + 1) * blocks * nc
+		part := blocks * nc
+		at := (r - rows + (kc-1)/blocks + 1) * part
 		if at < 0 || at >= kc*nc {
+			c.alike = max(1, -at/part)
 			return
 		}
+		c.alike = max(1, (kc*s.nr-at%(kc*s.nr))/part)
 		panel := min(s.J0+j+at/(kc*s.nr)*s.nr, s.B.Packed.Lanes-1)
 		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, nc*turnSteps/s.kc)
 		return
@@ -53,9 +56,12 @@ func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int
 	if last := (n-1)/blocks + 1; rows >= last {
 		if at := r - rows + last; at >= 0 {
 			c.fetchLater(from[min(at*blocks, n-1)*stride:], stride, length*turnSteps/kc)
+		} else {
+			c.alike = -at
 		}
 		return
 	}
+	c.alike = 1
 	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()
 	across := (length-1)/wide + 1
 	part := r * ((n-1)/turns + 1) * across / rows

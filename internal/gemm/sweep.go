@@ -26,7 +26,16 @@ func (s *sweep[T]) run() {
 	if !s.keepB {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
-	for i := s.together(); i < s.i1; i += s.mr {
+	for i := s.together(); i < s.i1; {
+		c, blocks := s.hints(i), (s.j1-s.j0)/s.nr
+		if n := s.alike(i, blocks, &c); n > 1 {
+			c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
+			c.panels, c.aheadPanel = n, c.aPanel-blocks*c.aheadStep
+			s.blocks(blocks, s.nr, &c, i, s.mr, s.j0)
+			s.checkRows(i, n)
+			i += n * s.mr
+			continue
+		}
 		rows := min(s.mr, s.i1-i)
 		if s.once {
 			s.at = 0
@@ -34,12 +43,31 @@ func (s *sweep[T]) run() {
 		if s.pc == 0 && s.C0 != nil {
 			s.startBlocks(i, rows)
 		}
-		s.row(i, rows)
+		s.row(&c, i, rows)
 		s.keepB = false
-		if s.check != nil {
-			s.check.row(s, i)
-		}
+		s.checkRows(i, 1)
+		i += s.mr
 	}
+}
+
+// checkRows tells the checker of n micro-panels of A from row i on.
+func (s *sweep[T]) checkRows(i, n int) {
+	for ; s.check != nil && n > 0; n-- {
+		s.check.row(s, i)
+		i += s.mr
+	}
+}
+
+// alike returns how many micro-panels of A from row i on one call of a micro-kernel can
+// take with so many blocks each, which calls cost a part of the time of: those that are
+// packed, whose sums follow one another, and that fetch what follows as c does.
+func (s *sweep[T]) alike(i, blocks int, c *call[T]) int {
+	packed := s.A.Packed.Data != nil || s.j0 > 0 && s.I0+i >= s.a.from
+	if !packed || s.keepB || s.once || s.pc == 0 && s.C0 != nil || (s.j1-s.j0)%s.nr != 0 {
+		return 1
+	}
+	// The last rows fetch something else than the micro-panel that follows.
+	return min(c.alike, (s.i1-i-1)/s.mr, maxSteps/(blocks*s.kc))
 }
 
 // startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
@@ -75,6 +103,7 @@ func (s *sweep[T]) together() int {
 		for j := s.j0; j < s.j1; {
 			n, cols := s.span(j)
 			c.ahead, c.aheadStep, c.aheadTurn = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow
+			c.aheadPanel = c.aPanel - n*c.aheadStep
 			s.blocks(n, cols, &c, i, s.mr, j)
 			j += n * cols
 		}
@@ -103,15 +132,15 @@ func (s *sweep[T]) span(j int) (n, cols int) {
 // row runs jr: one micro-panel of A, whose rows of C are i to i+rows, times
 // all micro-panels of the B block. Those that are whole go to the micro-kernel
 // together, a narrower last one to a tail of its width.
-func (s *sweep[T]) row(i, rows int) {
-	c, j := s.hints(i), s.j0
+func (s *sweep[T]) row(c *call[T], i, rows int) {
+	j := s.j0
 	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
 		if _, cols := s.span(j); s.keepB || cols < s.nr || rows < s.mr || s.A.Scale != 1 {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
 			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
 			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, s.A.Stored.DepthStride, keep
-			s.blocks(1, s.nr, &c, i, rows, j)
+			s.blocks(1, s.nr, c, i, rows, j)
 			j += s.nr
 		}
 	}
@@ -119,7 +148,7 @@ func (s *sweep[T]) row(i, rows int) {
 	c.keepA = nil
 	for j < s.j1 {
 		n, cols := s.span(j)
-		s.blocks(n, cols, &c, i, rows, j)
+		s.blocks(n, cols, c, i, rows, j)
 		j += n * cols
 	}
 }
@@ -133,7 +162,9 @@ type call[T elem.Float] struct {
 	keepA                []T
 	ahead, later         []T
 	aheadStep, aheadTurn int
+	aheadPanel           int
 	laterStep, laterTurn int
+	alike                int // rows from this one on whose parts of later follow one another
 }
 
 // fetched moves on by the parts of n blocks.
@@ -148,20 +179,20 @@ func (c *call[T]) fetched(n int) {
 // inside the tile are copied.
 func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	t, size := s.tailFor(cols), s.mr*s.nr
-	acc := s.ws.blocks[s.at : s.at+n*size]
-	s.at += n * size
+	acc := s.ws.blocks[s.at:]
+	s.at += n * c.panels * size
 	src, srcStep := acc, size
 	if s.fromZero {
 		src, srcStep = s.ws.zero, 0
 	}
-	dst, dstStep, ldd := acc, size, s.nr
+	dst, dstStep, dstPanel, ldd := acc, size, n*size, s.nr
 	direct := s.last && rows == s.mr && cols == t.cols
 	if direct {
-		dst, dstStep, ldd = s.C[i*s.LDC+j:], cols, s.LDC
+		dst, dstStep, dstPanel, ldd = s.C[i*s.LDC+j:], cols, s.mr*s.LDC, s.LDC
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
-	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, ldd,
-		c.ahead, c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
+	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, dstPanel, ldd,
+		c.ahead, c.aheadStep, c.aheadPanel, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
 	if s.last && !direct {
 		s.store(acc, n, cols, i, rows, j)
@@ -189,7 +220,7 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 // hints returns what the blocks of row i fetch: the micro-panel of A that
 // comes next, and a share of the B block that comes next.
 func (s *sweep[T]) hints(i int) (c call[T]) {
-	c.panels, c.ahead, c.later = 1, s.ws.zero, s.ws.zero
+	c.panels, c.ahead, c.later, c.alike = 1, s.ws.zero, s.ws.zero, s.i1-s.i0
 	s.nextA(&c, i)
 	s.nextB(&c, (i-s.i0)/s.mr)
 	return c

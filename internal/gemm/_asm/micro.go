@@ -70,7 +70,7 @@ type micro struct {
 // microKernel generates the micro-kernel for the first cols columns.
 func (s shape) microKernel(cols int) {
 	TEXT(fmt.Sprintf("%sx%d", s.name("micro"), cols), NOSPLITattr, fmt.Sprintf(
-		"func(k, blocks, panels int, a []%[1]s, aRow, aStep, aPanel int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, ldd int, ahead []%[1]s, aheadStep, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
+		"func(k, blocks, panels int, a []%[1]s, aRow, aStep, aPanel int, b []%[1]s, bRow, bStep int, keepA, keepB, src []%[1]s, srcStep int, dst []%[1]s, dstStep, dstPanel, ldd int, ahead []%[1]s, aheadStep, aheadPanel, aheadTurn int, later []%[1]s, laterStep, laterTurn int)", s.typ()))
 	Pragma("noescape")
 	s.microDoc(cols)
 	m := &micro{shape: s, lead: s.leads(), cols: cols, vecs: cols / s.lanes()}
@@ -109,8 +109,7 @@ const NOSPLITattr = attr.NOSPLIT
 func (s shape) microDoc(cols int) {
 	Doc(fmt.Sprintf("%sx%d is", s.name("micro"), cols), "",
 		"\tfor r, q := range panels, blocks {",
-		fmt.Sprintf("\t\ta, dst := a[r*aPanel:], dst[r*%d*ldd:]", s.mr),
-		"\t\tb, src, dst := b[q*bStep:], src[q*srcStep:], dst[q*dstStep:]",
+		"\t\ta, b, src, dst := a[r*aPanel:], b[q*bStep:], src[(r*blocks+q)*srcStep:], dst[r*dstPanel+q*dstStep:]",
 		fmt.Sprintf("\t\tfor i := range %d {", s.mr),
 		fmt.Sprintf("\t\t\tfor j := range %d {", cols),
 		fmt.Sprintf("\t\t\t\tc := src[i*%d+j]", s.nr),
@@ -148,7 +147,7 @@ func argument(name string) Mem {
 // load turns counts of elements into bytes and loads what stays in registers.
 func (m *micro) load() {
 	shift := Imm(map[int]uint64{8: 3, 4: 2}[m.size])
-	for _, name := range []string{"aRow", "aStep", "aPanel", "bRow", "bStep", "srcStep", "dstStep", "ldd", "aheadStep", "aheadTurn", "laterStep", "laterTurn"} {
+	for _, name := range []string{"aRow", "aStep", "aPanel", "bRow", "bStep", "srcStep", "dstStep", "dstPanel", "ldd", "aheadStep", "aheadPanel", "aheadTurn", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near, m.packed = AllocLocal(8), AllocLocal(8), AllocLocal(8)
@@ -235,11 +234,12 @@ func (m *micro) nextBlock() {
 	JZ(LabelRef("end"))
 	MOVQ(m.panelB, r)
 	MOVQ(r, argument("b_base"))
-	MOVQ(argument("aPanel"), r)
-	ADDQ(r, argument("a_base"))
-	IMUL3Q(Imm(uint64(m.mr)), m.ldd, r)
-	ADDQ(m.panelDst, r)
+	MOVQ(m.panelDst, r)
 	MOVQ(r, argument("dst_base"))
+	for _, p := range [][2]string{{"aPanel", "a_base"}, {"dstPanel", "dst_base"}, {"aheadPanel", "ahead_base"}} {
+		MOVQ(argument(p[0]), r)
+		ADDQ(r, argument(p[1]))
+	}
 	JMP(LabelRef("panel"))
 	Label("end")
 }
