@@ -28,6 +28,9 @@ func (s *sweep[T]) run() {
 	}
 	for i := s.together(); i < s.i1; {
 		c, blocks := s.hints(i), (s.j1-s.j0)/s.nr
+		if s.once {
+			s.at = 0
+		}
 		if n := s.alike(i, blocks, &c); n > 1 {
 			c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
 			c.panels, c.aheadPanel = n, c.aPanel-blocks*c.aheadStep
@@ -37,9 +40,6 @@ func (s *sweep[T]) run() {
 			continue
 		}
 		rows := min(s.mr, s.i1-i)
-		if s.once {
-			s.at = 0
-		}
 		if s.pc == 0 && s.C0 != nil {
 			s.startBlocks(i, rows)
 		}
@@ -63,7 +63,7 @@ func (s *sweep[T]) checkRows(i, n int) {
 // packed, whose sums follow one another, and that fetch what follows as c does.
 func (s *sweep[T]) alike(i, blocks int, c *call[T]) int {
 	packed := s.A.Packed.Data != nil || s.j0 > 0 && s.I0+i >= s.a.from
-	if !packed || s.keepB || s.once || s.pc == 0 && s.C0 != nil || (s.j1-s.j0)%s.nr != 0 {
+	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
 	// The last rows fetch something else than the micro-panel that follows.
