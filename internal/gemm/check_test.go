@@ -132,10 +132,10 @@ func testNoFalseAlarm[T elem.Float](t *testing.T) {
 			}
 		}
 		count(&unsure, ws.check.unsure)
-		count(&measured, ws.check.measured)
+		count(&measured, ws.check.measured && !ws.check.unsure)
 	}
-	t.Logf("%d tiles, magnitudes of %d measured, %d computed twice; no false alarm", checks()/2, measured, unsure)
-	if unsure == 0 || unsure > checks()/4 || measured <= unsure || measured > checks()/2*3/4 {
+	t.Logf("%d tiles, %d computed twice, magnitudes of %d others measured; no false alarm", checks()/2, unsure, measured)
+	if unsure == 0 || unsure > checks()/4 || measured == 0 || measured > checks()/4 {
 		t.Error("not what the flavours are made for")
 	}
 }

@@ -58,15 +58,15 @@ func (s *sweep[T]) checkRows(i, n int) {
 	}
 }
 
-// alike returns how many micro-panels of A from row i on one call of a micro-kernel can
-// take with so many blocks each, which calls cost a part of the time of: those that are
-// packed, whose sums follow one another, and that fetch what follows as c does.
+// alike returns how many micro-panels of A, from row i on, one call of a micro-kernel can
+// take with all their blocks, so many each, and what c fetches: those that are packed, up
+// to the last but one, which fetches something else than the micro-panel that follows.
+// Each call costs a part of the time.
 func (s *sweep[T]) alike(i, blocks int, c *call[T]) int {
 	packed := s.A.Packed.Data != nil || s.j0 > 0 && s.I0+i >= s.a.from
 	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
-	// The last rows fetch something else than the micro-panel that follows.
 	return min(c.alike, (s.i1-i-1)/s.mr, maxSteps/(blocks*s.kc))
 }
 
