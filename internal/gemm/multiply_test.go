@@ -71,6 +71,29 @@ func testPackedOnTheWay[T elem.Float](t *testing.T) {
 	}
 }
 
+// One call of a micro-kernel takes many micro-panels of A, with whole blocks or a narrower
+// last one, of one k-block or several, in a workspace that is no larger than it needs.
+func TestMultiplyEqualsTheDefinitionWithManyRowsInOneCall(t *testing.T) {
+	t.Run("float64", testManyRows[float64])
+	t.Run("float32", testManyRows[float32])
+}
+
+func testManyRows[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(10, 0))
+	for _, k := range kernels[T](t) {
+		for cols := k.NR; cols <= 6*k.NR; cols += k.NR / 2 {
+			for _, kc := range []int{0, 20} {
+				x := newTrial[T](r, 9*k.MR+r.IntN(2*k.MR), cols, 40+r.IntN(9))
+				x.tileM, x.tileN, x.transA, x.transB, x.alpha, x.beta, x.withC0 = 0, 0, false, false, 1, 0, false
+				x.blocking = Blocking{KC: kc, NC: (1 + r.IntN(4)) * k.NR}
+				x.fillOperands(r, flavours[0])
+				x.multiply(t, k, new(Workspace[T]), x.reference())
+			}
+		}
+	}
+}
+
 func TestMultiplyGivesTheSameBitsForEveryBlocking(t *testing.T) {
 	t.Run("float64", testBlockings[float64])
 	t.Run("float32", testBlockings[float32])

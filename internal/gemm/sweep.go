@@ -35,6 +35,7 @@ func (s *sweep[T]) run() {
 			c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
 			c.panels, c.aheadPanel = n, c.aPanel-blocks*c.aheadStep
 			s.blocks(blocks, s.nr, &c, i, s.mr, s.j0)
+			s.at += (n - 1) * blocks * s.mr * s.nr
 			s.checkRows(i, n)
 			i += n * s.mr
 			continue
@@ -180,7 +181,7 @@ func (c *call[T]) fetched(n int) {
 func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	t, size := s.tailFor(cols), s.mr*s.nr
 	acc := s.ws.blocks[s.at:]
-	s.at += n * c.panels * size
+	s.at += n * size
 	src, srcStep := acc, size
 	if s.fromZero {
 		src, srcStep = s.ws.zero, 0
