@@ -164,11 +164,11 @@ func inputStatus(err error) shmmat.Status {
 
 // pieces returns the rows and columns of a piece: as long as possible in the
 // stored direction, where bytes are contiguous. Rows are a part of a group or a
-// multiple of it. Of columns there is a multiple of 64, which share checksums, or, if they
+// multiple of it. Of columns there is a multiple of those that share digests, or, if they
 // are stored vectors, of eight, which are summed together, where there are as many.
 func pieces(o shmmat.Order, align, group int64, r tiling.Rect) (rows, cols int64) {
 	if o == shmmat.RowMajor {
-		cols = min(r.Cols(), blockElems/align/64*64)
+		cols = min(r.Cols(), blockElems/align/gemm.SumDepths*gemm.SumDepths)
 		rows = max(blockElems/cols/align, 1) * align
 		return max(rows/group*group, min(rows, group)), cols
 	}

@@ -162,17 +162,17 @@ func (c *checker[T]) addUp(x *macro[T], to []T, pc int) {
 	groups := (x.J1 - x.J0 + group - 1) / group
 	for p, n := pc, 0; p < pc+len(to); p += n {
 		n = sumsFrom(p, pc+len(to)-p)
-		acc := c.cleared(sumDepths)
-		sums := x.B.Sums.at(&x.B.Packed, x.J0, p/sumDepths*sumDepths)[:groups*sumDepths]
+		acc := c.cleared(SumDepths)
+		sums := x.B.Sums.at(&x.B.Packed, x.J0, p/SumDepths*SumDepths)[:groups*SumDepths]
 		if x.checksums != nil {
 			x.checksums(groups, sums, acc)
 		} else {
 			for g := 0; g < groups; g += stripRows {
-				b := patch[T]{sums[g*sumDepths:], min(stripRows, groups-g), sumDepths, sumDepths, 1}
+				b := patch[T]{sums[g*SumDepths:], min(stripRows, groups-g), SumDepths, SumDepths, 1}
 				x.strips.down(&b, ones[T](), acc, values)
 			}
 		}
-		copy(to[p-pc:][:n], acc[p%sumDepths:])
+		copy(to[p-pc:][:n], acc[p%SumDepths:])
 	}
 }
 

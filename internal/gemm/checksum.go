@@ -9,7 +9,7 @@ import (
 
 // Sums are the checksums of B's panels: for each group of micro-panels, and each depth,
 // the sum of its lanes. With groups of G = [SumLanes](Width) lanes, N of them, and
-// D = sumDepths, lane l at depth p counts in
+// D = SumDepths, lane l at depth p counts in
 //
 //	Sums[(p/D*N + l/G)*D + p%D]
 //
@@ -18,9 +18,9 @@ import (
 // them.
 type Sums[T elem.Float] []T
 
-// sumDepths is the depths whose checksums lie side by side, and those that share a
-// digest.
-const sumDepths = 64
+// SumDepths is the depths whose checksums lie side by side, and those that share a
+// digest. Pieces that are packed are best whole multiples of it.
+const SumDepths = 64
 
 // mostSumLanes is the most lanes that share a checksum, unless one micro-panel is
 // wider. With more, checks would read less, and tiles, which are whole groups,
@@ -35,8 +35,7 @@ func SumLanes(width int) int {
 
 // SumsLen returns the number of checksums that the panels of an operand have.
 func SumsLen(lanes, depth, width int) int {
-	rounded := (depth + sumDepths - 1) / sumDepths * sumDepths
-	return PanelLen(lanes, rounded, SumLanes(width)) / SumLanes(width)
+	return PanelLen(lanes, digestsOf(depth)*SumDepths, SumLanes(width)) / SumLanes(width)
 }
 
 // CheckBytes returns the bytes that the checksums of an operand's panels take: the
@@ -48,11 +47,11 @@ func CheckBytes(lanes, depth, width int, t elem.Type) (digests, sums int64) {
 // at returns the checksums from the group of lane l of x and depth p on.
 func (s Sums[T]) at(x *Panels[T], l, p int) Sums[T] {
 	group := SumLanes(x.Width)
-	return s[(p/sumDepths*((x.Lanes+group-1)/group)+l/group)*sumDepths+p%sumDepths:]
+	return s[(p/SumDepths*((x.Lanes+group-1)/group)+l/group)*SumDepths+p%SumDepths:]
 }
 
 // sumsFrom returns how many of n depths from p on have their checksums side by side.
-func sumsFrom(p, n int) int { return min(n, sumDepths-p%sumDepths) }
+func sumsFrom(p, n int) int { return min(n, SumDepths-p%SumDepths) }
 
 // PackChecked is [Pack], and makes the checksums of what it writes that dst has room
 // for: digests, or sums. Those of a range are there when it is packed, if it begins and
@@ -85,7 +84,7 @@ func packSummed[T elem.Float](k *Kernel, ws *Workspace[T], o *Operand[T], l0, l1
 	if scale != 1 {
 		panic("gemm: there are no sums of what is multiplied")
 	}
-	depths := sumDepths // in L1 when they are read again
+	depths := SumDepths // in L1 when they are read again
 	if src.LaneStride == 1 {
 		depths = packRowsDepth
 	}

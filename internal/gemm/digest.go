@@ -6,13 +6,13 @@ import (
 	"matmul/internal/elem"
 )
 
-// Digests are the checksums of A's panels: for each lane, and each sumDepths depths,
+// Digests are the checksums of A's panels: for each lane, and each SumDepths depths,
 // the sum of the bits of its elements, as integers of their size, without NaNs. They
 // lie as the elements of panels do that have one for so many depths:
 //
-//	Digests[((l/Width)*N + p/sumDepths)*Width + l%Width]
+//	Digests[((l/Width)*N + p/SumDepths)*Width + l%Width]
 //
-// counts lane l at depth p, where N is Depth by sumDepths, rounded up. The lower bits, as
+// counts lane l at depth p, where N is Depth by SumDepths, rounded up. The lower bits, as
 // many as an element has, say something. So digests are exact, any one bit that changes
 // in the panels shows, and whoever reads a micro-panel anyway makes them by an addition.
 // They are made from what is packed, and lie apart from the panels.
@@ -22,34 +22,34 @@ type Digests []uint64
 func DigestsLen(lanes, depth, width int) int { return PanelLen(lanes, digestsOf(depth), width) }
 
 // digestsOf returns the number of digests of a lane.
-func digestsOf(depth int) int { return (depth + sumDepths - 1) / sumDepths }
+func digestsOf(depth int) int { return (depth + SumDepths - 1) / SumDepths }
 
 // packDigested is [Pack], and writes the digests of what it writes, from the source.
 // Each is written once, when its depths are complete, so that whoever reads them while
 // the same lanes are packed again sees what was there. A range that starts inside
-// sumDepths depths goes on with the digests that the last call with ws has begun: of
+// SumDepths depths goes on with the digests that the last call with ws has begun: of
 // the same lanes, at the depths before.
 func packDigested[T elem.Float](k *Kernel, ws *Workspace[T], o *Operand[T], l0, l1, p0, p1 int, src *Source[T], scale T) {
-	if begun := len(ws.digests); p0%sumDepths != 0 && begun != l1-l0 {
+	if begun := len(ws.digests); p0%SumDepths != 0 && begun != l1-l0 {
 		panic("gemm: digests of other lanes were begun")
 	}
 	ws.digests = grown(ws.digests, l1-l0)
 	r, lanes, depths := routinesOf[T](k), k.MR, packDepth // in L1 when they are read again
 	if src.LaneStride == 1 {
-		lanes, depths = l1-l0, sumDepths
+		lanes, depths = l1-l0, SumDepths
 	}
 	for l := l0; l < l1; l += lanes {
 		end := min(l+lanes, l1)
 		begun := ws.digests[l-l0 : end-l0]
 		for p, next := p0, 0; p < p1; p = next {
-			next = min(p-p%sumDepths+depths, p1)
+			next = min(p-p%SumDepths+depths, p1)
 			for q, n := p, 0; q < next; q += n {
 				n = sumsFrom(q, next-q)
-				if q%sumDepths == 0 {
+				if q%SumDepths == 0 {
 					clear(begun)
 				}
 				r.digester.add(ws, begun, &Source[T]{src.from(l-l0, q-p0), src.LaneStride, src.DepthStride}, k.MR, n, scale)
-				if (q+n)%sumDepths == 0 || q+n == o.Packed.Depth {
+				if (q+n)%SumDepths == 0 || q+n == o.Packed.Depth {
 					o.putDigests(begun, l, q)
 				}
 			}
@@ -61,16 +61,16 @@ func packDigested[T elem.Float](k *Kernel, ws *Workspace[T], o *Operand[T], l0, 
 // putDigests writes the digests of lanes from l on, of the depths with the p-th.
 func (o *Operand[T]) putDigests(d []uint64, l, p int) {
 	w, n := o.Packed.Width, digestsOf(o.Packed.Depth)
-	for at := (l/w*n + p/sumDepths) * w; len(d) > 0; at += n * w {
+	for at := (l/w*n + p/SumDepths) * w; len(d) > 0; at += n * w {
 		d = d[copy(o.Digests[at:][:w], d):]
 	}
 }
 
-// A digester are the routines that make digests: of n lanes of sumDepths elements, step
+// A digester are the routines that make digests: of n lanes of SumDepths elements, step
 // apart,
 //
 //	for l := range n {
-//		for p := range sumDepths {
+//		for p := range SumDepths {
 //			digest[l] += bits(scale * x[l*step+p])
 //		}
 //	}
@@ -93,7 +93,7 @@ type digester[T elem.Float] struct {
 // add adds to the digests of some lanes those of n depths of a source: of what Pack
 // makes of it.
 func (d *digester[T]) add(ws *Workspace[T], to []uint64, src *Source[T], mr, n int, scale T) {
-	if d.lanes != nil && src.DepthStride == 1 && n == sumDepths {
+	if d.lanes != nil && src.DepthStride == 1 && n == SumDepths {
 		d.lanes(len(to), src.Data[:(len(to)-1)*src.LaneStride+n], src.LaneStride, scale, to)
 		return
 	}

@@ -21,7 +21,7 @@ func testDigests[T elem.Float](t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 0))
 	for range samples() / 100 {
 		for _, k := range kernels[T](t) {
-			x := newTrial[T](r, 1+r.IntN(5*k.MR), 1, 1+r.IntN(3*sumDepths+9))
+			x := newTrial[T](r, 1+r.IntN(5*k.MR), 1, 1+r.IntN(3*SumDepths+9))
 			x.fillOperands(r, flavours[r.IntN(len(flavours))])
 			for range r.IntN(4) {
 				elem.Bytes(x.a.buf[r.IntN(len(x.a.buf)):][:1])[elem.Of[T]().Size()-1] |= 0x7f // one of many NaNs, or huge

@@ -30,7 +30,7 @@ type routines[T elem.Float] struct {
 	tails     []tail[T] // micro-kernels by columns, ascending; the last has NR
 	packer    packer[T]
 	strips    strips[T]               // rows of MR elements, of as many as a tail has, or of more
-	checksums func(n int, x, sum []T) // adds n rows of sumDepths elements to sum; nil for none
+	checksums func(n int, x, sum []T) // adds n rows of SumDepths elements to sum; nil for none
 	digester  digester[T]
 	flops     float64     // of one iteration of peak
 	peakSteps func(n int) // n iterations of independent FMAs in registers

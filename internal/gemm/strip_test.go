@@ -66,12 +66,12 @@ func testChecksums[T elem.Float](t *testing.T) {
 	for _, k := range kernels[T](t) {
 		add := routinesOf[T](k).checksums
 		for n := 1; n < 20 && add != nil; n++ {
-			x, sum := newGuarded[T](n*sumDepths, r.IntN(9)), newGuarded[T](sumDepths, r.IntN(9))
+			x, sum := newGuarded[T](n*SumDepths, r.IntN(9)), newGuarded[T](SumDepths, r.IntN(9))
 			for i := range x.buf {
 				x.buf[i] = T(r.IntN(201) - 100)
 			}
 			clear(sum.buf)
-			want := make([]T, sumDepths)
+			want := make([]T, SumDepths)
 			for i, v := range x.buf {
 				want[i%len(want)] += v
 			}
