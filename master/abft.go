@@ -174,14 +174,14 @@ func (r *run) repacked(id int, done bool, end int64) bool {
 
 // nextFor takes the next task for a worker: what is to be packed again, else the
 // ready task with the lowest number that is not a tile which this worker has
-// just failed at.
-func (r *run) nextFor(m *member) (id int, ok bool) {
+// just failed at; of a tile no more than its share of them.
+func (r *run) nextFor(m *member, share float64) (id int, ok bool) {
 	if len(r.repairs.queue) > 0 {
 		id, r.repairs.queue = r.repairs.queue[0], r.repairs.queue[1:]
 		return id, true
 	}
 	var others []int
-	for id, ok = r.sched.Next(); ok; id, ok = r.sched.Next() {
+	for id, ok = r.sched.Next(share); ok; id, ok = r.sched.Next(share) {
 		if tile := r.repairs.tiles[id]; tile == nil || tile.seat != m.index || len(r.j.p.members) == 1 {
 			break
 		}

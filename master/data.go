@@ -248,6 +248,6 @@ type idle struct {
 
 func (idle) next(*member) (t shmmat.Task, ok, hold bool) { return t, false, false }
 func (idle) done(*member, shmmat.Task, shmmat.Answer)    {}
-func (idle) lost(shmmat.Task)                            {}
+func (idle) lost(*member, shmmat.Task)                   {}
 
 func (i idle) finished() bool { return i.p.told() && (!i.last || len(i.p.errands) == 1) }

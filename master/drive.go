@@ -33,7 +33,7 @@ type work interface {
 	// its result is wrong.
 	done(m *member, t shmmat.Task, a shmmat.Answer)
 	// lost takes back a task that next returned and whose worker has died.
-	lost(t shmmat.Task)
+	lost(m *member, t shmmat.Task)
 	// finished reports whether there is nothing left to hand out or to wait
 	// for but what workers hold.
 	finished() bool
@@ -366,7 +366,7 @@ func (p *Pool) bury(e event) (err error) {
 	for _, t := range m.held {
 		if t.of != nil {
 			t.of.out--
-			t.of.lost(t.Task)
+			t.of.lost(m, t.Task)
 		}
 	}
 	m.held, m.todo = nil, nil

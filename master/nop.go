@@ -46,6 +46,6 @@ func (w *nopWork) done(_ *member, t shmmat.Task, a shmmat.Answer) {
 	}
 }
 
-func (w *nopWork) lost(shmmat.Task) { w.todo++ }
+func (w *nopWork) lost(*member, shmmat.Task) { w.todo++ }
 
 func (w *nopWork) finished() bool { return w.todo == 0 }

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -132,7 +133,7 @@ func (r *run) own() (did bool, err error) {
 	if r.here < 0 {
 		return false, r.repairs.err
 	}
-	id, ok := r.sched.Next()
+	id, ok := r.sched.Next(math.Inf(1))
 	if !ok {
 		return false, nil
 	}

@@ -52,6 +52,6 @@ func (w *peakWork) done(_ *member, _ shmmat.Task, a shmmat.Answer) {
 
 // lost counts a worker that died over its measurement as one without a limit:
 // measuring is not worth repeating.
-func (w *peakWork) lost(shmmat.Task) { w.left-- }
+func (w *peakWork) lost(*member, shmmat.Task) { w.left-- }
 
 func (w *peakWork) finished() bool { return w.left == 0 }

@@ -75,13 +75,10 @@ type Plan struct {
 	}
 }
 
-// entry is one task: its kind and its place in the grid of its kind. A tile may
-// be cut into parts, which are tasks that follow each other.
+// entry is one task: its kind and its place in the grid of its kind.
 type entry struct {
-	kind         Kind
-	part, slices uint8 // of a tile: which part, and how it is cut; see parts
-	halves       bool  // of the last slices
-	i, j         int32
+	kind Kind
+	i, j int32
 }
 
 // New cuts a problem into tasks.
@@ -123,7 +120,6 @@ func New(p Params) (*Plan, error) {
 		pl.cutRows()
 	}
 	pl.order()
-	pl.taper()
 	return pl, nil
 }
 
@@ -141,7 +137,7 @@ func largest(n, unit, count int64) int64 { return min(n, ceilDiv(ceilDiv(n, unit
 // countable returns an error if there would be more tasks than a table holds.
 func (pl *Plan) countable() error {
 	down := pl.Down + 2*int64(len(pl.Kept)) + 1
-	sum := 2*down + pl.Taper.Workers*mostSlices
+	sum := 2 * down
 	for _, v := range [][2]int64{
 		{down, pl.Across + 2},
 		{pl.blocks(pl.GridA, 0), pl.blocks(pl.GridA, 1)},
@@ -184,12 +180,12 @@ func (pl *Plan) Rect(id int) Rect {
 	case PackB:
 		return pl.GridB.Block(int64(t.i), int64(t.j))
 	case Multiply:
-		return pl.partOf(t)
+		return pl.tile(t)
 	}
 	return Rect{pl.rows[t.i], pl.rows[t.i+1], 0, pl.N}
 }
 
-// tile returns the whole tile that a MULTIPLY task is of.
+// tile returns the tile of a MULTIPLY task.
 func (pl *Plan) tile(t entry) Rect {
 	return Rect{pl.rows[t.i], pl.rows[t.i+1], pl.cols[t.j], pl.cols[t.j+1]}
 }

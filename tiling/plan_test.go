@@ -22,7 +22,6 @@ func draw(t *rapid.T) Params {
 			Workers: rapid.Int64Range(0, 5).Draw(t, "workers"),
 			Side:    rapid.Int64Range(1, 30).Draw(t, "side of a part"),
 			Flops:   rapid.Float64Range(0, 5000).Draw(t, "flops of a part"),
-			Both:    rapid.Bool().Draw(t, "both sides"),
 		},
 
 		ByColumns: rapid.Bool().Draw(t, "by columns"),
@@ -94,10 +93,11 @@ func run(t *rapid.T, pl *Plan) map[Kind]cover {
 		LoadC0: newCover(pl.M, pl.N), Multiply: newCover(pl.M, pl.N), Store: newCover(pl.M, pl.N),
 	}
 	s := NewSchedule(pl)
+	share := rapid.Float64Range(0, 2*pl.Flops()+1)
 	var held []int
 	for s.Left() > 0 {
 		for range rapid.IntRange(1, 4).Draw(t, "take") {
-			if id, ok := s.Next(); ok {
+			if id, ok := s.Next(share.Draw(t, "share")); ok {
 				held = append(held, id)
 			}
 		}
@@ -111,16 +111,15 @@ func run(t *rapid.T, pl *Plan) map[Kind]cover {
 			s.Again(id)
 			continue
 		}
-		checkNeeds(t, pl, done, id)
-		done[pl.Kind(id)].add(pl.Rect(id))
+		checkNeeds(t, pl, done, s.Kind(id), s.Rect(id))
+		done[s.Kind(id)].add(s.Rect(id))
 		s.Done(id)
 	}
 	return done
 }
 
-func checkNeeds(t *rapid.T, pl *Plan, done map[Kind]cover, id int) {
-	r := pl.Rect(id)
-	switch pl.Kind(id) {
+func checkNeeds(t *rapid.T, pl *Plan, done map[Kind]cover, kind Kind, r Rect) {
+	switch kind {
 	case Multiply:
 		if r.R0%pl.MR != 0 || r.C0%pl.NR != 0 {
 			t.Fatalf("tile %v starts inside a micro-panel", r)
@@ -139,7 +138,7 @@ func checkNeeds(t *rapid.T, pl *Plan, done map[Kind]cover, id int) {
 			t.Fatalf("rows %v were stored before they were computed", r)
 		}
 	case PackA, PackB:
-		if width := map[Kind]int64{PackA: pl.MR, PackB: pl.NR}[pl.Kind(id)]; r.R0%width != 0 {
+		if width := map[Kind]int64{PackA: pl.MR, PackB: pl.NR}[kind]; r.R0%width != 0 {
 			t.Fatalf("block %v starts inside a micro-panel", r)
 		}
 	}
@@ -246,7 +245,7 @@ func TestTheBestOrderNeedsNoWaiting(t *testing.T) {
 		}
 		s := NewSchedule(pl)
 		for id := range pl.Tasks() {
-			got, ok := s.Next()
+			got, ok := s.Next(math.Inf(1))
 			if !ok || got != id {
 				t.Fatalf("one worker alone: got task %d (%v), want %d", got, ok, id)
 			}

@@ -20,6 +20,19 @@ type Schedule struct {
 	tileID     []int32    // number of the first task of tile (i, j), row-major
 	storeID    []int32    // number of the STORE task of tile row i
 	left       int
+
+	// Tiles that were cut: parts are numbered from Plan.Tasks() on, what is left of
+	// a tile keeps its number.
+	parts []part
+	rests map[int]Rect
+	whole map[int]bool // not to be cut: they were given back
+	open  float64      // operations of the tiles that nobody has taken
+}
+
+// part is a part of the tile of a task.
+type part struct {
+	of   int
+	rect Rect
 }
 
 // NewSchedule returns a schedule with no task done.
@@ -80,9 +93,8 @@ func (s *Schedule) enter(id int32, t entry) {
 	switch t.kind {
 	case Multiply:
 		s.tilesLeft[t.i]++
-		if t.part == 0 {
-			s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
-		}
+		s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
+		s.open += s.pl.flops(s.pl.tile(t))
 		if s.rowWaits[t.i] > 0 || s.colWaits[t.j] > 0 {
 			return
 		}
@@ -94,12 +106,63 @@ func (s *Schedule) enter(id int32, t entry) {
 }
 
 // Next takes the ready task with the lowest number. It reports false when none
-// is ready.
-func (s *Schedule) Next() (id int, ok bool) {
+// is ready. Of a tile of more operations than share, what [Pace.Share] says, it takes a
+// part, if the plan lets it be cut; see [Taper].
+func (s *Schedule) Next(share float64) (id int, ok bool) {
 	if len(s.ready) == 0 {
 		return 0, false
 	}
+	id = int(s.ready[0])
+	if s.Kind(id) != Multiply {
+		return int(heap.Pop(&s.ready).(int32)), true
+	}
+	r := s.Rect(id)
+	if s.pl.Cuts() && !s.whole[id] {
+		if first, rest, ok := s.pl.cut(r, share); ok {
+			return s.cut(id, first, rest), true
+		}
+	}
+	s.open -= s.pl.flops(r)
 	return int(heap.Pop(&s.ready).(int32)), true
+}
+
+// cut makes of a ready tile, or of what is left of it, a part, which is taken, and a
+// smaller rest.
+func (s *Schedule) cut(id int, first, rest Rect) int {
+	if s.rests == nil {
+		s.rests = map[int]Rect{}
+	}
+	s.rests[id] = rest
+	s.parts = append(s.parts, part{s.of(id), first})
+	s.left++
+	s.tilesLeft[s.entry(id).i]++
+	s.open -= s.pl.flops(first)
+	return s.pl.Tasks() + len(s.parts) - 1
+}
+
+// of returns the number of the task that a part belongs to.
+func (s *Schedule) of(id int) int {
+	if n := s.pl.Tasks(); id >= n {
+		return s.parts[id-n].of
+	}
+	return id
+}
+
+func (s *Schedule) entry(id int) *entry { return &s.pl.tasks[s.of(id)] }
+
+// Kind returns what a task does, or one that a part belongs to.
+func (s *Schedule) Kind(id int) Kind { return s.entry(id).kind }
+
+// Rect returns what a task covers, a part of one, or what is left of one; see
+// [Plan.Rect].
+func (s *Schedule) Rect(id int) Rect {
+	if n := s.pl.Tasks(); id >= n {
+		return s.parts[id-n].rect
+	}
+	if r, ok := s.rests[id]; ok {
+		return r
+	}
+	return s.pl.Rect(id)
 }
 
 // Ready returns the number of tasks that are ready.
@@ -108,14 +171,27 @@ func (s *Schedule) Ready() int { return len(s.ready) }
 // Left returns the number of tasks that are not done.
 func (s *Schedule) Left() int { return s.left }
 
+// Open returns the operations of the tiles that nobody has taken.
+func (s *Schedule) Open() float64 { return s.open }
+
 // Again makes a task that Next gave out, and that was not done, ready again.
-func (s *Schedule) Again(id int) { heap.Push(&s.ready, int32(id)) }
+func (s *Schedule) Again(id int) {
+	heap.Push(&s.ready, int32(id))
+	if s.Kind(id) != Multiply {
+		return
+	}
+	s.open += s.pl.flops(s.Rect(id))
+	if s.whole == nil {
+		s.whole = map[int]bool{}
+	}
+	s.whole[id] = true
+}
 
 // Done records that a task that Next gave out is done, and makes ready what
 // waited for it. It must be called once per task.
 func (s *Schedule) Done(id int) {
 	s.left--
-	t := s.pl.tasks[id]
+	t := *s.entry(id)
 	switch t.kind {
 	case PackA:
 		s.packed(0, s.pl.GridA, t, s.pl.rows, s.rowArrived)
@@ -167,11 +243,7 @@ func (s *Schedule) colArrived(j int) {
 }
 
 func (s *Schedule) tileReady(i, j int) {
-	id := s.tileID[i*s.pl.TileCols()+j]
-	for range s.pl.tasks[id].parts() {
-		heap.Push(&s.ready, id)
-		id++
-	}
+	heap.Push(&s.ready, s.tileID[i*s.pl.TileCols()+j])
 }
 
 // idHeap is a min-heap of task numbers.

@@ -13,7 +13,6 @@ type Shape struct {
 	Rows, Strip int64   // rows and columns at most
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 	Part        int64   // rows or columns that a part of one of the last tiles has at least
-	Both        bool    // the smallest of them are halved along their other side, too
 }
 
 // The shapes for operands that lie in panels; for those of which tiles are checked,
@@ -22,8 +21,8 @@ type Shape struct {
 // twice that, and more than a second, at most.
 var (
 	OfPanels  = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 1e10, Part: 192}
-	OfChecked = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 2e10, Part: 192, Both: true}
-	OfStored  = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10, Part: 480}
+	OfChecked = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 2e10, Part: 192}
+	OfStored  = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10, Part: 240}
 )
 
 const (

@@ -13,12 +13,16 @@ import (
 // tiles that are still to be stored.
 func taskMeter(pool *master.Pool, job *master.Job) func(*meter) {
 	var kinds [tiling.Store + 1]int64 // tasks of each, counted when they are first asked for
+	var elements int64                // of the tiles
 	flops := 2 * float64(job.K)       // for each element of C
 	begun := false
 	return func(m *meter) {
 		if kinds == [tiling.Store + 1]int64{} {
 			for id := range job.Tasks() {
 				kinds[job.Kind(id)]++
+				if r := job.Rect(id); job.Kind(id) == tiling.Multiply {
+					elements += r.Rows() * r.Cols()
+				}
 			}
 		}
 		before, tiles, stores := kinds[tiling.PackA]+kinds[tiling.PackB]+kinds[tiling.LoadC0], kinds[tiling.Multiply], kinds[tiling.Store]
@@ -28,12 +32,12 @@ func taskMeter(pool *master.Pool, job *master.Job) func(*meter) {
 		case !begun && before > 0:
 			m.say("reading")
 			m.count(done.Tasks, before, "blocks")
-		case done.Tiles < tiles || stores == 0:
+		case done.Elements < elements || stores == 0:
 			m.say("")
-			m.count(done.Tiles, tiles, "tiles")
+			m.count(tiles*done.Elements/max(elements, 1), tiles, "tiles") // the last ones are done in parts
 		default:
 			m.say("storing")
-			m.count(done.Tasks-before-tiles, stores, "bands")
+			m.count(done.Tasks-before-done.Tiles, stores, "bands")
 		}
 		m.computed(float64(done.Elements) * flops)
 	}

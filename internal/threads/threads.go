@@ -11,11 +11,12 @@ package threads
 
 import (
 	"context"
+	"math"
 	"sync"
-	"sync/atomic"
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
+	"matmul/internal/sys"
 	"matmul/tiling"
 )
 
@@ -30,8 +31,9 @@ type Team struct {
 
 // A seat is the scratch of a goroutine that computes.
 type seat struct {
-	f64 gemm.Workspace[float64]
-	f32 gemm.Workspace[float32]
+	index int
+	f64   gemm.Workspace[float64]
+	f32   gemm.Workspace[float32]
 }
 
 // workspace returns the seat's scratch for T.
@@ -45,8 +47,8 @@ func workspace[T elem.Float](s *seat) *gemm.Workspace[T] {
 // NewTeam returns a team of n seats.
 func NewTeam(n int) *Team {
 	t := &Team{n: n, seats: make(chan *seat, n)}
-	for range n {
-		t.seats <- new(seat)
+	for i := range n {
+		t.seats <- &seat{index: i}
 	}
 	t.small.New = func() any { return new(seat) }
 	return t
@@ -82,14 +84,16 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 	if err != nil || plan.Tasks() == 0 {
 		return err
 	}
-	j := &product[T]{team: t, plan: plan, kernel: k, blocking: b, whole: x, done: make(chan struct{})}
-	j.left.Store(int64(plan.Tasks()))
+	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), kernel: k, blocking: b, whole: x, done: make(chan struct{})}
+	if plan.Cuts() {
+		j.pace = tiling.NewPace(t.n)
+	}
 	for range min(plan.Tasks(), n) - 1 {
 		t.helpers.Go(func() { j.work(ctx) })
 	}
 	j.work(ctx)
 	<-j.done
-	if j.givenUp.Load() {
+	if j.givenUp {
 		return context.Cause(ctx)
 	}
 	return nil
@@ -98,15 +102,15 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 // A product is one that several goroutines work on.
 type product[T elem.Float] struct {
 	team     *Team
-	plan     *tiling.Plan
 	kernel   *gemm.Kernel
 	blocking gemm.Blocking
 	whole    gemm.Tile[T]
 
-	next    atomic.Int64  // task that nobody has taken yet
-	left    atomic.Int64  // tasks that are not over
-	givenUp atomic.Bool   // a task was not done
-	done    chan struct{} // closed when left is 0
+	mu      sync.Mutex
+	sched   *tiling.Schedule
+	pace    *tiling.Pace  // by seat; nil if no tile is to be cut
+	givenUp bool          // a task was not done
+	done    chan struct{} // closed when no task is left
 }
 
 // work takes one task after the other until there is none. Between two of them
@@ -130,21 +134,54 @@ func (j *product[T]) step(ctx context.Context, s *seat) bool {
 	if s != nil {
 		defer func() { j.team.seats <- s }()
 	}
-	id := int(j.next.Add(1) - 1)
-	if id >= j.plan.Tasks() {
+	id, r, ok := j.take(s)
+	if !ok {
 		return false
 	}
-	defer func() {
-		if j.left.Add(-1) == 0 {
-			close(j.done)
-		}
-	}()
-	if ctx.Err() != nil {
-		j.givenUp.Store(true)
-		return true
+	abandoned := ctx.Err() != nil
+	if !abandoned {
+		gemm.Multiply(j.kernel, j.blocking, workspace[T](s), j.tile(r))
 	}
-	gemm.Multiply(j.kernel, j.blocking, workspace[T](s), j.tile(j.plan.Rect(id)))
+	j.over(s, id, r, abandoned)
 	return true
+}
+
+// take takes the next task for who has a seat, if any.
+func (j *product[T]) take(s *seat) (id int, r tiling.Rect, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	share, now := math.Inf(1), int64(0)
+	if j.pace != nil && s != nil {
+		now = sys.Monotonic()
+		share = j.pace.Share(s.index, j.sched.Open(), now)
+	}
+	if id, ok = j.sched.Next(share); !ok {
+		return 0, r, false
+	}
+	r = j.sched.Rect(id)
+	if j.pace != nil && s != nil {
+		j.pace.Took(s.index, j.flops(r), now)
+	}
+	return id, r, true
+}
+
+// over notes that a task is over.
+func (j *product[T]) over(s *seat, id int, r tiling.Rect, abandoned bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.givenUp = j.givenUp || abandoned
+	if j.pace != nil && s != nil {
+		j.pace.Did(s.index, j.flops(r), sys.Monotonic())
+	}
+	j.sched.Done(id)
+	if j.sched.Left() == 0 {
+		close(j.done)
+	}
+}
+
+// flops returns the operations of a tile.
+func (j *product[T]) flops(r tiling.Rect) float64 {
+	return tiling.Problem{M: r.Rows(), N: r.Cols(), K: int64(j.whole.A.Packed.Depth)}.Flops()
 }
 
 // tile returns a part of the product.
