@@ -48,14 +48,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x18, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00000600, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -185,14 +190,18 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -501,14 +510,18 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -842,14 +855,18 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -1342,14 +1359,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x18, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00000600, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -1520,14 +1542,18 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -1931,14 +1957,18 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -2372,14 +2402,18 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -3582,14 +3616,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x18, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00000600, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -3719,14 +3758,18 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -4035,14 +4078,18 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -4376,14 +4423,18 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -4876,14 +4927,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x18, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00000600, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -5054,14 +5110,18 @@ far:
 	JNZ          far
 
 near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -5465,14 +5525,18 @@ keepA_far:
 	JNZ          keepA_far
 
 keepA_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -5906,14 +5970,18 @@ keepB_far:
 	JNZ          keepB_far
 
 keepB_near:
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)

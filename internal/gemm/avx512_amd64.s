@@ -48,14 +48,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -211,14 +216,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -593,14 +602,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -1002,14 +1015,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -1596,14 +1613,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -1816,14 +1838,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -2331,14 +2357,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -2882,14 +2912,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -3695,14 +3729,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -3972,14 +4011,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -4620,14 +4663,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -5313,14 +5360,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -7889,14 +7940,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -8052,14 +8108,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -8434,14 +8494,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -8843,14 +8907,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -9433,14 +9501,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -9653,14 +9726,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -10168,14 +10245,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -10719,14 +10800,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -11528,14 +11613,19 @@ panel:
 	MOVQ R9, 40(SP)
 
 block:
-	MOVQ         a_base+24(FP), AX
-	MOVQ         b_base+72(FP), CX
-	MOVQ         ahead_base+240(FP), DI
-	MOVQ         later_base+288(FP), R8
-	MOVQ         dst_base+192(FP), R11
-	LEAQ         (AX)(R12*4), DX
-	MOVQ         R14, SI
-	IMUL3Q       $0x20, SI, SI
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+72(FP), CX
+	MOVQ ahead_base+240(FP), DI
+	MOVQ later_base+288(FP), R8
+	MOVQ dst_base+192(FP), R11
+	LEAQ (AX)(R12*4), DX
+	MOVQ R14, SI
+	SHLQ $0x03, SI
+	CMPQ 16(SP), $0x00
+	JEQ  apart
+	MOVQ $0x00001800, SI
+
+apart:
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -11805,14 +11895,18 @@ far:
 near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      rest
 	PCALIGN $0x20
 
 touch:
+	CMPQ R9, $0x02
+	JNE  same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -12453,14 +12547,18 @@ keepA_far:
 keepA_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepA_rest
 	PCALIGN $0x20
 
 keepA_touch:
+	CMPQ R9, $0x02
+	JNE  keepA_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepA_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)
@@ -13146,14 +13244,18 @@ keepB_far:
 keepB_near:
 	MOVQ    src_base+160(FP), R10
 	ADDQ    srcStep+184(FP), R10
-	MOVQ    b_base+72(FP), SI
-	ADDQ    bStep+104(FP), SI
 	MOVQ    8(SP), R9
 	TESTQ   R9, R9
 	JZ      keepB_rest
 	PCALIGN $0x20
 
 keepB_touch:
+	CMPQ R9, $0x02
+	JNE  keepB_same
+	MOVQ b_base+72(FP), SI
+	ADDQ bStep+104(FP), SI
+
+keepB_same:
 	PREFETCHT0   (DI)
 	ADDQ         aheadTurn+280(FP), DI
 	PREFETCHT0   (R8)

@@ -32,7 +32,7 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 		}
 		c.alike = max(1, (kc*s.nr-at%(kc*s.nr))/part)
 		panel := min(s.J0+j+at/(kc*s.nr)*s.nr, s.B.Packed.Lanes-1)
-		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, nc*turnSteps/s.kc)
+		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, (nc*turnSteps-1)/s.kc+1)
 		return
 	}
 	src := &s.B.Stored
@@ -55,7 +55,7 @@ func (c *call[T]) fetchLater(from []T, step, turn int) {
 func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int) {
 	if last := (n-1)/blocks + 1; rows >= last {
 		if at := r - rows + last; at >= 0 {
-			c.fetchLater(from[min(at*blocks, n-1)*stride:], stride, length*turnSteps/kc)
+			c.fetchLater(from[min(at*blocks, n-1)*stride:], stride, (length*turnSteps-1)/kc+1)
 		} else {
 			c.alike = -at
 		}

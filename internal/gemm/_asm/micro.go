@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -19,15 +20,16 @@ const unroll = 4
 // the time on processors whose units are as wide as its registers.
 type leads struct {
 	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
+	b            int  // of rows of B that lie apart, a power of two: those that lie one apart share sets of L1, which has 8 ways or more
 	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it to the hardware
 	src          bool // of the next block but one, into L2
 }
 
 func (s shape) leads() leads {
 	if s.vector == 64 {
-		return leads{keptB: 24, keptA: 96, a: 24, src: true}
+		return leads{keptB: 24, keptA: 96, b: 8, a: 24, src: true}
 	}
-	return leads{keptB: 8, keptA: 32}
+	return leads{keptB: 8, keptA: 32, b: 8}
 }
 
 // srcTurn is how many bytes of the next block but one each turn moves on: with
@@ -196,8 +198,8 @@ func (m *micro) spare() int {
 	return all - (m.mr+1)*m.vecs
 }
 
-// start sets the registers for a block. fetch runs so far ahead of b that it
-// is at the end of the micro-panel when the turns begin that touch rows.
+// start sets the registers for a block. In micro-panels fetch runs so far ahead of b
+// that it is at the end of one when the turns begin that touch rows.
 func (m *micro) start() {
 	MOVQ(argument("a_base"), m.a)
 	MOVQ(argument("b_base"), m.b)
@@ -206,7 +208,11 @@ func (m *micro) start() {
 	MOVQ(argument("dst_base"), m.touch)
 	LEAQ(Mem{Base: m.a, Index: m.aRow, Scale: 4}, m.aHigh)
 	MOVQ(m.bRow, m.fetch)
-	IMUL3Q(Imm(uint64(m.mr*unroll)), m.fetch, m.fetch)
+	SHLQ(Imm(uint64(bits.Len(uint(m.lead.b))-1)), m.fetch)
+	CMPQ(m.packed, Imm(0))
+	JEQ(LabelRef("apart"))
+	MOVQ(U32(m.mr*unroll*m.nr*m.size), m.fetch)
+	Label("apart")
 	ADDQ(m.b, m.fetch)
 	MOVQ(argument("src_base"), m.next)
 }
@@ -273,12 +279,21 @@ func (m *micro) body(label string, keep keeping) {
 		MOVQ(argument("src_base"), m.next)
 		ADDQ(argument("srcStep"), m.next)
 	}
-	MOVQ(argument("b_base"), m.fetch)
-	ADDQ(argument("bStep"), m.fetch)
+	if m.panels {
+		m.fetchNext()
+	}
 	MOVQ(m.near, m.turns)
 	TESTQ(m.turns, m.turns)
 	JZ(LabelRef(label + "rest"))
-	m.loop(label+"touch", m.turns, func() { m.turn(true, keep) })
+	m.loop(label+"touch", m.turns, func() {
+		if !m.panels {
+			CMPQ(m.turns, Imm(uint64(m.lead.b/unroll)))
+			JNE(LabelRef(label + "same"))
+			m.fetchNext()
+			Label(label + "same")
+		}
+		m.turn(true, keep)
+	})
 
 	Label(label + "rest")
 	MOVQ(m.rest, m.turns)
@@ -300,6 +315,12 @@ func (m *micro) body(label string, keep keeping) {
 	if keep != keepNone { // the next block is kept behind this one
 		m.advance(1, keep)
 	}
+}
+
+// fetchNext lets the rows of B be fetched that the next block begins with.
+func (m *micro) fetchNext() {
+	MOVQ(argument("b_base"), m.fetch)
+	ADDQ(argument("bStep"), m.fetch)
 }
 
 func (m *micro) blockBytes() int { return m.mr * m.nr * m.size }
