@@ -49,7 +49,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
-	near := x.kc*t.B.Stored.DepthStride*k.Type.Size() <= nearBytes
+	row := t.B.Stored.DepthStride * k.Type.Size()
+	near := row%pageSize != 0 && x.kc*row <= nearBytes
 	if x.directB = (near || m <= k.MR) && x.b.readable(t.B.Stored.LaneStride); x.directB {
 		x.b.from = t.J0 + n/k.NR*k.NR
 		if rest := n % k.NR; rest == x.tailFor(rest).cols {
@@ -94,10 +95,11 @@ func (k *Kernel) most(b Blocking, depth int, packed bool) Blocking {
 
 // When operands are read where they are stored, without packing: A, if it
 // meets so few micro-panels of B that packing would not pay; B,
-// if the rows of a block lie so near to each other that they stay in L2, or are used once.
+// if the rows of a block lie so near to each other that they stay in L2, and not at the
+// same place of pages, where they share few sets of it, or if they are used once.
 const (
 	fewPanels = 16
-	nearBytes = 832 << 10
+	nearBytes = 1 << 20
 )
 
 // shallow is the part of KC that is a small one.
