@@ -221,16 +221,19 @@ func (p *Pool) giveUp(err error) {
 }
 
 // feed hands out tasks: first the news, then one task to each worker, then
-// further ones that wait in its mailbox.
+// further ones that wait in its mailbox. The worker on the processor that the master
+// runs on comes last: once awake, it may keep the master from the others for milliseconds.
 func (p *Pool) feed() {
 	for _, m := range p.members {
 		if m.state == ready {
 			m.inform()
 		}
 	}
+	next := p.seatHere() + 1
 	for depth := 1; depth <= shmmat.Depth; depth++ {
 		handed := false
-		for _, m := range p.members {
+		for i := range p.members {
+			m := p.members[(next+i)%len(p.members)]
 			if m.state == ready && len(m.todo) == 0 && len(m.held) < depth {
 				handed = p.hand(m) || handed
 			}

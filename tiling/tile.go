@@ -13,6 +13,7 @@ type Shape struct {
 	Rows, Strip int64   // rows and columns at most
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 	Part        int64   // rows or columns that a part of one of the last tiles has at least
+	Short       float64 // operations of a worker up to which it has one tile of as many rows as it takes: to come for another one would cost more
 }
 
 // The shapes for operands that lie in panels; for those of which tiles are checked,
@@ -22,7 +23,7 @@ type Shape struct {
 var (
 	OfPanels  = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 1e10, Part: 192}
 	OfChecked = Shape{Side: 512, Rows: 2048, Strip: 2048, Flops: 2e10, Part: 192}
-	OfStored  = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10, Part: 240}
+	OfStored  = Shape{Side: 1024, Rows: 1024, Strip: 4096, Flops: 7e10, Part: 240, Short: 1.5e9}
 )
 
 const (
@@ -63,7 +64,10 @@ func DefaultTiles(p Problem, s Shape, mr, nr int64, workers int) (down, across i
 	m, n, k := max(p.M, 1), max(p.N, 1), float64(max(p.K, 1))
 	groups := rowGroups(m, n, nr, w)
 	side := func(other int64) int64 { return max(s.Side, int64(s.Flops/(2*k*float64(other)))) }
-	down = groups * ceilDiv(ceilDiv(m, groups), min(s.Rows, side(min(n, s.Strip))))
+	down = groups
+	if 2*float64(m)*float64(n)*k > s.Short*float64(w) {
+		down *= ceilDiv(ceilDiv(m, groups), min(s.Rows, side(min(n, s.Strip))))
+	}
 	height := ceilDiv(m, down)
 	width := min(s.Strip, side(height))
 	width = max(width, int64(min(leastFlops/(2*k*float64(height)), float64(n))))

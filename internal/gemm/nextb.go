@@ -49,20 +49,24 @@ func (c *call[T]) fetchLater(from []T, step, turn int) {
 }
 
 // fetchRows sets the share of sweep row r of so many, each of so many blocks of
-// depth kc, of n stored rows of length elements, stride apart: one stored row
-// for each block, or where blocks are too few for that, every turn of a block
-// two lines of another one.
+// depth kc, of n stored rows of length elements, stride apart: one stored row for each
+// block, or a piece of one if a block does not have turns enough for a row, or where
+// blocks are too few for that, every turn of a block two lines of another row.
 func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int) {
-	if last := (n-1)/blocks + 1; rows >= last {
-		if at := r - rows + last; at >= 0 {
-			c.fetchLater(from[min(at*blocks, n-1)*stride:], stride, (length*turnSteps-1)/kc+1)
-		} else {
+	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()
+	pieces, each := (length-1)/(turns*wide)+1, (n-1)/blocks+1
+	if last := pieces * each; rows >= last {
+		at := r - rows + last
+		if at < 0 {
 			c.alike = -at
+			return
 		}
+		c.alike = each - at%each
+		piece := (length-1)/pieces + 1
+		c.fetchLater(from[min(at%each*blocks, n-1)*stride+at/each*piece:], stride, (piece*turnSteps-1)/kc+1)
 		return
 	}
 	c.alike = 1
-	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()
 	across := (length-1)/wide + 1
 	part := r * ((n-1)/turns + 1) * across / rows
 	at := part/across*turns*stride + part%across*wide
