@@ -13,7 +13,7 @@ type Shape struct {
 	Rows, Strip int64   // rows and columns at most
 	Flops       float64 // of a tile, as far as Side allows: what is lost with a worker
 	Part        int64   // rows or columns that a part of one of the last tiles has at least
-	Short       float64 // operations of a worker up to which it has one tile of as many rows as it takes: to come for another one would cost more
+	Short       float64 // operations of each of several workers up to which it has one tile: to wait for another would cost more
 }
 
 // The shapes for operands that lie in panels; for those of which tiles are checked,
@@ -65,7 +65,7 @@ func DefaultTiles(p Problem, s Shape, mr, nr int64, workers int) (down, across i
 	groups := rowGroups(m, n, nr, w)
 	side := func(other int64) int64 { return max(s.Side, int64(s.Flops/(2*k*float64(other)))) }
 	down = groups
-	if 2*float64(m)*float64(n)*k > s.Short*float64(w) {
+	if w == 1 || 2*float64(m)*float64(n)*k > s.Short*float64(w) {
 		down *= ceilDiv(ceilDiv(m, groups), min(s.Rows, side(min(n, s.Strip))))
 	}
 	height := ceilDiv(m, down)

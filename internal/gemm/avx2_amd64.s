@@ -6,7 +6,7 @@
 
 // func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-328
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $56-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -26,6 +26,14 @@ TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000006, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x00000040
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
 	JNE  panel
@@ -41,26 +49,22 @@ TEXT ·micro64AVX2x4(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00000600, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -196,7 +200,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -516,7 +520,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -861,7 +865,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -1295,13 +1299,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -1317,7 +1321,7 @@ end:
 
 // func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-328
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $56-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1337,6 +1341,14 @@ TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000006, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x00000040
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
 	JNE  panel
@@ -1352,26 +1364,22 @@ TEXT ·micro64AVX2x8(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00000600, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -1548,7 +1556,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -1963,7 +1971,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -2408,7 +2416,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -2997,13 +3005,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -3574,7 +3582,7 @@ turn:
 
 // func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-328
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $56-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -3594,6 +3602,14 @@ TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000006, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x00000040
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
 	JNE  panel
@@ -3609,26 +3625,22 @@ TEXT ·micro32AVX2x8(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00000600, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -3764,7 +3776,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -4084,7 +4096,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -4429,7 +4441,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -4863,13 +4875,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -4885,7 +4897,7 @@ end:
 
 // func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-328
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $56-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -4905,6 +4917,14 @@ TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000006, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x00000040
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
 	JNE  panel
@@ -4920,26 +4940,22 @@ TEXT ·micro32AVX2x16(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00000600, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -5116,7 +5132,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -5531,7 +5547,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -5976,7 +5992,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -6565,13 +6581,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)

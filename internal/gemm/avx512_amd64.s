@@ -6,7 +6,7 @@
 
 // func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-328
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $56-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -26,6 +26,14 @@ TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
 	JNE  panel
@@ -41,26 +49,22 @@ TEXT ·micro64AVX512x8(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -222,7 +226,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -608,7 +612,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -1021,7 +1025,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -1549,13 +1553,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -1571,7 +1575,7 @@ end:
 
 // func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-328
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $56-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1591,6 +1595,14 @@ TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
 	JNE  panel
@@ -1606,26 +1618,22 @@ TEXT ·micro64AVX512x16(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -1844,7 +1852,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -2363,7 +2371,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -2918,7 +2926,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -3665,13 +3673,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -3687,7 +3695,7 @@ end:
 
 // func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-328
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $56-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -3707,6 +3715,14 @@ TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000008
 	JNE  panel
@@ -3722,26 +3738,22 @@ TEXT ·micro64AVX512x24(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -4017,7 +4029,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -4669,7 +4681,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -5366,7 +5378,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -6332,13 +6344,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -7898,7 +7910,7 @@ turn:
 
 // func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-328
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $56-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -7918,6 +7930,14 @@ TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
 	JNE  panel
@@ -7933,26 +7953,22 @@ TEXT ·micro32AVX512x16(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -8114,7 +8130,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -8500,7 +8516,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -8913,7 +8929,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -9437,13 +9453,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -9459,7 +9475,7 @@ end:
 
 // func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-328
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $56-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -9479,6 +9495,14 @@ TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
 	JNE  panel
@@ -9494,26 +9518,22 @@ TEXT ·micro32AVX512x32(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -9732,7 +9752,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -10251,7 +10271,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -10806,7 +10826,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -11549,13 +11569,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -11571,7 +11591,7 @@ end:
 
 // func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-328
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $56-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -11591,6 +11611,14 @@ TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-328
 	MOVQ bRow+96(FP), R14
 	MOVQ ldd+232(FP), R15
 	LEAQ (R12)(R12*2), BX
+	MOVQ $0x00000008, 24(SP)
+	CMPQ R14, $0x00000200
+	JLE  early
+	CMPQ R14, $0x000000c0
+	JEQ  early
+	MOVQ $0x00000002, 24(SP)
+
+early:
 	MOVQ $0x00000000, 16(SP)
 	CMPQ R12, $0x00000004
 	JNE  panel
@@ -11606,26 +11634,22 @@ TEXT ·micro32AVX512x48(SB), NOSPLIT, $48-328
 
 panel:
 	MOVQ blocks+8(FP), R9
-	MOVQ R9, 24(SP)
-	MOVQ b_base+72(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 40(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 48(SP)
 
 block:
-	MOVQ a_base+24(FP), AX
-	MOVQ b_base+72(FP), CX
-	MOVQ ahead_base+240(FP), DI
-	MOVQ later_base+288(FP), R8
-	MOVQ dst_base+192(FP), R11
-	LEAQ (AX)(R12*4), DX
-	MOVQ R14, SI
-	SHLQ $0x03, SI
-	CMPQ 16(SP), $0x00
-	JEQ  apart
-	MOVQ $0x00001800, SI
-
-apart:
+	MOVQ         a_base+24(FP), AX
+	MOVQ         b_base+72(FP), CX
+	MOVQ         ahead_base+240(FP), DI
+	MOVQ         later_base+288(FP), R8
+	MOVQ         dst_base+192(FP), R11
+	LEAQ         (AX)(R12*4), DX
+	MOVQ         24(SP), SI
+	SHLQ         $0x02, SI
+	IMULQ        R14, SI
 	ADDQ         CX, SI
 	MOVQ         src_base+160(FP), R10
 	CMPQ         16(SP), $0x00
@@ -11901,7 +11925,7 @@ near:
 	PCALIGN $0x20
 
 touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -12553,7 +12577,7 @@ keepA_near:
 	PCALIGN $0x20
 
 keepA_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepA_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -13250,7 +13274,7 @@ keepB_near:
 	PCALIGN $0x20
 
 keepB_touch:
-	CMPQ R9, $0x02
+	CMPQ R9, 24(SP)
 	JNE  keepB_same
 	MOVQ b_base+72(FP), SI
 	ADDQ bStep+104(FP), SI
@@ -14212,13 +14236,13 @@ done:
 	ADDQ R9, ahead_base+240(FP)
 	MOVQ laterStep+312(FP), R9
 	ADDQ R9, later_base+288(FP)
-	DECQ 24(SP)
+	DECQ 32(SP)
 	JNZ  block
 	DECQ panels+16(FP)
 	JZ   end
-	MOVQ 32(SP), R9
-	MOVQ R9, b_base+72(FP)
 	MOVQ 40(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 48(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)

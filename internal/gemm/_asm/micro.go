@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/bits"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -20,16 +19,15 @@ const unroll = 4
 // the time on processors whose units are as wide as its registers.
 type leads struct {
 	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
-	b            int  // of rows of B that lie apart, a power of two: those that lie one apart share sets of L1, which has 8 ways or more
 	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it to the hardware
 	src          bool // of the next block but one, into L2
 }
 
 func (s shape) leads() leads {
 	if s.vector == 64 {
-		return leads{keptB: 24, keptA: 96, b: 8, a: 24, src: true}
+		return leads{keptB: 24, keptA: 96, a: 24, src: true}
 	}
-	return leads{keptB: 8, keptA: 32, b: 8}
+	return leads{keptB: 8, keptA: 32}
 }
 
 // srcTurn is how many bytes of the next block but one each turn moves on: with
@@ -63,6 +61,7 @@ type micro struct {
 	panels           bool // whether the body at hand reads micro-panels only: its strides are constants
 	packed           Mem  // 1 if this call does
 	rest, near       Mem  // steps that no turn does; turns that touch rows
+	early            Mem  // turns by which rows of B are fetched early
 	left             Mem  // blocks of this panel still to do
 	panelB, panelDst Mem  // where a panel's blocks begin
 	acc              [][]VecVirtual
@@ -152,12 +151,13 @@ func (m *micro) load() {
 	for _, name := range []string{"aRow", "aStep", "aPanel", "bRow", "bStep", "srcStep", "dstStep", "dstPanel", "ldd", "aheadStep", "aheadPanel", "aheadTurn", "laterStep", "laterTurn"} {
 		SHLQ(shift, argument(name))
 	}
-	m.rest, m.near, m.packed = AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	m.rest, m.near, m.packed, m.early = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.left, m.panelB, m.panelDst = AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
 	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
 	LEAQ(Mem{Base: m.aRow, Index: m.aRow, Scale: 2}, m.aTriple)
+	m.setEarly()
 	m.isPacked()
 	for range m.mr {
 		m.acc = append(m.acc, registers(m.vecs, m.vector))
@@ -165,6 +165,23 @@ func (m *micro) load() {
 	m.row = registers(m.vecs, m.vector)
 	m.element = registers(min(2, m.spare()), m.vector)
 }
+
+// setEarly notes how early rows of B are fetched: in micro-panels, and where they lie
+// close together, so early that fetch is at the end of a block when the turns begin that
+// touch rows. Where they lie far apart, as many would share sets of L1, which has 8 ways
+// or more, if they lie a power of two apart.
+func (m *micro) setEarly() {
+	MOVQ(U32(m.mr), m.early)
+	CMPQ(m.bRow, U32(farRow))
+	JLE(LabelRef("early"))
+	CMPQ(m.bRow, U32(m.nr*m.size))
+	JEQ(LabelRef("early"))
+	MOVQ(U32(8/unroll), m.early)
+	Label("early")
+}
+
+// farRow is how many bytes from one row of B to the next are far.
+const farRow = 512
 
 // isPacked notes whether this call reads micro-panels only.
 func (m *micro) isPacked() {
@@ -198,8 +215,7 @@ func (m *micro) spare() int {
 	return all - (m.mr+1)*m.vecs
 }
 
-// start sets the registers for a block. In micro-panels fetch runs so far ahead of b
-// that it is at the end of one when the turns begin that touch rows.
+// start sets the registers for a block.
 func (m *micro) start() {
 	MOVQ(argument("a_base"), m.a)
 	MOVQ(argument("b_base"), m.b)
@@ -207,12 +223,9 @@ func (m *micro) start() {
 	MOVQ(argument("later_base"), m.later)
 	MOVQ(argument("dst_base"), m.touch)
 	LEAQ(Mem{Base: m.a, Index: m.aRow, Scale: 4}, m.aHigh)
-	MOVQ(m.bRow, m.fetch)
-	SHLQ(Imm(uint64(bits.Len(uint(m.lead.b))-1)), m.fetch)
-	CMPQ(m.packed, Imm(0))
-	JEQ(LabelRef("apart"))
-	MOVQ(U32(m.mr*unroll*m.nr*m.size), m.fetch)
-	Label("apart")
+	MOVQ(m.early, m.fetch)
+	SHLQ(Imm(2), m.fetch) // unroll
+	IMULQ(m.bRow, m.fetch)
 	ADDQ(m.b, m.fetch)
 	MOVQ(argument("src_base"), m.next)
 }
@@ -287,7 +300,7 @@ func (m *micro) body(label string, keep keeping) {
 	JZ(LabelRef(label + "rest"))
 	m.loop(label+"touch", m.turns, func() {
 		if !m.panels {
-			CMPQ(m.turns, Imm(uint64(m.lead.b/unroll)))
+			CMPQ(m.turns, m.early)
 			JNE(LabelRef(label + "same"))
 			m.fetchNext()
 			Label(label + "same")
