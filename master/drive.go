@@ -96,10 +96,21 @@ func (p *Pool) await(e *errand) error {
 	select {
 	case <-e.over:
 	case <-p.wheel:
+		defer p.letGo(e)
 		p.steer(e.over)
-		p.wheel <- struct{}{}
 	}
 	return e.err
+}
+
+// letGo gives the wheel away. If the errand is not over, a panic passes here, of
+// arithmetic that the master did itself; nobody is to wait for what it did not do.
+func (p *Pool) letGo(e *errand) {
+	select {
+	case <-e.over:
+	default:
+		p.giveUp(errPanic)
+	}
+	p.wheel <- struct{}{}
 }
 
 // poke tells the one at the wheel that there is something to look at.

@@ -13,6 +13,10 @@ var ErrWorkersLost = errors.New("workers lost")
 // ErrClosed is returned when a closed pool is used.
 var ErrClosed = errors.New("pool is closed")
 
+// errPanic is why a pool is not used any more in which the master's own arithmetic
+// has panicked.
+var errPanic = errors.New("the master panicked")
+
 // ErrTooManyJobs is returned when more jobs are prepared and not closed than
 // there are records for.
 var ErrTooManyJobs = fmt.Errorf("more than %d jobs at a time", shmmat.Jobs)

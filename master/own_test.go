@@ -1,0 +1,56 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"matmul/shmmat"
+	"matmul/worker"
+)
+
+// panics is work whose part for the master panics.
+type panics struct{}
+
+func (panics) next(*member) (t shmmat.Task, ok, hold bool) { return t, false, false }
+func (panics) own() (bool, error)                          { panic("of the master's own tile") }
+func (panics) done(*member, shmmat.Task, shmmat.Answer)    {}
+func (panics) lost(*member, shmmat.Task)                   {}
+func (panics) finished() bool                              { return false }
+
+func TestAPanicOfTheMastersOwnTileEndsThePool(t *testing.T) {
+	p, err := New(Config{Workers: 2, Starter: worker.Threads{}, Kind: shmmat.Heap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan any)
+	go func() {
+		defer func() { ended <- recover() }()
+		defer p.Close() // as callers do
+		p.drive(t.Context(), 0, panics{})
+	}()
+	select {
+	case got := <-ended:
+		if got != "of the master's own tile" {
+			t.Errorf("the caller sees %v, want what own panicked with", got)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("Close waits for what panicked")
+	}
+}
+
+func TestNoOtherJobWaitsForAPanic(t *testing.T) {
+	p, err := New(Config{Workers: 1, Starter: worker.Threads{}, Kind: shmmat.Heap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	func() {
+		defer func() { recover() }()
+		p.drive(t.Context(), 0, panics{})
+	}()
+	if err := p.drive(context.Background(), 0, idle{p: p}); !errors.Is(err, errPanic) {
+		t.Errorf("a job after the panic: %v, want %v", err, errPanic)
+	}
+}
