@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -121,6 +122,14 @@ func (p *Pool) poke() {
 
 // steer drives the pool until the channel is closed.
 func (p *Pool) steer(until <-chan struct{}) {
+	if p.cfg.Own {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if t := sys.Thread(); t != p.prompt {
+			sys.SetSlice(slice)
+			p.prompt = t
+		}
+	}
 	spin, yield := p.cfg.Spin, p.cfg.Yield
 	if yield {
 		spin = 0 // it would take the processor from the worker that it waits for

@@ -70,10 +70,11 @@ type Pool struct {
 	loss     loss          // deaths since the last task was done
 	oomFirst int64         // OOM kills before the pool was started
 	broken   error         // why the pool cannot be used any more
+	prompt   int           // the thread that had the wheel last, and has short time slices
 }
 
-// slice is the time slice of the master's threads, the shortest there is: they
-// work for microseconds, and workers wait for them.
+// slice is the time slice of the thread at the wheel, the shortest there is: it
+// works for microseconds, and workers wait for it.
 const slice = 100 * time.Microsecond
 
 // New starts a pool. It returns as soon as the workers are on their way; a
@@ -93,7 +94,6 @@ func New(cfg Config) (*Pool, error) {
 	}
 	if cfg.Own {
 		sys.CalmMonitor()
-		sys.SetSlice(slice)
 	}
 	for i := range cfg.Workers {
 		m := &member{index: i}

@@ -54,7 +54,7 @@ func serveProcess() error {
 		return err
 	}
 	syscall.CloseOnExec(socketFD)
-	sys.SetSlice(0) // not the master's
+	sys.SetSlices(0) // not the master's
 	sys.CalmMonitor()
 	return Serve(shmmat.NewSocketLine(os.NewFile(socketFD, "socket:worker")), false)
 }

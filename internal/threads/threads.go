@@ -13,10 +13,10 @@ import (
 	"context"
 	"math"
 	"sync"
+	"time"
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
-	"matmul/internal/sys"
 	"matmul/tiling"
 )
 
@@ -84,7 +84,7 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 	if err != nil || plan.Tasks() == 0 {
 		return err
 	}
-	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), kernel: k, blocking: b, whole: x, done: make(chan struct{})}
+	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), kernel: k, blocking: b, whole: x, start: time.Now(), done: make(chan struct{})}
 	if plan.Cuts() {
 		j.pace = tiling.NewPace(t.n)
 	}
@@ -105,6 +105,7 @@ type product[T elem.Float] struct {
 	kernel   *gemm.Kernel
 	blocking gemm.Blocking
 	whole    gemm.Tile[T]
+	start    time.Time
 
 	mu      sync.Mutex
 	sched   *tiling.Schedule
@@ -152,7 +153,7 @@ func (j *product[T]) take(s *seat) (id int, r tiling.Rect, ok bool) {
 	defer j.mu.Unlock()
 	share, now := math.Inf(1), int64(0)
 	if j.pace != nil && s != nil {
-		now = sys.Monotonic()
+		now = j.now()
 		share = j.pace.Share(s.index, j.sched.Open(), now)
 	}
 	if id, ok = j.sched.Next(share); !ok {
@@ -171,13 +172,16 @@ func (j *product[T]) over(s *seat, id int, r tiling.Rect, abandoned bool) {
 	defer j.mu.Unlock()
 	j.givenUp = j.givenUp || abandoned
 	if j.pace != nil && s != nil {
-		j.pace.Did(s.index, j.flops(r), sys.Monotonic())
+		j.pace.Did(s.index, j.flops(r), j.now())
 	}
 	j.sched.Done(id)
 	if j.sched.Left() == 0 {
 		close(j.done)
 	}
 }
+
+// now is the time of pace.
+func (j *product[T]) now() int64 { return int64(time.Since(j.start)) }
 
 // flops returns the operations of a tile.
 func (j *product[T]) flops(r tiling.Rect) float64 {
