@@ -249,7 +249,10 @@ func (p *Pool) feed() {
 			m.inform()
 		}
 	}
-	next := p.seatHere() + 1
+	next := 0
+	if len(p.members) > 1 {
+		next = p.seatHere() + 1
+	}
 	for depth := 1; depth <= shmmat.Depth; depth++ {
 		handed := false
 		for i := range p.members {

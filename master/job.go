@@ -2,7 +2,6 @@ package master
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"matmul/internal/sys"
@@ -137,7 +136,7 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 type run struct {
 	j       *Job
 	sched   *tiling.Schedule
-	pace    *tiling.Pace // of the members, by seat; nil if no tile is to be cut
+	pace    *tiling.Pace // of the members, by seat
 	here    int          // seat whose place the master takes; −1 if it does not compute
 	start   int64
 	rep     Report
@@ -146,8 +145,8 @@ type run struct {
 
 func newRun(j *Job) *run {
 	r := &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
-	if j.Cuts() && !j.Small {
-		r.pace = tiling.NewPace(len(j.p.members))
+	if !j.Small {
+		r.pace = tiling.NewPace(j.Plan.Plan, len(j.p.members))
 	}
 	return r
 }
@@ -167,7 +166,7 @@ func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 	if last := len(m.held) - 1; last >= 0 {
 		h := &m.held[last]
 		tile = h.Kind == tiling.Multiply
-		long = tile && r.flops(h.Task) >= longFlops
+		long = tile && h.Rect.Flops(r.j.K) >= longFlops
 	}
 	switch {
 	case r.sched.Ready()+len(r.repairs.queue) == 0, m.index == r.here:
@@ -177,18 +176,13 @@ func (r *run) next(m *member) (t shmmat.Task, ok, hold bool) {
 	case len(m.held) > 0 && r.sched.Ready() <= len(r.j.p.members):
 		return t, false, true
 	}
-	now, share := int64(0), math.Inf(1)
-	if r.pace != nil {
-		now = sys.Monotonic()
-		share = r.pace.Share(m.index, r.sched.Open(), now)
-	}
-	id, ok := r.nextFor(m, share)
+	now := sys.Monotonic()
+	id, ok := r.nextFor(m, r.pace.Share(m.index, r.sched.Open(), now))
 	if !ok {
 		return t, false, false
 	}
-	t = r.task(id)
-	if r.pace != nil && t.Kind == tiling.Multiply {
-		r.pace.Took(m.index, r.flops(t), now)
+	if t = r.task(id); t.Kind == tiling.Multiply {
+		r.pace.Took(m.index, t.Rect.Flops(r.j.K), now)
 	}
 	return t, true, false
 }
@@ -197,14 +191,9 @@ func (r *run) task(id int) shmmat.Task {
 	return shmmat.Task{Job: r.j.id, Kind: r.sched.Kind(id), ID: int64(id), Rect: r.sched.Rect(id), Sent: r.j.p.now()}
 }
 
-// flops returns the operations of a tile.
-func (r *run) flops(t shmmat.Task) float64 {
-	return tiling.Problem{M: t.Rect.Rows(), N: t.Rect.Cols(), K: r.j.K}.Flops()
-}
-
 func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
-	if r.pace != nil && t.Kind == tiling.Multiply {
-		r.pace.Did(m.index, r.flops(t), sys.Monotonic())
+	if m != nil && t.Kind == tiling.Multiply {
+		r.pace.Did(m.index, t.Rect.Flops(r.j.K), sys.Monotonic())
 	}
 	if a.Status == shmmat.Wrong {
 		r.wrong(m, t, a)
@@ -234,9 +223,7 @@ func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 }
 
 func (r *run) lost(m *member, t shmmat.Task) {
-	if r.pace != nil {
-		r.pace.Lost(m.index)
-	}
+	r.pace.Lost(m.index)
 	if !r.repacked(int(t.ID), false, 0) {
 		r.sched.Again(int(t.ID))
 	}

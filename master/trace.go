@@ -35,7 +35,7 @@ func (r *run) trace(m *member, t shmmat.Task, a shmmat.Answer) {
 func newEvent(s *Spec, k int64, t shmmat.Task, a shmmat.Answer) Event {
 	e := Event{Job: s.Name, Seat: -1, Kind: t.Kind, ID: t.ID, Rect: t.Rect, Sent: t.Sent, Begin: a.Begin, End: a.End}
 	if t.Kind == tiling.Multiply {
-		e.Flops = tiling.Problem{M: t.Rect.Rows(), N: t.Rect.Cols(), K: k}.Flops()
+		e.Flops = t.Rect.Flops(k)
 	}
 	return e
 }

@@ -65,6 +65,9 @@ func (r Rect) Rows() int64 { return r.R1 - r.R0 }
 // Cols returns the number of columns.
 func (r Rect) Cols() int64 { return r.C1 - r.C0 }
 
+// Flops returns the operations of a tile over so much depth.
+func (r Rect) Flops(k int64) float64 { return Problem{r.Rows(), r.Cols(), k}.Flops() }
+
 // Inside reports whether r is a rectangle, perhaps empty, of a rows×cols one.
 func (r Rect) Inside(rows, cols int64) bool {
 	return 0 <= r.R0 && r.R0 <= r.R1 && r.R1 <= rows && 0 <= r.C0 && r.C0 <= r.C1 && r.C1 <= cols

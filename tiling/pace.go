@@ -2,12 +2,14 @@ package tiling
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
 // A Pace knows how fast workers do a job's tiles, and so what each should take of
 // those that are left, for all to end at the same time. Workers are counted from
-// 0, times are nanoseconds of any clock. It is not safe for concurrent use.
+// 0, times are nanoseconds of any clock. It is not safe for concurrent use. That of a
+// plan of which no tile is cut is nil, and knows nothing.
 type Pace struct {
 	workers []pace
 	ends    []ending // scratch
@@ -25,8 +27,11 @@ type pace struct {
 // ending is when a worker will have done what it has.
 type ending struct{ at, rate float64 }
 
-// NewPace returns a Pace of so many workers that have done nothing yet.
-func NewPace(workers int) *Pace {
+// NewPace returns the Pace of so many workers that have done nothing of a plan yet.
+func NewPace(pl *Plan, workers int) *Pace {
+	if !pl.cuts() {
+		return nil
+	}
 	p := &Pace{workers: make([]pace, workers)}
 	for i := range p.workers {
 		p.workers[i].gone = true
@@ -36,6 +41,9 @@ func NewPace(workers int) *Pace {
 
 // Took records that a worker has taken a tile of so many operations.
 func (p *Pace) Took(w int, flops float64, now int64) {
+	if p == nil {
+		return
+	}
 	x := &p.workers[w]
 	if x.out == 0 {
 		x.since = now
@@ -46,6 +54,9 @@ func (p *Pace) Took(w int, flops float64, now int64) {
 
 // Did records that a worker has done the first of those that it had taken.
 func (p *Pace) Did(w int, flops float64, now int64) {
+	if p == nil {
+		return
+	}
 	x := &p.workers[w]
 	x.out = max(0, x.out-flops)
 	x.done += flops
@@ -54,11 +65,18 @@ func (p *Pace) Did(w int, flops float64, now int64) {
 }
 
 // Lost records that a worker has lost all that it had taken, and takes nothing now.
-func (p *Pace) Lost(w int) { p.workers[w] = pace{gone: true} }
+func (p *Pace) Lost(w int) {
+	if p != nil {
+		p.workers[w] = pace{gone: true}
+	}
+}
 
 // Share returns how many operations, of so many that nobody has taken yet, a worker
 // should take for all to end together, if the others go on as until now.
 func (p *Pace) Share(w int, open float64, now int64) float64 {
+	if p == nil {
+		return math.Inf(1)
+	}
 	usual := p.usual()
 	mine := p.ending(w, usual, now)
 	p.ends = append(p.ends[:0], mine)

@@ -94,7 +94,7 @@ func (s *Schedule) enter(id int32, t entry) {
 	case Multiply:
 		s.tilesLeft[t.i]++
 		s.tileID[int(t.i)*s.pl.TileCols()+int(t.j)] = id
-		s.open += s.pl.flops(s.pl.tile(t))
+		s.open += s.pl.tile(t).Flops(s.pl.K)
 		if s.rowWaits[t.i] > 0 || s.colWaits[t.j] > 0 {
 			return
 		}
@@ -117,12 +117,12 @@ func (s *Schedule) Next(share float64) (id int, ok bool) {
 		return int(heap.Pop(&s.ready).(int32)), true
 	}
 	r := s.Rect(id)
-	if s.pl.Cuts() && !s.whole[id] {
+	if s.pl.cuts() && !s.whole[id] {
 		if first, rest, ok := s.pl.cut(r, share); ok {
 			return s.cut(id, first, rest), true
 		}
 	}
-	s.open -= s.pl.flops(r)
+	s.open -= r.Flops(s.pl.K)
 	return int(heap.Pop(&s.ready).(int32)), true
 }
 
@@ -136,7 +136,7 @@ func (s *Schedule) cut(id int, first, rest Rect) int {
 	s.parts = append(s.parts, part{s.of(id), first})
 	s.left++
 	s.tilesLeft[s.entry(id).i]++
-	s.open -= s.pl.flops(first)
+	s.open -= first.Flops(s.pl.K)
 	return s.pl.Tasks() + len(s.parts) - 1
 }
 
@@ -180,7 +180,7 @@ func (s *Schedule) Again(id int) {
 	if s.Kind(id) != Multiply {
 		return
 	}
-	s.open += s.pl.flops(s.Rect(id))
+	s.open += s.Rect(id).Flops(s.pl.K)
 	if s.whole == nil {
 		s.whole = map[int]bool{}
 	}

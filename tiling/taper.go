@@ -16,9 +16,9 @@ func TaperFor(workers int, s Shape) Taper {
 	return Taper{Workers: int64(workers), Side: s.Part, Flops: 1e8}
 }
 
-// Cuts reports whether tiles may be cut: if there are some for each worker. Of fewer
+// cuts reports whether tiles may be cut: if there are some for each worker. Of fewer
 // each worker has its own, and smaller ones are only slower.
-func (pl *Plan) Cuts() bool {
+func (pl *Plan) cuts() bool {
 	w := pl.Taper.Workers
 	return w >= 2 && int64(pl.TileRows()*pl.TileCols()) >= 2*w &&
 		Problem{pl.tileM, pl.tileN, pl.K}.Flops() >= 2*pl.Taper.Flops
@@ -30,7 +30,7 @@ func (pl *Plan) Cuts() bool {
 // units along the longer side. ok is false if the tile is better taken whole: if the
 // rest would be less than half a part, or the tile is no two of them.
 func (pl *Plan) cut(r Rect, share float64) (part, rest Rect, ok bool) {
-	all := pl.flops(r)
+	all := r.Flops(pl.K)
 	if share >= all {
 		return r, rest, false
 	}
@@ -59,6 +59,3 @@ func (pl *Plan) cut(r Rect, share float64) (part, rest Rect, ok bool) {
 	}
 	return part, rest, true
 }
-
-// flops returns the operations of a tile.
-func (pl *Plan) flops(r Rect) float64 { return Problem{r.Rows(), r.Cols(), pl.K}.Flops() }

@@ -16,7 +16,7 @@ func idle(pl *Plan, speeds []float64, noise float64, rng *rand.Rand) (share floa
 		id  int
 		end float64
 	}
-	s, p := NewSchedule(pl), NewPace(len(speeds))
+	s, p := NewSchedule(pl), NewPace(pl, len(speeds))
 	has := make([]*taken, len(speeds))
 	busy, now := 0.0, 0.0
 	take := func(w int) {
@@ -24,7 +24,7 @@ func idle(pl *Plan, speeds []float64, noise float64, rng *rand.Rand) (share floa
 		if !ok {
 			return
 		}
-		flops := pl.flops(s.Rect(id))
+		flops := s.Rect(id).Flops(pl.K)
 		p.Took(w, flops, int64(now))
 		long := flops / speeds[w] * (1 + noise*(2*rng.Float64()-1))
 		busy += long
@@ -43,7 +43,7 @@ func idle(pl *Plan, speeds []float64, noise float64, rng *rand.Rand) (share floa
 		}
 		x := has[first]
 		now, has[first] = x.end, nil
-		p.Did(first, pl.flops(s.Rect(x.id)), int64(now))
+		p.Did(first, s.Rect(x.id).Flops(pl.K), int64(now))
 		s.Done(x.id)
 		for w := range has {
 			if has[w] == nil {
@@ -102,7 +102,7 @@ func TestPartsOfTilesAreWorthIt(t *testing.T) {
 			return
 		}
 		whole := Rect{pl.rows[0], pl.rows[1], pl.cols[0], pl.cols[1]}
-		all := pl.flops(whole)
+		all := whole.Flops(pl.K)
 		share := rapid.Float64Range(0, 2*all).Draw(t, "share")
 		part, rest, ok := pl.cut(whole, share)
 		if !ok {
@@ -120,14 +120,18 @@ func TestPartsOfTilesAreWorthIt(t *testing.T) {
 				t.Fatalf("%v is cut into %v and %v: a side of %d is asked for", whole, part, rest, pl.Taper.Side)
 			}
 		}
-		if pl.flops(part) < pl.Taper.Flops {
-			t.Fatalf("%v is cut into %v of %v operations and %v, %v are asked for", whole, part, pl.flops(part), rest, pl.Taper.Flops)
+		if part.Flops(pl.K) < pl.Taper.Flops {
+			t.Fatalf("%v is cut into %v of %v operations and %v, %v are asked for", whole, part, part.Flops(pl.K), rest, pl.Taper.Flops)
 		}
 	})
 }
 
 func TestAFasterWorkerTakesMore(t *testing.T) {
-	p := NewPace(3)
+	pl, err := New(Params{Problem: Problem{4096, 4096, 4096}, Down: 8, Across: 2, Taper: TaperFor(3, OfPanels), MR: 8, NR: 24, Slice: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewPace(pl, 3)
 	if got := p.Share(0, 900, 0); got != 900 {
 		t.Errorf("the first one who comes should take %v of 900, and not all: nobody else has taken any", got)
 	}

@@ -84,10 +84,7 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 	if err != nil || plan.Tasks() == 0 {
 		return err
 	}
-	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), kernel: k, blocking: b, whole: x, start: time.Now(), done: make(chan struct{})}
-	if plan.Cuts() {
-		j.pace = tiling.NewPace(t.n)
-	}
+	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), pace: tiling.NewPace(plan, t.n), kernel: k, blocking: b, whole: x, start: time.Now(), done: make(chan struct{})}
 	for range min(plan.Tasks(), n) - 1 {
 		t.helpers.Go(func() { j.work(ctx) })
 	}
@@ -109,7 +106,7 @@ type product[T elem.Float] struct {
 
 	mu      sync.Mutex
 	sched   *tiling.Schedule
-	pace    *tiling.Pace  // by seat; nil if no tile is to be cut
+	pace    *tiling.Pace  // by seat
 	givenUp bool          // a task was not done
 	done    chan struct{} // closed when no task is left
 }
@@ -152,7 +149,7 @@ func (j *product[T]) take(s *seat) (id int, r tiling.Rect, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	share, now := math.Inf(1), int64(0)
-	if j.pace != nil && s != nil {
+	if s != nil {
 		now = j.now()
 		share = j.pace.Share(s.index, j.sched.Open(), now)
 	}
@@ -160,7 +157,7 @@ func (j *product[T]) take(s *seat) (id int, r tiling.Rect, ok bool) {
 		return 0, r, false
 	}
 	r = j.sched.Rect(id)
-	if j.pace != nil && s != nil {
+	if s != nil {
 		j.pace.Took(s.index, j.flops(r), now)
 	}
 	return id, r, true
@@ -171,7 +168,7 @@ func (j *product[T]) over(s *seat, id int, r tiling.Rect, abandoned bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.givenUp = j.givenUp || abandoned
-	if j.pace != nil && s != nil {
+	if s != nil {
 		j.pace.Did(s.index, j.flops(r), j.now())
 	}
 	j.sched.Done(id)
@@ -184,9 +181,7 @@ func (j *product[T]) over(s *seat, id int, r tiling.Rect, abandoned bool) {
 func (j *product[T]) now() int64 { return int64(time.Since(j.start)) }
 
 // flops returns the operations of a tile.
-func (j *product[T]) flops(r tiling.Rect) float64 {
-	return tiling.Problem{M: r.Rows(), N: r.Cols(), K: int64(j.whole.A.Packed.Depth)}.Flops()
-}
+func (j *product[T]) flops(r tiling.Rect) float64 { return r.Flops(int64(j.whole.A.Packed.Depth)) }
 
 // tile returns a part of the product.
 func (j *product[T]) tile(r tiling.Rect) gemm.Tile[T] {
