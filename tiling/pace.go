@@ -21,8 +21,10 @@ type pace struct {
 	since int64   // when it began with the first of them
 	done  float64 // operations that it has done
 	busy  int64   // in how long
-	gone  bool    // it has taken nothing, or was lost since
 }
+
+// there reports whether the worker has taken anything, and was not lost since.
+func (x *pace) there() bool { return x.out > 0 || x.done > 0 }
 
 // ending is when a worker will have done what it has.
 type ending struct{ at, rate float64 }
@@ -32,11 +34,7 @@ func NewPace(pl *Plan, workers int) *Pace {
 	if !pl.cuts() {
 		return nil
 	}
-	p := &Pace{workers: make([]pace, workers)}
-	for i := range p.workers {
-		p.workers[i].gone = true
-	}
-	return p
+	return &Pace{workers: make([]pace, workers)}
 }
 
 // Took records that a worker has taken a tile of so many operations.
@@ -49,7 +47,6 @@ func (p *Pace) Took(w int, flops float64, now int64) {
 		x.since = now
 	}
 	x.out += flops
-	x.gone = false
 }
 
 // Did records that a worker has done the first of those that it had taken.
@@ -67,7 +64,7 @@ func (p *Pace) Did(w int, flops float64, now int64) {
 // Lost records that a worker has lost all that it had taken, and takes nothing now.
 func (p *Pace) Lost(w int) {
 	if p != nil {
-		p.workers[w] = pace{gone: true}
+		p.workers[w] = pace{}
 	}
 }
 
@@ -77,11 +74,14 @@ func (p *Pace) Share(w int, open float64, now int64) float64 {
 	if p == nil {
 		return math.Inf(1)
 	}
+	if open <= 0 {
+		return 0
+	}
 	usual := p.usual()
 	mine := p.ending(w, usual, now)
 	p.ends = append(p.ends[:0], mine)
 	for i := range p.workers {
-		if i != w && !p.workers[i].gone {
+		if i != w && p.workers[i].there() {
 			p.ends = append(p.ends, p.ending(i, usual, now))
 		}
 	}

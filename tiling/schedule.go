@@ -17,7 +17,7 @@ type Schedule struct {
 	rowWaits   []int32    // per tile row: lane blocks of A and rows of C₀ missing
 	colWaits   []int32    // per tile column: lane blocks of B missing
 	tilesLeft  []int32    // per tile row: tiles, and parts of them, not done, for STORE
-	tileID     []int32    // number of the first task of tile (i, j), row-major
+	tileID     []int32    // number of the task of tile (i, j), row-major
 	storeID    []int32    // number of the STORE task of tile row i
 	left       int
 
@@ -113,17 +113,17 @@ func (s *Schedule) Next(share float64) (id int, ok bool) {
 		return 0, false
 	}
 	id = int(s.ready[0])
-	if s.Kind(id) != Multiply {
-		return int(heap.Pop(&s.ready).(int32)), true
-	}
-	r := s.Rect(id)
-	if s.pl.cuts() && !s.whole[id] {
-		if first, rest, ok := s.pl.cut(r, share); ok {
-			return s.cut(id, first, rest), true
+	if s.Kind(id) == Multiply {
+		r := s.Rect(id)
+		if s.pl.cuts() && !s.whole[id] {
+			if first, rest, ok := s.pl.cut(r, share); ok {
+				return s.cut(id, first, rest), true
+			}
 		}
+		s.open -= r.Flops(s.pl.K)
 	}
-	s.open -= r.Flops(s.pl.K)
-	return int(heap.Pop(&s.ready).(int32)), true
+	heap.Pop(&s.ready)
+	return id, true
 }
 
 // cut makes of a ready tile, or of what is left of it, a part, which is taken, and a

@@ -58,14 +58,15 @@ func TestWorkersEndTogether(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		p            Params
+		same         float64 // idle share of the time, at equal speeds that do not vary
 		equal, worst float64 // idle share of the time beside one of at least 0.9 times the speed, and of 0.6
 		tasks        int     // at most
 	}{
-		{"two rows of tiles for each of two workers, in memory", Params{Problem: Problem{4096, 4096, 4096}, Down: 4, Across: 1, Taper: TaperFor(2, OfStored)}, 0.0125, 0.0125, 11},
-		{"sixteen tiles in panels", Params{Problem: Problem{4096, 4096, 4096}, Down: 8, Across: 2, Taper: TaperFor(2, OfPanels)}, 0.01, 0.015, 20},
-		{"four workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 8, Across: 2, Taper: TaperFor(4, OfPanels)}, 0.01, 0.01, 30},
-		{"sixteen workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 16, Across: 4, Taper: TaperFor(16, OfPanels)}, 0.03, 0.03, 100},
-		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: TaperFor(2, OfStored)}, 0.08, 0.25, 2},
+		{"two rows of tiles for each of two workers, in memory", Params{Problem: Problem{4096, 4096, 4096}, Down: 4, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.0125, 0.0125, 11},
+		{"sixteen tiles in panels", Params{Problem: Problem{4096, 4096, 4096}, Down: 8, Across: 2, Taper: TaperFor(2, OfPanels)}, 0.005, 0.01, 0.015, 20},
+		{"four workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 8, Across: 2, Taper: TaperFor(4, OfPanels)}, 0.005, 0.01, 0.01, 30},
+		{"sixteen workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 16, Across: 4, Taper: TaperFor(16, OfPanels)}, 0.02, 0.03, 0.03, 100},
+		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.08, 0.25, 2},
 	} {
 		c.p.MR, c.p.NR, c.p.Slice = 8, 24, 1
 		pl, err := New(c.p)
@@ -74,6 +75,9 @@ func TestWorkersEndTogether(t *testing.T) {
 		}
 		speeds := slices.Repeat([]float64{100}, int(c.p.Taper.Workers))
 		rng := rand.New(rand.NewPCG(1, 2))
+		if share, _ := idle(pl, speeds, 0, rand.New(rand.NewPCG(1, 2))); share > c.same {
+			t.Errorf("%s: workers of the same speed idle for %.4f of the time, at most %.4f is expected", c.name, share, c.same)
+		}
 		equal, worst, parts := 0.0, 0.0, 0
 		for slow := 60.0; slow <= 100; slow++ {
 			speeds[0] = slow
