@@ -157,17 +157,19 @@ func TestTwoCommandsDoNotPinWorkersOntoTheSameCores(t *testing.T) {
 	}
 	dir := operands(t, 1500)
 	// The first is stopped while the second runs: it holds its claims, and its
-	// workers wait.
+	// workers wait. That it has a child says that it has its claims: nothing else
+	// may start one, as an expansion in its own command line would.
 	script := `
-matmul run a.npy b.npy -o first.npy --workers "$(nproc)" --isa generic --json > first.json &
+workers=$(nproc)
+matmul run a.npy b.npy -o first.npy --workers "$workers" --isa generic --json > first.json &
 first=$!
 until pgrep -P $first > /dev/null; do sleep 0.01; done
 kill -STOP $first
 matmul info > info.txt
-matmul run a.npy b.npy -o second.npy --workers "$(nproc)" --json > second.json
+matmul run a.npy b.npy -o second.npy --workers "$workers" --json > second.json
 kill -CONT $first
 wait $first
-matmul run a.npy b.npy -o third.npy --workers "$(nproc)" --json > third.json
+matmul run a.npy b.npy -o third.npy --workers "$workers" --json > third.json
 `
 	cmd := exec.Command("unshare", "-n", "bash", "-ec", script)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
