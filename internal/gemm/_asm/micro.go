@@ -65,7 +65,9 @@ type micro struct {
 	left             Mem  // blocks of this panel still to do
 	panelB, panelDst Mem  // where a panel's blocks begin
 	acc              [][]VecVirtual
-	row, element     []VecVirtual // of B, of A
+	row, element     []VecVirtual    // of B, of A
+	column           VecVirtual      // of A, to be kept; nil if its elements are stored one by one
+	lane             []OpmaskVirtual // where column has row i+1
 }
 
 // microKernel generates the micro-kernel for the first cols columns.
@@ -91,6 +93,9 @@ func (s shape) microKernel(cols int) {
 	for _, side := range []keeping{keepA, keepB} {
 		JMP(LabelRef("done"))
 		Label(string(side))
+		if side == keepA {
+			m.beginColumns()
+		}
 		m.body(string(side)+"_", side)
 		MOVQ(m.keep, argument(string(side)+"_base"))
 	}
@@ -437,7 +442,7 @@ func (m *micro) step(p int, first, last bool, keep keeping) {
 		x := m.element[i%len(m.element)]
 		m.broadcast(m.elementOf(p, i), x)
 		if keep == keepA {
-			m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
+			m.keepElement(i, x)
 		}
 		for v, c := range acc {
 			m.fma()(m.row[v], x, c)
@@ -448,6 +453,38 @@ func (m *micro) step(p int, first, last bool, keep keeping) {
 		if last {
 			ADDQ(m.ldd, m.touch)
 		}
+	}
+}
+
+// beginColumns makes the masks with which columns of A are put together, where masks
+// are to be had: of stores of single elements L1 takes less than a step has.
+func (m *micro) beginColumns() {
+	if m.vector < 64 {
+		return
+	}
+	m.column = register(m.mr * m.size)
+	for i := 1; i < m.mr; i++ {
+		k := K()
+		MOVL(U32(1<<i), m.turns.As32())
+		KMOVW(m.turns.As32(), k)
+		m.lane = append(m.lane, k)
+	}
+}
+
+// keepElement keeps row i of the column of A at hand, which x has in each lane.
+func (m *micro) keepElement(i int, x VecVirtual) {
+	if m.column == nil {
+		m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
+		return
+	}
+	from := narrow(x, int(m.column.Size()))
+	if i == 0 {
+		m.mov()(from, m.column)
+	} else {
+		m.mov()(from, m.lane[i-1], m.column)
+	}
+	if i == m.mr-1 {
+		m.mov()(m.column, Mem{Base: m.keep})
 	}
 }
 
