@@ -115,7 +115,8 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 	if err := p.lock(ctx); err != nil {
 		return Report{}, err
 	}
-	if j.Small && len(p.errands) == 0 {
+	alone := len(p.errands) == 0
+	if j.Small && alone {
 		r.here = p.seatHere()
 	}
 	deaths := p.deaths
@@ -129,6 +130,9 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 	defer p.mu.Unlock()
 	r.rep.Wall = time.Duration(sys.Monotonic() - r.start)
 	r.rep.Deaths = p.deaths - deaths
+	if alone && err == nil {
+		p.learn(r.rates, r.rep.Wall)
+	}
 	return r.rep, err
 }
 
@@ -137,6 +141,7 @@ type run struct {
 	j       *Job
 	sched   *tiling.Schedule
 	pace    *tiling.Pace // of the members, by seat
+	rates   []float64    // of the members, in operations a nanosecond from start on; nil unless each does one strip
 	here    int          // seat whose place the master takes; −1 if it does not compute
 	start   int64
 	rep     Report
@@ -145,8 +150,13 @@ type run struct {
 
 func newRun(j *Job) *run {
 	r := &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
-	if !j.Small {
-		r.pace = tiling.NewPace(j.Plan.Plan, len(j.p.members))
+	if j.Small {
+		return r
+	}
+	speeds := j.p.speeds()
+	r.pace = tiling.NewPace(j.Plan.Plan, len(speeds), speeds)
+	if j.Strips() {
+		r.rates = make([]float64, len(speeds))
 	}
 	return r
 }
@@ -193,7 +203,11 @@ func (r *run) task(id int) shmmat.Task {
 
 func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
 	if m != nil && t.Kind == tiling.Multiply {
-		r.pace.Did(m.index, t.Rect.Flops(r.j.K), sys.Monotonic())
+		flops := t.Rect.Flops(r.j.K)
+		r.pace.Did(m.index, flops, sys.Monotonic())
+		if r.rates != nil {
+			r.rates[m.index] = flops / float64(a.End-r.start)
+		}
 	}
 	if a.Status == shmmat.Wrong {
 		r.wrong(m, t, a)

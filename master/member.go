@@ -41,6 +41,7 @@ type member struct {
 	silent time.Duration // since its last sign of progress, or since it was killed
 	why    error         // why the master killed it, if it did
 	wrong  int           // tiles that failed their check
+	speed  float64       // of the processor of this seat, by that of all; see speed.go
 }
 
 // held is a task that is out with a worker, and the errand that it belongs to;

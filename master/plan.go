@@ -121,11 +121,13 @@ func NewPlan(s Spec, workers int) (*Plan, error) {
 	if s.TileM > 0 && s.TileN > 0 {
 		down, across = tiling.Tiles(pr.M, s.TileM), tiling.Tiles(pr.N, s.TileN)
 	}
+	taper := tiling.TaperFor(workers, shape)
+	taper.Free = s.TileM == 0 && s.TileN == 0 && s.MaxScratch == 0
 	if s.Slice == 0 {
 		s.Slice = defaultSlice
 	}
 	tp, err := tiling.New(tiling.Params{
-		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: tiling.TaperFor(workers, shape), ByColumns: s.ByColumns, Slice: s.Slice,
+		Problem: pr, MR: mr, NR: nr, Down: down, Across: across, Taper: taper, ByColumns: s.ByColumns, Slice: s.Slice,
 		A:      tiling.Operand{Pack: pr.K > 0 && s.A.File != nil, Stored: stored(s.A, shmmat.RowMajor)},
 		B:      tiling.Operand{Pack: pr.K > 0 && s.B.File != nil, Stored: stored(s.B, shmmat.ColMajor)},
 		LoadC0: s.Beta != 0 && s.C0.File != nil, Store: s.Out.File != nil, Kept: s.Kept, PackOnly: s.PackOnly,

@@ -96,7 +96,7 @@ func New(cfg Config) (*Pool, error) {
 		sys.CalmMonitor()
 	}
 	for i := range cfg.Workers {
-		m := &member{index: i}
+		m := &member{index: i, speed: 1}
 		p.members = append(p.members, m)
 		p.start(m)
 	}

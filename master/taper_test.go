@@ -1,6 +1,7 @@
 package master_test
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 
@@ -10,10 +11,29 @@ import (
 )
 
 // TestPartsOfTheLastTilesMakeTheWholeOfC does jobs in which eight tiles are for
-// three workers, so that the last ones are cut, at first undisturbed and then with
-// workers that are killed.
+// three workers, so that the last ones are cut.
 func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
-	const workers, tiles = 3, 8
+	const tiles = 8
+	if events := makeTheWholeOfC(t, 8192, 528, 536, tiles); len(events) <= tiles {
+		t.Errorf("%d tasks are %d tiles: none was cut, and the test shows nothing", len(events), tiles)
+	}
+}
+
+// TestStripsMakeTheWholeOfC does jobs in which each of three workers has one tile.
+func TestStripsMakeTheWholeOfC(t *testing.T) {
+	sizes := map[int64]bool{}
+	for _, e := range makeTheWholeOfC(t, 1536, 528, 1024, 3) {
+		sizes[e.Rect.Rows()] = true
+	}
+	if delete(sizes, 512); len(sizes) == 0 {
+		t.Error("all strips are of equal size: the test shows nothing")
+	}
+}
+
+// makeTheWholeOfC multiplies again and again on three workers, at first undisturbed and
+// then with workers that are killed. It returns the last undisturbed job's events.
+func makeTheWholeOfC(t *testing.T, m, n, k, tiles int) (last []master.Event) {
+	const workers = 3
 	var pool *master.Pool
 	var events []master.Event
 	kill := false
@@ -25,14 +45,12 @@ func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 			}
 		}})
 	ctx := limited(t)
-	const m, n, k = 8192, 528, 536 // too much for the reference
 	p := &product[float64]{m: m, n: n, k: k, alpha: 1,
 		a: random[float64](m, k, 0, 1, 1, false, false).c0, b: random[float64](k, n, 0, 1, 1, false, false).c0}
 	s := p.spec(t, gemm.Auto)
-	whole := s
+	whole := s                          // too much for the reference
 	whole.TileM, whole.TileN = 104, 528 // too little to be cut
 	p.want = p.inMemory(t, ctx, pool, whole)
-	parts := 0
 	check := func() {
 		t.Helper()
 		events = nil
@@ -48,14 +66,11 @@ func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 		if want := int64(len(p.want)); elements != want {
 			t.Errorf("tasks cover %d elements, C has %d", elements, want)
 		}
-		parts += max(len(events)-tiles, 0)
 	}
 	for range 5 {
 		check()
 	}
-	if parts == 0 {
-		t.Error("no tile was cut: the test shows nothing")
-	}
+	last = slices.Clone(events)
 	kill = true
 	for range 5 {
 		check()
@@ -63,5 +78,6 @@ func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 	if pool.Deaths() == 0 {
 		t.Error("no worker was killed: the test shows nothing")
 	}
-	t.Logf("%d parts, %d deaths", parts, pool.Deaths())
+	t.Logf("%d tasks, %d deaths", len(last), pool.Deaths())
+	return last
 }

@@ -9,7 +9,7 @@ import (
 // A Pace knows how fast workers do a job's tiles, and so what each should take of
 // those that are left, for all to end at the same time. Workers are counted from
 // 0, times are nanoseconds of any clock. It is not safe for concurrent use. That of a
-// plan of which no tile is cut is nil, and knows nothing.
+// plan whose tiles are as they are is nil, and knows nothing.
 type Pace struct {
 	workers []pace
 	ends    []ending // scratch
@@ -17,24 +17,35 @@ type Pace struct {
 
 // pace is what is known of a worker.
 type pace struct {
+	speed float64 // by the usual one, as it was before; 0 if it may not come
 	out   float64 // operations that it has taken and not done
 	since int64   // when it began with the first of them
 	done  float64 // operations that it has done
 	busy  int64   // in how long
 }
 
-// there reports whether the worker has taken anything, and was not lost since.
-func (x *pace) there() bool { return x.out > 0 || x.done > 0 }
+// there reports whether the worker will come, or has taken anything, and was not lost
+// since.
+func (x *pace) there() bool { return x.speed > 0 || x.out > 0 || x.done > 0 }
 
 // ending is when a worker will have done what it has.
 type ending struct{ at, rate float64 }
 
 // NewPace returns the Pace of so many workers that have done nothing of a plan yet.
-func NewPace(pl *Plan, workers int) *Pace {
-	if !pl.cuts() {
+// If they are those that the plan is for, speeds are how fast each was before, by the
+// usual speed; nil if that is not known, and strips are of equal size.
+func NewPace(pl *Plan, workers int, speeds []float64) *Pace {
+	strips := pl.Strips() && len(speeds) == pl.Tasks()
+	if !strips && !pl.cuts() {
 		return nil
 	}
-	return &Pace{workers: make([]pace, workers)}
+	p := &Pace{workers: make([]pace, workers)}
+	if strips {
+		for i, v := range speeds {
+			p.workers[i].speed = v
+		}
+	}
+	return p
 }
 
 // Took records that a worker has taken a tile of so many operations.
@@ -115,8 +126,11 @@ func (p *Pace) usual() float64 {
 func (p *Pace) ending(w int, usual float64, now int64) ending {
 	x := &p.workers[w]
 	e := ending{rate: usual}
-	if x.done > 0 && x.busy > 0 {
+	switch {
+	case x.done > 0 && x.busy > 0:
 		e.rate = x.done / float64(x.busy)
+	case x.speed > 0:
+		e.rate *= x.speed
 	}
 	if x.out > 0 {
 		e.at = max(0, x.out/e.rate-float64(now-x.since))

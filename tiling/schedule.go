@@ -24,9 +24,13 @@ type Schedule struct {
 	// Tiles that were cut: parts are numbered from Plan.Tasks() on, what is left of
 	// a tile keeps its number.
 	parts []part
-	rests map[int]Rect
+	rects map[int]Rect // of those that are no more what the plan says
 	whole map[int]bool // not to be cut: they were given back
 	open  float64      // operations of the tiles that nobody has taken
+
+	// Strips: how many were taken, and where in C the next one begins.
+	taken int
+	from  int64
 }
 
 // part is a part of the tile of a task.
@@ -107,20 +111,24 @@ func (s *Schedule) enter(id int32, t entry) {
 
 // Next takes the ready task with the lowest number. It reports false when none
 // is ready. Of a tile of more operations than share, what [Pace.Share] says, it takes a
-// part, if the plan lets it be cut; see [Taper].
+// part, if the plan lets it be cut; see [Taper]. Of strips each is as large as share,
+// and the last one is what is left.
 func (s *Schedule) Next(share float64) (id int, ok bool) {
 	if len(s.ready) == 0 {
 		return 0, false
 	}
 	id = int(s.ready[0])
 	if s.Kind(id) == Multiply {
-		r := s.Rect(id)
-		if s.pl.cuts() && !s.whole[id] {
-			if first, rest, ok := s.pl.cut(r, share); ok {
+		switch {
+		case s.whole[id]:
+		case s.pl.cuts():
+			if first, rest, ok := s.pl.cut(s.Rect(id), share); ok {
 				return s.cut(id, first, rest), true
 			}
+		case s.pl.Strips() && !math.IsInf(share, 1):
+			s.setRect(id, s.strip(share))
 		}
-		s.open -= r.Flops(s.pl.K)
+		s.open -= s.Rect(id).Flops(s.pl.K)
 	}
 	heap.Pop(&s.ready)
 	return id, true
@@ -129,15 +137,40 @@ func (s *Schedule) Next(share float64) (id int, ok bool) {
 // cut makes of a ready tile, or of what is left of it, a part, which is taken, and a
 // smaller rest.
 func (s *Schedule) cut(id int, first, rest Rect) int {
-	if s.rests == nil {
-		s.rests = map[int]Rect{}
-	}
-	s.rests[id] = rest
+	s.setRect(id, rest)
 	s.parts = append(s.parts, part{s.of(id), first})
 	s.left++
 	s.tilesLeft[s.entry(id).i]++
 	s.open -= first.Flops(s.pl.K)
 	return s.pl.Tasks() + len(s.parts) - 1
+}
+
+// setRect notes what a task covers other than the plan says.
+func (s *Schedule) setRect(id int, r Rect) {
+	if s.rects == nil {
+		s.rects = map[int]Rect{}
+	}
+	s.rects[id] = r
+}
+
+// strip takes the next strip of C: whole units, of so many operations as nearly as can
+// be, that leave some to each strip that follows.
+func (s *Schedule) strip(share float64) Rect {
+	pl := s.pl
+	r := Rect{0, pl.M, 0, pl.N}
+	from, to, unit := &r.R0, &r.R1, pl.MR
+	if pl.TileRows() == 1 {
+		from, to, unit = &r.C0, &r.C1, pl.NR
+	}
+	*from = s.from
+	s.taken++
+	if follow := int64(pl.Tasks() - s.taken); follow > 0 {
+		units := ceilDiv(*to-*from, unit)
+		n := int64(math.Round(float64(units) * min(1, share/r.Flops(pl.K))))
+		*to = *from + clamp(n, 1, units-follow)*unit
+	}
+	s.from = *to
+	return r
 }
 
 // of returns the number of the task that a part belongs to.
@@ -159,7 +192,7 @@ func (s *Schedule) Rect(id int) Rect {
 	if n := s.pl.Tasks(); id >= n {
 		return s.parts[id-n].rect
 	}
-	if r, ok := s.rests[id]; ok {
+	if r, ok := s.rects[id]; ok {
 		return r
 	}
 	return s.pl.Rect(id)

@@ -9,6 +9,7 @@ type Taper struct {
 	Workers int64   // that are to end together; with fewer than 2 nothing is cut
 	Side    int64   // rows or columns of a part, at least
 	Flops   float64 // of a part, at least
+	Free    bool    // tiles need not be as large as planned where each worker has one: see [Plan.Strips]
 }
 
 // TaperFor returns what suits so many workers and tiles of a shape.
@@ -22,6 +23,15 @@ func (pl *Plan) cuts() bool {
 	w := pl.Taper.Workers
 	return w >= 2 && int64(pl.TileRows()*pl.TileCols()) >= 2*w &&
 		Problem{pl.tileM, pl.tileN, pl.K}.Flops() >= 2*pl.Taper.Flops
+}
+
+// Strips reports whether each worker has one tile of the plan, all side by side, and
+// the workers' speeds may say how much of C each takes: the edges between them are then
+// where the tiles are handed out, one after the other.
+func (pl *Plan) Strips() bool {
+	w := int(pl.Taper.Workers)
+	return pl.Taper.Free && w >= 2 && pl.K > 0 && pl.kept == nil && pl.Tasks() == w &&
+		(pl.TileRows() == w && pl.TileCols() == 1 || pl.TileRows() == 1 && pl.TileCols() == w)
 }
 
 // cut takes a part from a tile, or from what is left of one, for a worker whose share of

@@ -10,13 +10,13 @@ import (
 
 // idle simulates workers of so many operations a nanosecond, whose times vary by up
 // to noise of themselves, and returns what share of the time they idle before the last
-// one ends, and how many tiles and parts there are.
+// one ends, and how many tiles and parts there are. Of free tiles the speeds are known.
 func idle(pl *Plan, speeds []float64, noise float64, rng *rand.Rand) (share float64, tasks int) {
 	type taken struct {
 		id  int
 		end float64
 	}
-	s, p := NewSchedule(pl), NewPace(pl, len(speeds))
+	s, p := NewSchedule(pl), NewPace(pl, len(speeds), speeds)
 	has := make([]*taken, len(speeds))
 	busy, now := 0.0, 0.0
 	take := func(w int) {
@@ -67,6 +67,8 @@ func TestWorkersEndTogether(t *testing.T) {
 		{"four workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 8, Across: 2, Taper: TaperFor(4, OfPanels)}, 0.005, 0.01, 0.01, 30},
 		{"sixteen workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 16, Across: 4, Taper: TaperFor(16, OfPanels)}, 0.02, 0.03, 0.03, 100},
 		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.08, 0.25, 2},
+		{"a strip for each of two workers", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: Taper{Workers: 2, Free: true}}, 0, 0.025, 0.025, 2},
+		{"a strip of columns for each of three workers", Params{Problem: Problem{64, 8192, 8192}, Down: 1, Across: 3, Taper: Taper{Workers: 3, Free: true}}, 0.005, 0.03, 0.03, 3},
 	} {
 		c.p.MR, c.p.NR, c.p.Slice = 8, 24, 1
 		pl, err := New(c.p)
@@ -94,6 +96,62 @@ func TestWorkersEndTogether(t *testing.T) {
 				c.name, equal, worst, parts, c.equal, c.worst, c.tasks)
 		}
 	}
+}
+
+// TestStripsAreAllOfC hands out strips, some of which come back, to workers of any
+// speed.
+func TestStripsAreAllOfC(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := rapid.IntRange(2, 9).Draw(t, "workers")
+		p := Params{Problem: Problem{K: 7}, MR: 8, NR: 24, Slice: 1, Taper: Taper{Workers: int64(w), Free: true}}
+		long, short := rapid.Int64Range(int64(w)*24-23, 5000).Draw(t, "long"), rapid.Int64Range(1, 500).Draw(t, "short")
+		rows := rapid.Bool().Draw(t, "rows")
+		if p.M, p.N, p.Down, p.Across = short, long, 1, int64(w); rows {
+			p.M, p.N, p.Down, p.Across = long, short, int64(w), 1
+		}
+		pl, err := New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		speeds := rapid.SliceOfN(rapid.Float64Range(0.01, 100), w, w).Draw(t, "speeds")
+		s, pace := NewSchedule(pl), NewPace(pl, w, speeds)
+		if !pl.Strips() || pace == nil {
+			t.Fatalf("%d×%d for %d workers is not cut into strips", p.M, p.N, w)
+		}
+		var strips []Rect
+		for s.Left() > 0 {
+			worker := rapid.IntRange(0, w-1).Draw(t, "worker")
+			id, ok := s.Next(pace.Share(worker, s.Open(), 0))
+			if !ok {
+				t.Fatalf("no strip is left, and %d are not done", s.Left())
+			}
+			r := s.Rect(id)
+			if rapid.IntRange(0, 3).Draw(t, "fate") == 0 {
+				s.Again(id)
+				pace.Lost(worker)
+				continue
+			}
+			pace.Took(worker, r.Flops(pl.K), 0)
+			strips = append(strips, r)
+			s.Done(id)
+		}
+		slices.SortFunc(strips, func(a, b Rect) int { return int(a.R0 - b.R0 + a.C0 - b.C0) })
+		at := Rect{0, p.M, 0, p.N}
+		for _, r := range strips {
+			want := at
+			if rows {
+				want.R1, at.R0 = r.R1, r.R1
+			} else {
+				want.C1, at.C0 = r.C1, r.C1
+			}
+			if r != want || r.R0 >= r.R1 || r.C0 >= r.C1 || r.R0%pl.MR != 0 || r.C0%pl.NR != 0 {
+				t.Fatalf("of strips %v, %v should begin where the one before it ends, with a whole unit", strips, r)
+			}
+		}
+		if at.R0 != p.M && at.C0 != p.N || len(strips) != w || s.Open() != 0 {
+			t.Fatalf("strips %v are not %d of %d×%d; %v operations are open", strips, w, p.M, p.N, s.Open())
+		}
+	})
 }
 
 func TestPartsOfTilesAreWorthIt(t *testing.T) {
@@ -135,7 +193,7 @@ func TestAFasterWorkerTakesMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := NewPace(pl, 3)
+	p := NewPace(pl, 3, nil)
 	if got := p.Share(0, 900, 0); got != 900 {
 		t.Errorf("the first one who comes should take %v of 900, and not all: nobody else has taken any", got)
 	}

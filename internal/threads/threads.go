@@ -84,7 +84,7 @@ func Multiply[T elem.Float](ctx context.Context, t *Team, k *gemm.Kernel, b gemm
 	if err != nil || plan.Tasks() == 0 {
 		return err
 	}
-	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), pace: tiling.NewPace(plan, t.n), kernel: k, blocking: b, whole: x, start: time.Now(), done: make(chan struct{})}
+	j := &product[T]{team: t, sched: tiling.NewSchedule(plan), pace: tiling.NewPace(plan, t.n, nil), kernel: k, blocking: b, whole: x, start: time.Now(), done: make(chan struct{})}
 	for range min(plan.Tasks(), n) - 1 {
 		t.helpers.Go(func() { j.work(ctx) })
 	}
