@@ -12,7 +12,7 @@ type sweep[T elem.Float] struct {
 	i0, i1, j0, j1 int // of the block of C
 	pc, kc         int
 	fromZero, last bool
-	at             int  // of the next block in the workspace
+	at             int  // where its blocks begin in the workspace
 	keepB          bool // this row packs B while it uses it for the first time
 }
 
@@ -27,28 +27,37 @@ func (s *sweep[T]) run() {
 		s.b.pack(s.J0+s.j0, s.J0+s.j1, s.pc, s.kc)
 	}
 	for i := s.together(); i < s.i1; {
-		c, blocks := s.hints(i), (s.j1-s.j0)/s.nr
-		if s.once {
-			s.at = 0
-		}
-		if n := s.alike(i, blocks, &c); n > 1 {
-			c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
-			c.panels, c.aheadPanel = n, c.aPanel-blocks*c.aheadStep
-			s.blocks(blocks, s.nr, &c, i, s.mr, s.j0)
-			s.at += (n - 1) * blocks * s.mr * s.nr
-			s.checkRows(i, n)
-			i += n * s.mr
-			continue
-		}
-		rows := min(s.mr, s.i1-i)
+		c, rows := s.hints(i), min(s.mr, s.i1-i)
+		c.panels = s.alike(i, &c)
 		if s.pc == 0 && s.C0 != nil {
 			s.startBlocks(i, rows)
 		}
 		s.row(&c, i, rows)
 		s.keepB = false
-		s.checkRows(i, 1)
-		i += s.mr
+		s.checkRows(i, c.panels)
+		i += c.panels * s.mr
 	}
+}
+
+// place returns where the block of C[i, j] is in the workspace: behind the blocks that
+// the micro-kernel fills, of all micro-panels of A, lie the narrower ones.
+func (s *sweep[T]) place(i, j int) int {
+	r, rows := (i-s.i0)/s.mr, (s.i1-s.i0-1)/s.mr+1
+	if s.once {
+		r, rows = 0, 1
+	}
+	whole := (s.j1 - s.j0) / s.nr
+	if s.halves(s.j1 - s.j0) {
+		whole--
+	}
+	tails, q := (s.j1-s.j0-1)/s.nr+1-whole, (j-s.j0)/s.nr
+	if q < whole {
+		return s.at + (r*whole+q)*s.mr*s.nr
+	}
+	if tails > 1 {
+		q = whole + (j-s.j0-whole*s.nr)*tails/(s.j1-s.j0-whole*s.nr)
+	}
+	return s.at + (rows*whole+r*tails+q-whole)*s.mr*s.nr
 }
 
 // checkRows tells the checker of n micro-panels of A from row i on.
@@ -59,29 +68,27 @@ func (s *sweep[T]) checkRows(i, n int) {
 	}
 }
 
-// alike returns how many micro-panels of A, from row i on, one call of a micro-kernel can
-// take with all their blocks, so many each, and what c fetches: those that are packed, up
-// to the last but one, which fetches something else than the micro-panel that follows.
-// Each call costs a part of the time.
-func (s *sweep[T]) alike(i, blocks int, c *call[T]) int {
+// alike returns how many micro-panels of A, from row i on, calls of the micro-kernels can
+// take, with what c fetches: those that are packed, up to the last but one, which fetches
+// something else than the micro-panel that follows. Each call costs a part of the time.
+func (s *sweep[T]) alike(i int, c *call[T]) int {
 	packed := s.A.Packed.Data != nil || s.j0 > 0 && s.I0+i >= s.a.from
-	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || (s.j1-s.j0)%s.nr != 0 {
+	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || s.once && (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
-	return min(c.alike, (s.i1-i-1)/s.mr, maxSteps/(blocks*s.kc))
+	return max(1, min(c.alike, (s.i1-i-1)/s.mr, maxSteps/(((s.j1-s.j0-1)/s.nr+1)*s.kc)))
 }
 
 // startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
 // i on. What pads a block is left as it is: nothing that is stored depends on
 // it.
 func (s *sweep[T]) startBlocks(i, rows int) {
-	at := s.at
 	for j := s.j0; j < s.j1; {
 		_, cols := s.span(j)
+		at := s.place(i, j)
 		for r := range rows {
 			s.startRow(s.ws.blocks[at+r*s.nr:][:cols], i+r, j)
 		}
-		at += s.mr * s.nr
 		j += cols
 	}
 }
@@ -96,7 +103,6 @@ func (s *sweep[T]) together() int {
 	}
 	i := s.i0
 	for end := i + whole*s.mr; i < end; {
-		s.at = 0
 		c := call[T]{later: s.ws.zero}
 		c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 		c.aPanel = s.mr * c.aRow
@@ -104,7 +110,6 @@ func (s *sweep[T]) together() int {
 		for j := s.j0; j < s.j1; {
 			n, cols := s.span(j)
 			c.ahead, c.aheadStep, c.aheadTurn = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow
-			c.aheadPanel = c.aPanel - n*c.aheadStep
 			s.blocks(n, cols, &c, i, s.mr, j)
 			j += n * cols
 		}
@@ -130,8 +135,8 @@ func (s *sweep[T]) span(j int) (n, cols int) {
 	}
 }
 
-// row runs jr: one micro-panel of A, whose rows of C are i to i+rows, times
-// all micro-panels of the B block. Those that are whole go to the micro-kernel
+// row runs jr: one micro-panel of A, whose rows of C are i to i+rows, or several alike,
+// times all micro-panels of the B block. Those that are whole go to the micro-kernel
 // together, a narrower last one to a tail of its width.
 func (s *sweep[T]) row(c *call[T], i, rows int) {
 	j := s.j0
@@ -145,7 +150,7 @@ func (s *sweep[T]) row(c *call[T], i, rows int) {
 			j += s.nr
 		}
 	}
-	c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
+	c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
 	c.keepA = nil
 	for j < s.j1 {
 		n, cols := s.span(j)
@@ -163,15 +168,14 @@ type call[T elem.Float] struct {
 	keepA                []T
 	ahead, later         []T
 	aheadStep, aheadTurn int
-	aheadPanel           int
 	laterStep, laterTurn int
 	alike                int // rows from this one on whose parts of later follow one another
 }
 
-// fetched moves on by the parts of n blocks.
+// fetched moves on by the parts of n blocks of each micro-panel of A.
 func (c *call[T]) fetched(n int) {
 	c.ahead = c.ahead[min(len(c.ahead), n*c.aheadStep):]
-	c.later = c.later[min(len(c.later), n*c.laterStep):]
+	c.later = c.later[min(len(c.later), n*c.panels*c.laterStep):]
 }
 
 // blocks runs the micro-kernel on n blocks of rows×cols elements from C[i, j]
@@ -180,8 +184,7 @@ func (c *call[T]) fetched(n int) {
 // inside the tile are copied.
 func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	t, size := s.tailFor(cols), s.mr*s.nr
-	acc := s.ws.blocks[s.at:]
-	s.at += n * size
+	acc := s.ws.blocks[s.place(i, j):]
 	src, srcStep := acc, size
 	if s.fromZero {
 		src, srcStep = s.ws.zero, 0
@@ -193,10 +196,10 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
 	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, dstPanel, ldd,
-		c.ahead, c.aheadStep, c.aheadPanel, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
+		c.ahead, c.aheadStep, c.aPanel-n*c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
-	if s.last && !direct {
-		s.store(acc, n, cols, i, rows, j)
+	for p := 0; s.last && !direct && p < c.panels; p++ {
+		s.store(acc[p*n*size:], n, cols, i+p*s.mr, rows, j)
 	}
 }
 
