@@ -6,7 +6,7 @@
 
 // func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $56-328
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $72-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -50,10 +50,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -356,6 +358,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           keepA_single
@@ -723,6 +726,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -1304,8 +1310,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -1313,6 +1321,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -1321,7 +1332,7 @@ end:
 
 // func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $56-328
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $72-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1365,10 +1376,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -1766,6 +1779,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           keepA_single
@@ -2228,6 +2242,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x30, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -3010,8 +3027,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -3019,6 +3038,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -3582,7 +3604,7 @@ turn:
 
 // func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $56-328
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $72-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -3626,10 +3648,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -3932,6 +3956,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           keepA_single
@@ -4299,6 +4324,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -4880,8 +4908,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -4889,6 +4919,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -4897,7 +4930,7 @@ end:
 
 // func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $56-328
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $72-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -4941,10 +4974,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -5342,6 +5377,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
 	JE           keepA_single
@@ -5804,6 +5840,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x18, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -6586,8 +6625,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -6595,6 +6636,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:

@@ -20,7 +20,7 @@ package gemm
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 6 {
-//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*6+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*8:], b[p*bRow:][:4])
@@ -49,7 +49,7 @@ func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep i
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 6 {
-//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*6+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*8:], b[p*bRow:][:8])
@@ -186,7 +186,7 @@ func peak64AVX2(n int)
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 6 {
-//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*6+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*16:], b[p*bRow:][:8])
@@ -215,7 +215,7 @@ func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep i
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 6 {
-//					keepA[p*6+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*6+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*16:], b[p*bRow:][:16])

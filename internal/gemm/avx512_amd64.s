@@ -6,7 +6,7 @@
 
 // func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $56-328
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $72-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -50,10 +50,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -412,6 +414,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -882,6 +885,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -1583,8 +1589,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -1592,6 +1600,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -1600,7 +1611,7 @@ end:
 
 // func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $56-328
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $72-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1644,10 +1655,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -2139,6 +2152,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -2742,6 +2756,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -3728,8 +3745,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -3737,6 +3756,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -3745,7 +3767,7 @@ end:
 
 // func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $56-328
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $72-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -3789,10 +3811,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -4417,6 +4441,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -5153,6 +5178,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x40, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -6424,8 +6452,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -6433,6 +6463,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -7985,7 +8018,7 @@ turn:
 
 // func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $56-328
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $72-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -8029,10 +8062,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -8391,6 +8426,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -8861,6 +8897,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -9558,8 +9597,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -9567,6 +9608,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -9575,7 +9619,7 @@ end:
 
 // func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $56-328
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $72-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -9619,10 +9663,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -10114,6 +10160,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -10717,6 +10764,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -11699,8 +11749,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -11708,6 +11760,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:
@@ -11716,7 +11771,7 @@ end:
 
 // func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $56-328
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $72-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -11760,10 +11815,12 @@ early:
 panel:
 	MOVQ blocks+8(FP), R9
 	MOVQ R9, 32(SP)
-	MOVQ b_base+72(FP), R9
+	MOVQ a_base+24(FP), R9
 	MOVQ R9, 40(SP)
-	MOVQ dst_base+192(FP), R9
+	MOVQ b_base+72(FP), R9
 	MOVQ R9, 48(SP)
+	MOVQ dst_base+192(FP), R9
+	MOVQ R9, 56(SP)
 
 block:
 	MOVQ         a_base+24(FP), AX
@@ -12388,6 +12445,7 @@ last:
 	JMP          done
 
 keepA:
+	MOVQ         BP, 64(SP)
 	MOVL         $0x00000002, R9
 	KMOVW        R9, K1
 	MOVL         $0x00000004, R9
@@ -13124,6 +13182,9 @@ keepA_last:
 	ADDQ         R14, CX
 	ADDQ         $0x20, BP
 	MOVQ         BP, keepA_base+112(FP)
+	MOVQ         64(SP), R9
+	MOVQ         R9, a_base+24(FP)
+	MOVQ         $0x00000001, 16(SP)
 	JMP          done
 
 keepB:
@@ -14391,8 +14452,10 @@ done:
 	DECQ panels+16(FP)
 	JZ   end
 	MOVQ 40(SP), R9
-	MOVQ R9, b_base+72(FP)
+	MOVQ R9, a_base+24(FP)
 	MOVQ 48(SP), R9
+	MOVQ R9, b_base+72(FP)
+	MOVQ 56(SP), R9
 	MOVQ R9, dst_base+192(FP)
 	MOVQ aPanel+64(FP), R9
 	ADDQ R9, a_base+24(FP)
@@ -14400,6 +14463,9 @@ done:
 	ADDQ R9, dst_base+192(FP)
 	MOVQ aheadPanel+272(FP), R9
 	ADDQ R9, ahead_base+240(FP)
+	CMPQ keepA_base+112(FP), $0x00
+	JE   panel
+	MOVQ $0x00000000, 16(SP)
 	JMP  panel
 
 end:

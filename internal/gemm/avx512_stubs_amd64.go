@@ -20,7 +20,7 @@ package gemm
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*24:], b[p*bRow:][:8])
@@ -49,7 +49,7 @@ func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*24:], b[p*bRow:][:16])
@@ -78,7 +78,7 @@ func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aSte
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*24:], b[p*bRow:][:24])
@@ -307,7 +307,7 @@ func peak64AVX512(n int)
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*48:], b[p*bRow:][:16])
@@ -336,7 +336,7 @@ func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aSte
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*48:], b[p*bRow:][:32])
@@ -365,7 +365,7 @@ func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aSte
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range 8 {
-//					keepA[p*8+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*8+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*48:], b[p*bRow:][:48])

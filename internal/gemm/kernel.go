@@ -54,7 +54,7 @@ type routines[T elem.Float] struct {
 //		for p := range k {
 //			if keepA != nil {
 //				for i := range MR {
-//					keepA[p*MR+i] = a[i*aRow+p*aStep]
+//					keepA[(r*k+p)*MR+i] = a[i*aRow+p*aStep]
 //				}
 //			} else if keepB != nil {
 //				copy(keepB[(q*k+p)*NR:], b[p*bRow:][:cols])
@@ -65,7 +65,8 @@ type routines[T elem.Float] struct {
 // So a is a micro-panel (aRow = 1, aStep = MR) or rows of a row-major matrix
 // (aStep = 1); b is a micro-panel (bRow = NR) or columns of a row-major matrix.
 // keepA and keepB, one of them at a time, pack them while they are used for the
-// first time: in one micro-panel of A, keepA in one block.
+// first time: keepA where b is a micro-panel or there is one block, keepB in one
+// micro-panel of A.
 //
 // Blocks in src are contiguous with row stride NR whatever cols is. src[q] may
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls, or the

@@ -82,10 +82,17 @@ func testManyRows[T elem.Float](t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(10, 0))
 	for _, k := range kernels[T](t) {
-		for cols := k.NR; cols <= 6*k.NR; cols += k.NR / 2 {
+		wide := fewPanels * k.NR // from here on A is packed on the way
+		for cols := k.NR; cols <= wide+2*k.NR; cols += k.NR / 2 {
+			if cols > 6*k.NR && cols < wide {
+				continue
+			}
 			for _, kc := range []int{0, 20} {
 				x := newTrial[T](r, 9*k.MR+r.IntN(2*k.MR), cols, 40+r.IntN(9))
 				x.tileM, x.tileN, x.transA, x.transB, x.alpha, x.beta, x.withC0 = 0, 0, false, false, 1, 0, false
+				if cols > wide {
+					x.transA, x.transB = r.IntN(2) == 0, r.IntN(2) == 0
+				}
 				x.blocking = Blocking{KC: kc, NC: (1 + r.IntN(4)) * k.NR}
 				x.fillOperands(r, flavours[0])
 				x.multiply(t, k, new(Workspace[T]), x.reference())

@@ -18,12 +18,13 @@ type portableBlock[T elem.Float] = [portableMR * portableNR]T
 
 // portable64 is the micro-kernel in plain Go: what every other one must equal.
 func portable64(k, blocks, panels int, a []float64, aRow, aStep, aPanel int, b []float64, bRow, bStep int, keepA, keepB, src []float64, srcStep int, dst []float64, dstStep, dstPanel, ldd int, _ []float64, _, _, _ int, _ []float64, _, _ int) {
-	for ; panels > 0; panels, a, src, dst = panels-1, next(a, aPanel), next(src, blocks*srcStep), next(dst, dstPanel) {
+	for ; panels > 0; panels, a, src, dst, keepA = panels-1, next(a, aPanel), next(src, blocks*srcStep), next(dst, dstPanel), next(keepA, k*portableMR) {
 		for q := range blocks {
 			acc := portableBlock[float64](src[q*srcStep:])
 			accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 			storePortable(dst[q*dstStep:], ldd, &acc)
 			switch {
+			case keepA != nil && q > 0:
 			case keepA != nil:
 				keepPortable(keepA, k, portableMR, a, aRow, aStep)
 			case keepB != nil:
@@ -35,12 +36,13 @@ func portable64(k, blocks, panels int, a []float64, aRow, aStep, aPanel int, b [
 
 // portable32 is portable64 for float32.
 func portable32(k, blocks, panels int, a []float32, aRow, aStep, aPanel int, b []float32, bRow, bStep int, keepA, keepB, src []float32, srcStep int, dst []float32, dstStep, dstPanel, ldd int, _ []float32, _, _, _ int, _ []float32, _, _ int) {
-	for ; panels > 0; panels, a, src, dst = panels-1, next(a, aPanel), next(src, blocks*srcStep), next(dst, dstPanel) {
+	for ; panels > 0; panels, a, src, dst, keepA = panels-1, next(a, aPanel), next(src, blocks*srcStep), next(dst, dstPanel), next(keepA, k*portableMR) {
 		for q := range blocks {
 			acc := portableBlock[float32](src[q*srcStep:])
 			accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 			storePortable(dst[q*dstStep:], ldd, &acc)
 			switch {
+			case keepA != nil && q > 0:
 			case keepA != nil:
 				keepPortable(keepA, k, portableMR, a, aRow, aStep)
 			case keepB != nil:

@@ -28,7 +28,6 @@ func (s *sweep[T]) run() {
 	}
 	for i := s.together(); i < s.i1; {
 		c, rows := s.hints(i), min(s.mr, s.i1-i)
-		c.panels = s.alike(i, &c)
 		if s.pc == 0 && s.C0 != nil {
 			s.startBlocks(i, rows)
 		}
@@ -69,14 +68,22 @@ func (s *sweep[T]) checkRows(i, n int) {
 }
 
 // alike returns how many micro-panels of A, from row i on, calls of the micro-kernels can
-// take, with what c fetches: those that are packed, up to the last but one, which fetches
-// something else than the micro-panel that follows. Each call costs a part of the time.
-func (s *sweep[T]) alike(i int, c *call[T]) int {
-	packed := s.A.Packed.Data != nil || s.j0 > 0 && s.I0+i >= s.a.from
+// take, of so many for which what is fetched of B follows one another: those that are
+// packed, or are on the way, up to the last but one, which fetches something else than the
+// micro-panel that follows. Each call costs a part of the time.
+func (s *sweep[T]) alike(i, most int) int {
+	packed := s.A.Packed.Data != nil || s.I0+i >= s.a.from && (s.j0 > 0 || s.packsA())
 	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || s.once && (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
-	return max(1, min(c.alike, (s.i1-i-1)/s.mr, maxSteps/(((s.j1-s.j0-1)/s.nr+1)*s.kc)))
+	return max(1, min(most, (s.i1-i-1)/s.mr, maxSteps/(((s.j1-s.j0-1)/s.nr+1)*s.kc)))
+}
+
+// packsA reports whether the first block of a row can pack its micro-panel of A, and the
+// others read what it has packed.
+func (s *sweep[T]) packsA() bool {
+	_, cols := s.span(s.j0)
+	return !s.directB && cols == s.nr && s.A.Scale == 1
 }
 
 // startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
@@ -109,7 +116,7 @@ func (s *sweep[T]) together() int {
 		c.panels = min((end-i)/s.mr, max(1, maxSteps/(s.kc*((s.j1-s.j0)/s.nr+1))))
 		for j := s.j0; j < s.j1; {
 			n, cols := s.span(j)
-			c.ahead, c.aheadStep, c.aheadTurn = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow
+			c.ahead, c.aheadStep, c.aheadTurn, c.aheadPanel = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow, c.aPanel
 			s.blocks(n, cols, &c, i, s.mr, j)
 			j += n * cols
 		}
@@ -144,10 +151,14 @@ func (s *sweep[T]) row(c *call[T], i, rows int) {
 		if _, cols := s.span(j); s.keepB || cols < s.nr || rows < s.mr || s.A.Scale != 1 {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
-			keep, _, _, _ := s.a.at(s.I0+i, s.pc, s.kc)
-			c.a, c.aRow, c.aStep, c.keepA = s.A.Stored.from(s.I0+i, s.pc), s.A.Stored.LaneStride, s.A.Stored.DepthStride, keep
-			s.blocks(1, s.nr, c, i, rows, j)
-			j += s.nr
+			n, src := 1, &s.A.Stored
+			if s.packsA() {
+				n, _ = s.span(j)
+			}
+			c.keepA, _, _, _ = s.a.at(s.I0+i, s.pc, s.kc)
+			c.a, c.aRow, c.aStep, c.aPanel = src.from(s.I0+i, s.pc), src.LaneStride, src.DepthStride, s.mr*src.LaneStride
+			s.blocks(n, s.nr, c, i, rows, j)
+			j += n * s.nr
 		}
 	}
 	c.a, c.aRow, c.aStep, c.aPanel = s.a.at(s.I0+i, s.pc, s.kc)
@@ -168,6 +179,7 @@ type call[T elem.Float] struct {
 	keepA                []T
 	ahead, later         []T
 	aheadStep, aheadTurn int
+	aheadPanel           int // from what one micro-panel fetches to what the next one does
 	laterStep, laterTurn int
 	alike                int // rows from this one on whose parts of later follow one another
 }
@@ -196,7 +208,7 @@ func (s *sweep[T]) blocks(n, cols int, c *call[T], i, rows, j int) {
 	}
 	b, bRow, bPanel, keepB := s.columns(cols == t.cols, cols, j)
 	t.run(s.kc, n, c.panels, c.a, c.aRow, c.aStep, c.aPanel, b, bRow, bPanel, c.keepA, keepB, src, srcStep, dst, dstStep, dstPanel, ldd,
-		c.ahead, c.aheadStep, c.aPanel-n*c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
+		c.ahead, c.aheadStep, c.aheadPanel-n*c.aheadStep, c.aheadTurn, c.later, c.laterStep, c.laterTurn)
 	c.fetched(n)
 	for p := 0; s.last && !direct && p < c.panels; p++ {
 		s.store(acc[p*n*size:], n, cols, i+p*s.mr, rows, j)
@@ -224,9 +236,10 @@ func (s *sweep[T]) columns(whole bool, cols, j int) (b []T, row, panel int, keep
 // hints returns what the blocks of row i fetch: the micro-panel of A that
 // comes next, and a share of the B block that comes next.
 func (s *sweep[T]) hints(i int) (c call[T]) {
-	c.panels, c.ahead, c.later, c.alike = 1, s.ws.zero, s.ws.zero, s.i1-s.i0
-	s.nextA(&c, i)
+	c.ahead, c.later, c.alike = s.ws.zero, s.ws.zero, s.i1-s.i0
 	s.nextB(&c, (i-s.i0)/s.mr)
+	c.panels = s.alike(i, c.alike)
+	s.nextA(&c, i)
 	return c
 }
 
@@ -247,13 +260,14 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 	}
 	c.aheadTurn = turnSteps * s.mr / s.share
 	src := &s.A.Stored
+	c.aheadPanel = s.mr * src.LaneStride
 	switch {
 	case s.A.Packed.Data != nil || packed && l >= s.a.from:
-		c.ahead, _, _, _ = s.a.at(l, pc, kc)
+		c.ahead, _, _, c.aheadPanel = s.a.at(l, pc, kc)
 		c.aheadStep = kc * s.mr / s.share
 	case src.DepthStride == 1:
 		c.ahead, c.aheadStep = src.from(l, pc), src.LaneStride
-		s.ws.touched = touch(c.ahead, min(s.mr, s.I0+s.i1-l), c.aheadStep, kc)
+		s.ws.touched = touch(c.ahead, min(c.panels*s.mr, s.I0+s.i1-l), c.aheadStep, kc)
 	default:
 		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/s.share*src.DepthStride, src.DepthStride
 	}

@@ -59,11 +59,13 @@ type micro struct {
 	next, touch      GPVirtual // rows to fetch, of the next block and of dst
 	ldd              GPVirtual
 	panels           bool // whether the body at hand reads micro-panels only: its strides are constants
-	packed           Mem  // 1 if this call does
+	packed           Mem  // 1 if the next block does
 	rest, near       Mem  // steps that no turn does; turns that touch rows
 	early            Mem  // turns by which rows of B are fetched early
 	left             Mem  // blocks of this panel still to do
+	panelA           Mem  // where a panel begins
 	panelB, panelDst Mem  // where a panel's blocks begin
+	kept             Mem  // where the panel of A is kept
 	acc              [][]VecVirtual
 	row, element     []VecVirtual    // of B, of A
 	column           VecVirtual      // of A, to be kept; nil if its elements are stored one by one
@@ -94,10 +96,14 @@ func (s shape) microKernel(cols int) {
 		JMP(LabelRef("done"))
 		Label(string(side))
 		if side == keepA {
+			MOVQ(m.keep, m.kept)
 			m.beginColumns()
 		}
 		m.body(string(side)+"_", side)
 		MOVQ(m.keep, argument(string(side)+"_base"))
+		if side == keepA {
+			m.readKept()
+		}
 	}
 	JMP(LabelRef("done"))
 	Label("packed")
@@ -127,7 +133,7 @@ func (s shape) microDoc(cols int) {
 		"\t\tfor p := range k {",
 		"\t\t\tif keepA != nil {",
 		fmt.Sprintf("\t\t\t\tfor i := range %d {", s.mr),
-		fmt.Sprintf("\t\t\t\t\tkeepA[p*%d+i] = a[i*aRow+p*aStep]", s.mr),
+		fmt.Sprintf("\t\t\t\t\tkeepA[(r*k+p)*%d+i] = a[i*aRow+p*aStep]", s.mr),
 		"\t\t\t\t}", "\t\t\t} else if keepB != nil {",
 		fmt.Sprintf("\t\t\t\tcopy(keepB[(q*k+p)*%d:], b[p*bRow:][:%d])", s.nr, cols),
 		"\t\t\t}", "\t\t}", "\t}", "",
@@ -157,7 +163,7 @@ func (m *micro) load() {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near, m.packed, m.early = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
-	m.left, m.panelB, m.panelDst = AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	m.left, m.panelA, m.panelB, m.panelDst, m.kept = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
 	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
@@ -238,7 +244,7 @@ func (m *micro) start() {
 // beginPanel notes where the blocks of a micro-panel of A begin.
 func (m *micro) beginPanel() {
 	r := m.turns
-	for _, p := range []struct{ from, to Mem }{{argument("blocks"), m.left}, {argument("b_base"), m.panelB}, {argument("dst_base"), m.panelDst}} {
+	for _, p := range []struct{ from, to Mem }{{argument("blocks"), m.left}, {argument("a_base"), m.panelA}, {argument("b_base"), m.panelB}, {argument("dst_base"), m.panelDst}} {
 		MOVQ(p.from, r)
 		MOVQ(r, p.to)
 	}
@@ -256,16 +262,27 @@ func (m *micro) nextBlock() {
 	JNZ(LabelRef("block"))
 	DECQ(argument("panels"))
 	JZ(LabelRef("end"))
-	MOVQ(m.panelB, r)
-	MOVQ(r, argument("b_base"))
-	MOVQ(m.panelDst, r)
-	MOVQ(r, argument("dst_base"))
+	for _, p := range []struct{ from, to Mem }{{m.panelA, argument("a_base")}, {m.panelB, argument("b_base")}, {m.panelDst, argument("dst_base")}} {
+		MOVQ(p.from, r)
+		MOVQ(r, p.to)
+	}
 	for _, p := range [][2]string{{"aPanel", "a_base"}, {"dstPanel", "dst_base"}, {"aheadPanel", "ahead_base"}} {
 		MOVQ(argument(p[0]), r)
 		ADDQ(r, argument(p[1]))
 	}
+	CMPQ(argument(string(keepA)+"_base"), Imm(0))
+	JE(LabelRef("panel"))
+	MOVQ(U32(0), m.packed)
 	JMP(LabelRef("panel"))
 	Label("end")
+}
+
+// readKept lets the other blocks of a panel of A, of which B is packed, read what the first
+// one has kept.
+func (m *micro) readKept() {
+	MOVQ(m.kept, m.turns)
+	MOVQ(m.turns, argument("a_base"))
+	MOVQ(U32(1), m.packed)
 }
 
 // body peels the first step, which loads the block row by row while the first
