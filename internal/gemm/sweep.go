@@ -266,7 +266,7 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 		c.ahead, _, _, c.aheadPanel = s.a.at(l, pc, kc)
 		c.aheadStep = kc * s.mr / s.share
 	case src.DepthStride == 1:
-		c.ahead, c.aheadStep = src.from(l, pc), src.LaneStride
+		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), src.LaneStride, turnSteps
 		s.ws.touched = touch(c.ahead, min(c.panels*s.mr, s.I0+s.i1-l), c.aheadStep, kc)
 	default:
 		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/s.share*src.DepthStride, src.DepthStride
