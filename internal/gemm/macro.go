@@ -20,7 +20,6 @@ type macro[T elem.Float] struct {
 	tails            []tail[T]
 	mr, nr           int
 	mc, kc, nc       int
-	share            int // of the next A micro-panel that each block prefetches: one in so many
 	ws               *Workspace[T]
 	directA, directB bool        // read where they are stored, always
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
@@ -38,7 +37,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 	b = k.most(b, depth, packedA && packedB)
 	x := &ws.macro
 	*x = macro[T]{
-		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, share: max(1, b.NC/k.NR), ws: ws, check: c,
+		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		mc: blockSize(b.MC, m, k.MR),
 		nc: blockSize(b.NC, n, k.NR),

@@ -258,18 +258,19 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 	default:
 		l, pc, kc, packed = s.I0+s.i0, s.pc+s.kc, s.nextKC(), false
 	}
-	c.aheadTurn = turnSteps * s.mr / s.share
+	blocks := (s.j1-s.j0-1)/s.nr + 1
+	c.aheadTurn = (turnSteps*s.mr-1)/blocks + 1
 	src := &s.A.Stored
 	c.aheadPanel = s.mr * src.LaneStride
 	switch {
 	case s.A.Packed.Data != nil || packed && l >= s.a.from:
 		c.ahead, _, _, c.aheadPanel = s.a.at(l, pc, kc)
-		c.aheadStep = kc * s.mr / s.share
+		c.aheadStep = kc * s.mr / blocks
 	case src.DepthStride == 1:
 		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), src.LaneStride, turnSteps
 		s.ws.touched = touch(c.ahead, min(c.panels*s.mr, s.I0+s.i1-l), c.aheadStep, kc)
 	default:
-		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/s.share*src.DepthStride, src.DepthStride
+		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/blocks*src.DepthStride, src.DepthStride
 	}
 }
 
