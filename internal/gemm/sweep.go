@@ -72,18 +72,17 @@ func (s *sweep[T]) checkRows(i, n int) {
 // packed, or are on the way, up to the last but one, which fetches something else than the
 // micro-panel that follows. Each call costs a part of the time.
 func (s *sweep[T]) alike(i, most int) int {
-	packed := s.A.Packed.Data != nil || s.I0+i >= s.a.from && (s.j0 > 0 || s.packsA())
+	packed := s.A.Packed.Data != nil || s.I0+i >= s.a.from && (s.j0 > 0 || s.packsA() && !s.directB)
 	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || s.once && (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
 	return max(1, min(most, (s.i1-i-1)/s.mr, maxSteps/(((s.j1-s.j0-1)/s.nr+1)*s.kc)))
 }
 
-// packsA reports whether the first block of a row can pack its micro-panel of A, and the
-// others read what it has packed.
+// packsA reports whether the first block of a row can pack its micro-panel of A.
 func (s *sweep[T]) packsA() bool {
 	_, cols := s.span(s.j0)
-	return !s.directB && cols == s.nr && s.A.Scale == 1
+	return cols == s.nr && s.A.Scale == 1
 }
 
 // startBlocks writes round(Beta·C0) to the workspace's blocks of rows of C from
@@ -148,11 +147,11 @@ func (s *sweep[T]) span(j int) (n, cols int) {
 func (s *sweep[T]) row(c *call[T], i, rows int) {
 	j := s.j0
 	if s.j0 == 0 && s.A.Packed.Data == nil && s.I0+i >= s.a.from {
-		if _, cols := s.span(j); s.keepB || cols < s.nr || rows < s.mr || s.A.Scale != 1 {
+		if s.keepB || rows < s.mr || !s.packsA() {
 			s.a.pack(s.I0+i, s.I0+i+rows, s.pc, s.kc)
 		} else {
 			n, src := 1, &s.A.Stored
-			if s.packsA() {
+			if !s.directB { // the others can read what it packs
 				n, _ = s.span(j)
 			}
 			c.keepA, _, _, _ = s.a.at(s.I0+i, s.pc, s.kc)
