@@ -1,7 +1,6 @@
 package master_test
 
 import (
-	"slices"
 	"syscall"
 	"testing"
 
@@ -14,15 +13,16 @@ import (
 // three workers, so that the last ones are cut.
 func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 	const tiles = 8
-	if events := makeTheWholeOfC(t, 8192, 528, 536, tiles); len(events) <= tiles {
-		t.Errorf("%d tasks are %d tiles: none was cut, and the test shows nothing", len(events), tiles)
+	if events := makeTheWholeOfC(t, 8192, 528, 536, tiles); len(events) <= repeats*tiles {
+		t.Errorf("%d tasks are %d times %d tiles: none was cut, and the test shows nothing", len(events), repeats, tiles)
 	}
 }
 
-// TestStripsMakeTheWholeOfC does jobs in which each of three workers has one tile.
+// TestStripsMakeTheWholeOfC does jobs in which each of three workers has one tile, as
+// large as its speed says.
 func TestStripsMakeTheWholeOfC(t *testing.T) {
 	sizes := map[int64]bool{}
-	for _, e := range makeTheWholeOfC(t, 1536, 528, 1024, 3) {
+	for _, e := range makeTheWholeOfC(t, 1536, 528, 1024, 3, 0.8, 1, 1.2) {
 		sizes[e.Rect.Rows()] = true
 	}
 	if delete(sizes, 512); len(sizes) == 0 {
@@ -30,9 +30,13 @@ func TestStripsMakeTheWholeOfC(t *testing.T) {
 	}
 }
 
+// repeats is how often makeTheWholeOfC multiplies undisturbed, and with workers killed.
+const repeats = 5
+
 // makeTheWholeOfC multiplies again and again on three workers, at first undisturbed and
-// then with workers that are killed. It returns the last undisturbed job's events.
-func makeTheWholeOfC(t *testing.T, m, n, k, tiles int) (last []master.Event) {
+// then with workers that are killed. The pool presumes the speeds, if there are any. It
+// returns the events of the undisturbed jobs.
+func makeTheWholeOfC(t *testing.T, m, n, k, tiles int, speeds ...float64) (all []master.Event) {
 	const workers = 3
 	var pool *master.Pool
 	var events []master.Event
@@ -54,6 +58,7 @@ func makeTheWholeOfC(t *testing.T, m, n, k, tiles int) (last []master.Event) {
 	check := func() {
 		t.Helper()
 		events = nil
+		pool.Presume(speeds...)
 		same(t, p.inMemory(t, ctx, pool, s), p.want)
 		seen, elements := map[int64]bool{}, int64(0)
 		for _, e := range events {
@@ -67,17 +72,17 @@ func makeTheWholeOfC(t *testing.T, m, n, k, tiles int) (last []master.Event) {
 			t.Errorf("tasks cover %d elements, C has %d", elements, want)
 		}
 	}
-	for range 5 {
+	for range repeats {
 		check()
+		all = append(all, events...)
 	}
-	last = slices.Clone(events)
 	kill = true
-	for range 5 {
+	for range repeats {
 		check()
 	}
 	if pool.Deaths() == 0 {
 		t.Error("no worker was killed: the test shows nothing")
 	}
-	t.Logf("%d tasks, %d deaths", len(last), pool.Deaths())
-	return last
+	t.Logf("%d tasks, %d deaths", len(all), pool.Deaths())
+	return all
 }
