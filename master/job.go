@@ -153,11 +153,12 @@ func newRun(j *Job) *run {
 	if j.Small {
 		return r
 	}
-	speeds := j.p.speeds()
-	r.pace = tiling.NewPace(j.Plan.Plan, len(speeds), speeds)
+	workers := len(j.p.members)
+	var speeds []float64
 	if j.Strips() {
-		r.rates = make([]float64, len(speeds))
+		speeds, r.rates = j.p.speeds(), make([]float64, workers)
 	}
+	r.pace = tiling.NewPace(j.Plan.Plan, workers, speeds)
 	return r
 }
 

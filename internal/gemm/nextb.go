@@ -22,7 +22,7 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 	}
 	kc, nc := min(s.kc, s.A.Packed.Depth-pc), min(s.nc, s.J1-s.J0-j)
 	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
-	blocks := (s.j1 - s.j0 + s.nr - 1) / s.nr
+	blocks := s.across()
 	if s.B.Packed.Data != nil {
 		part := blocks * nc
 		at := (r - rows + (kc-1)/blocks + 1) * part

@@ -24,8 +24,7 @@ func portable64(k, blocks, panels int, a []float64, aRow, aStep, aPanel int, b [
 			accumulate64(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 			storePortable(dst[q*dstStep:], ldd, &acc)
 			switch {
-			case keepA != nil && q > 0:
-			case keepA != nil:
+			case keepA != nil && q == 0:
 				keepPortable(keepA, k, portableMR, a, aRow, aStep)
 			case keepB != nil:
 				keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)
@@ -42,8 +41,7 @@ func portable32(k, blocks, panels int, a []float32, aRow, aStep, aPanel int, b [
 			accumulate32(k, a, aRow, aStep, b[q*bStep:], bRow, &acc)
 			storePortable(dst[q*dstStep:], ldd, &acc)
 			switch {
-			case keepA != nil && q > 0:
-			case keepA != nil:
+			case keepA != nil && q == 0:
 				keepPortable(keepA, k, portableMR, a, aRow, aStep)
 			case keepB != nil:
 				keepPortable(keepB[q*k*portableNR:], k, portableNR, b[q*bStep:], 1, bRow)

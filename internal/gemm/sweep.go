@@ -45,18 +45,27 @@ func (s *sweep[T]) place(i, j int) int {
 	if s.once {
 		r, rows = 0, 1
 	}
-	whole := (s.j1 - s.j0) / s.nr
-	if s.halves(s.j1 - s.j0) {
-		whole--
+	whole := s.whole(s.j0)
+	n, narrow := r*whole+(j-s.j0)/s.nr, j-s.j0-whole*s.nr
+	if narrow >= 0 {
+		n = rows*whole + r*(s.across()-whole)
 	}
-	tails, q := (s.j1-s.j0-1)/s.nr+1-whole, (j-s.j0)/s.nr
-	if q < whole {
-		return s.at + (r*whole+q)*s.mr*s.nr
+	if narrow > 0 { // the second half
+		n++
 	}
-	if tails > 1 {
-		q = whole + (j-s.j0-whole*s.nr)*tails/(s.j1-s.j0-whole*s.nr)
+	return s.at + n*s.mr*s.nr
+}
+
+// across returns how many blocks a row has.
+func (s *sweep[T]) across() int { return (s.j1-s.j0-1)/s.nr + 1 }
+
+// whole returns how many of those from column j on the micro-kernel fills.
+func (s *sweep[T]) whole(j int) int {
+	n := (s.j1 - j) / s.nr
+	if s.halves(s.j1 - j) {
+		n--
 	}
-	return s.at + (rows*whole+r*tails+q-whole)*s.mr*s.nr
+	return n
 }
 
 // checkRows tells the checker of n micro-panels of A from row i on.
@@ -76,7 +85,7 @@ func (s *sweep[T]) alike(i, most int) int {
 	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || s.once && (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
-	return max(1, min(most, (s.i1-i-1)/s.mr, maxSteps/(((s.j1-s.j0-1)/s.nr+1)*s.kc)))
+	return max(1, min(most, (s.i1-i-1)/s.mr, maxSteps/(s.across()*s.kc)))
 }
 
 // packsA reports whether the first block of a row can pack its micro-panel of A.
@@ -127,10 +136,7 @@ func (s *sweep[T]) together() int {
 // span returns the number and width of the blocks from column j on that a call
 // can take together.
 func (s *sweep[T]) span(j int) (n, cols int) {
-	whole := (s.j1 - j) / s.nr
-	if s.halves(s.j1 - j) {
-		whole--
-	}
+	whole := s.whole(j)
 	switch left := s.j1 - j; {
 	case whole > 0:
 		return min(whole, max(1, maxSteps/s.kc)), s.nr
@@ -257,10 +263,8 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 	default:
 		l, pc, kc, packed = s.I0+s.i0, s.pc+s.kc, s.nextKC(), false
 	}
-	blocks := (s.j1-s.j0-1)/s.nr + 1
-	c.aheadTurn = (turnSteps*s.mr-1)/blocks + 1
-	src := &s.A.Stored
-	c.aheadPanel = s.mr * src.LaneStride
+	src, blocks := &s.A.Stored, s.across()
+	c.aheadTurn, c.aheadPanel = (turnSteps*s.mr-1)/blocks+1, s.mr*src.LaneStride
 	switch {
 	case s.A.Packed.Data != nil || packed && l >= s.a.from:
 		c.ahead, _, _, c.aheadPanel = s.a.at(l, pc, kc)

@@ -34,15 +34,6 @@ func (s shape) leads() leads {
 // the turns of KC steps, those of a block.
 const srcTurn = 16
 
-// keeping is what a loop copies to keep it packed, by the argument's name.
-type keeping string
-
-const (
-	keepNone keeping = ""
-	keepA    keeping = "keepA"
-	keepB    keeping = "keepB"
-)
-
 // micro is a micro-kernel under construction. What the loops do not need in
 // registers lies on the stack, some of it in the arguments' own places.
 type micro struct {
@@ -243,11 +234,16 @@ func (m *micro) start() {
 
 // beginPanel notes where the blocks of a micro-panel of A begin.
 func (m *micro) beginPanel() {
-	r := m.turns
-	for _, p := range []struct{ from, to Mem }{{argument("blocks"), m.left}, {argument("a_base"), m.panelA}, {argument("b_base"), m.panelB}, {argument("dst_base"), m.panelDst}} {
-		MOVQ(p.from, r)
-		MOVQ(r, p.to)
-	}
+	m.copy(argument("blocks"), m.left)
+	m.copy(argument("a_base"), m.panelA)
+	m.copy(argument("b_base"), m.panelB)
+	m.copy(argument("dst_base"), m.panelDst)
+}
+
+// copy copies a word from place to place.
+func (m *micro) copy(from, to Mem) {
+	MOVQ(from, m.turns)
+	MOVQ(m.turns, to)
 }
 
 // nextBlock moves on to the following block, or to the first one of the next
@@ -262,10 +258,9 @@ func (m *micro) nextBlock() {
 	JNZ(LabelRef("block"))
 	DECQ(argument("panels"))
 	JZ(LabelRef("end"))
-	for _, p := range []struct{ from, to Mem }{{m.panelA, argument("a_base")}, {m.panelB, argument("b_base")}, {m.panelDst, argument("dst_base")}} {
-		MOVQ(p.from, r)
-		MOVQ(r, p.to)
-	}
+	m.copy(m.panelA, argument("a_base"))
+	m.copy(m.panelB, argument("b_base"))
+	m.copy(m.panelDst, argument("dst_base"))
 	for _, p := range [][2]string{{"aPanel", "a_base"}, {"dstPanel", "dst_base"}, {"aheadPanel", "ahead_base"}} {
 		MOVQ(argument(p[0]), r)
 		ADDQ(r, argument(p[1]))
@@ -275,14 +270,6 @@ func (m *micro) nextBlock() {
 	MOVQ(U32(0), m.packed)
 	JMP(LabelRef("panel"))
 	Label("end")
-}
-
-// readKept lets the other blocks of a panel of A, of which B is packed, read what the first
-// one has kept.
-func (m *micro) readKept() {
-	MOVQ(m.kept, m.turns)
-	MOVQ(m.turns, argument("a_base"))
-	MOVQ(U32(1), m.packed)
 }
 
 // body peels the first step, which loads the block row by row while the first
@@ -470,38 +457,6 @@ func (m *micro) step(p int, first, last bool, keep keeping) {
 		if last {
 			ADDQ(m.ldd, m.touch)
 		}
-	}
-}
-
-// beginColumns makes the masks with which columns of A are put together, where masks
-// are to be had: of stores of single elements L1 takes less than a step has.
-func (m *micro) beginColumns() {
-	if m.vector < 64 {
-		return
-	}
-	m.column = register(m.mr * m.size)
-	for i := 1; i < m.mr; i++ {
-		k := K()
-		MOVL(U32(1<<i), m.turns.As32())
-		KMOVW(m.turns.As32(), k)
-		m.lane = append(m.lane, k)
-	}
-}
-
-// keepElement keeps row i of the column of A at hand, which x has in each lane.
-func (m *micro) keepElement(i int, x VecVirtual) {
-	if m.column == nil {
-		m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
-		return
-	}
-	from := narrow(x, int(m.column.Size()))
-	if i == 0 {
-		m.mov()(from, m.column)
-	} else {
-		m.mov()(from, m.lane[i-1], m.column)
-	}
-	if i == m.mr-1 {
-		m.mov()(m.column, Mem{Base: m.keep})
 	}
 }
 

@@ -1,0 +1,55 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// keeping is what a loop copies to keep it packed, by the argument's name.
+type keeping string
+
+const (
+	keepNone keeping = ""
+	keepA    keeping = "keepA"
+	keepB    keeping = "keepB"
+)
+
+// beginColumns makes the masks with which columns of A are put together, where masks
+// are to be had: of stores of single elements L1 takes less than a step has.
+func (m *micro) beginColumns() {
+	if m.vector < 64 {
+		return
+	}
+	m.column = register(m.mr * m.size)
+	for i := 1; i < m.mr; i++ {
+		k := K()
+		MOVL(U32(1<<i), m.turns.As32())
+		KMOVW(m.turns.As32(), k)
+		m.lane = append(m.lane, k)
+	}
+}
+
+// keepElement keeps row i of the column of A at hand, which x has in each lane.
+func (m *micro) keepElement(i int, x VecVirtual) {
+	if m.column == nil {
+		m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
+		return
+	}
+	from := narrow(x, int(m.column.Size()))
+	if i == 0 {
+		m.mov()(from, m.column)
+	} else {
+		m.mov()(from, m.lane[i-1], m.column)
+	}
+	if i == m.mr-1 {
+		m.mov()(m.column, Mem{Base: m.keep})
+	}
+}
+
+// readKept lets the other blocks of a panel of A, of which B is packed, read what the first
+// one has kept.
+func (m *micro) readKept() {
+	m.copy(m.kept, argument("a_base"))
+	MOVQ(U32(1), m.packed)
+}
