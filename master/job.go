@@ -116,7 +116,7 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	alone := len(p.errands) == 0
-	if j.Small && alone {
+	if j.Small && alone && r.pace == nil {
 		r.here = p.seatHere()
 	}
 	deaths := p.deaths
@@ -140,8 +140,8 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 type run struct {
 	j       *Job
 	sched   *tiling.Schedule
-	pace    *tiling.Pace // of the members, by seat
-	rates   []float64    // of the members, in operations a nanosecond from start on; nil unless each does one strip
+	pace    *tiling.Pace // of the members, by seat; nil if the master computes: it cannot hand out parts meanwhile
+	rates   []float64    // at which each member did its strip, in operations a nanosecond; nil if there are no strips
 	here    int          // seat whose place the master takes; −1 if it does not compute
 	start   int64
 	rep     Report
@@ -150,15 +150,17 @@ type run struct {
 
 func newRun(j *Job) *run {
 	r := &run{j: j, sched: tiling.NewSchedule(j.Plan.Plan), here: -1, start: sys.Monotonic()}
-	if j.Small {
-		return r
-	}
-	workers := len(j.p.members)
 	var speeds []float64
-	if j.Strips() {
-		speeds, r.rates = j.p.speeds(), make([]float64, workers)
+	computes := j.Small
+	if workers := len(j.p.members); j.Strips() && j.Tasks() == workers {
+		var unsteady float64
+		speeds, unsteady = j.p.speeds()
+		r.rates = make([]float64, workers)
+		computes = !r.sched.HoldBack(holds*unsteady) && computes
 	}
-	r.pace = tiling.NewPace(j.Plan.Plan, workers, speeds)
+	if !computes {
+		r.pace = tiling.NewPace(j.Plan.Plan, len(j.p.members), speeds)
+	}
 	return r
 }
 
@@ -203,11 +205,14 @@ func (r *run) task(id int) shmmat.Task {
 }
 
 func (r *run) done(m *member, t shmmat.Task, a shmmat.Answer) {
-	if m != nil && t.Kind == tiling.Multiply {
-		flops := t.Rect.Flops(r.j.K)
-		r.pace.Did(m.index, flops, sys.Monotonic())
-		if r.rates != nil {
-			r.rates[m.index] = flops / float64(a.End-r.start)
+	if t.Kind == tiling.Multiply {
+		seat, flops := r.here, t.Rect.Flops(r.j.K)
+		if m != nil {
+			seat = m.index
+			r.pace.Did(seat, flops, sys.Monotonic())
+		}
+		if r.rates != nil && int(t.ID) < r.j.Tasks() {
+			r.rates[seat] = flops / float64(a.End-a.Begin)
 		}
 	}
 	if a.Status == shmmat.Wrong {

@@ -67,6 +67,7 @@ type Pool struct {
 	watched  int64         // when the master last looked after the workers, sys.Monotonic
 	silence  time.Duration // the longest of a worker that ended by itself
 	deaths   int           // in all
+	unsteady float64       // by how much speeds usually differ from what is known; see speed.go
 	loss     loss          // deaths since the last task was done
 	oomFirst int64         // OOM kills before the pool was started
 	broken   error         // why the pool cannot be used any more

@@ -13,7 +13,7 @@ import (
 // three workers, so that the last ones are cut.
 func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 	const tiles = 8
-	if events := makeTheWholeOfC(t, 8192, 528, 536, tiles); len(events) <= repeats*tiles {
+	if events := makeTheWholeOfC(t, 8192, 528, 536, tiles, 0); len(events) <= repeats*tiles {
 		t.Errorf("%d tasks are %d times %d tiles: none was cut, and the test shows nothing", len(events), repeats, tiles)
 	}
 }
@@ -22,7 +22,7 @@ func TestPartsOfTheLastTilesMakeTheWholeOfC(t *testing.T) {
 // large as its speed says.
 func TestStripsMakeTheWholeOfC(t *testing.T) {
 	sizes := map[int64]bool{}
-	for _, e := range makeTheWholeOfC(t, 1536, 528, 1024, 3, 0.8, 1, 1.2) {
+	for _, e := range makeTheWholeOfC(t, 1536, 528, 1024, 3, 0, 0.8, 1, 1.2) {
 		sizes[e.Rect.Rows()] = true
 	}
 	if delete(sizes, 512); len(sizes) == 0 {
@@ -30,13 +30,44 @@ func TestStripsMakeTheWholeOfC(t *testing.T) {
 	}
 }
 
+// TestWhatStripsHoldBackIsMade does jobs of strips for three workers whose speeds are
+// known to vary, so that a part of C is for those who end first.
+func TestWhatStripsHoldBackIsMade(t *testing.T) {
+	const strips = 3
+	events := makeTheWholeOfC(t, 1536, 1056, 1024, strips, 0.1, 0.8, 1, 1.2)
+	if len(events) <= repeats*strips {
+		t.Errorf("%d tasks are %d times %d strips: nothing was held back, and the test shows nothing", len(events), repeats, strips)
+	}
+}
+
+// TestWhoHandsPartsOutComputesNone does a small job of strips, first as it is, and then
+// where a part of C is held back.
+func TestWhoHandsPartsOutComputesNone(t *testing.T) {
+	seats := map[int]int{}
+	pool := openWith(t, master.Config{Workers: 2, Starter: processes, Kind: shmmat.Memfd, Trace: func(e master.Event) { seats[e.Seat]++ }})
+	const n = 784
+	p := &product[float64]{m: n, n: n, k: n, alpha: 1,
+		a: random[float64](n, n, 0, 1, 1, false, false).c0, b: random[float64](n, n, 0, 1, 1, false, false).c0}
+	s := p.spec(t, gemm.Auto)
+	p.want = p.inMemory(t, limited(t), pool, s)
+	if len(seats) != 2 || seats[-1] != 1 {
+		t.Errorf("a small job that holds nothing back: %v tasks by seat, want one of the master (-1) and one of a worker", seats)
+	}
+	clear(seats)
+	pool.Presume(0.1, 1, 1)
+	same(t, p.inMemory(t, limited(t), pool, s), p.want)
+	if seats[-1] > 0 || seats[0]+seats[1] < 3 {
+		t.Errorf("a small job that holds something back: %v tasks by seat, want none of the master (-1), and three or more", seats)
+	}
+}
+
 // repeats is how often makeTheWholeOfC multiplies undisturbed, and with workers killed.
 const repeats = 5
 
 // makeTheWholeOfC multiplies again and again on three workers, at first undisturbed and
-// then with workers that are killed. The pool presumes the speeds, if there are any. It
-// returns the events of the undisturbed jobs.
-func makeTheWholeOfC(t *testing.T, m, n, k, tiles int, speeds ...float64) (all []master.Event) {
+// then with workers that are killed. The pool presumes the speeds, if there are any, and
+// how much they vary. It returns the events of the undisturbed jobs.
+func makeTheWholeOfC(t *testing.T, m, n, k, tiles int, unsteady float64, speeds ...float64) (all []master.Event) {
 	const workers = 3
 	var pool *master.Pool
 	var events []master.Event
@@ -53,12 +84,12 @@ func makeTheWholeOfC(t *testing.T, m, n, k, tiles int, speeds ...float64) (all [
 		a: random[float64](m, k, 0, 1, 1, false, false).c0, b: random[float64](k, n, 0, 1, 1, false, false).c0}
 	s := p.spec(t, gemm.Auto)
 	whole := s                          // too much for the reference
-	whole.TileM, whole.TileN = 104, 528 // too little to be cut
+	whole.TileM, whole.TileN = 104, int64(n) // too little to be cut
 	p.want = p.inMemory(t, ctx, pool, whole)
 	check := func() {
 		t.Helper()
 		events = nil
-		pool.Presume(speeds...)
+		pool.Presume(unsteady, speeds...)
 		same(t, p.inMemory(t, ctx, pool, s), p.want)
 		seen, elements := map[int64]bool{}, int64(0)
 		for _, e := range events {

@@ -28,9 +28,11 @@ type Schedule struct {
 	whole map[int]bool // not to be cut: they were given back
 	open  float64      // operations of the tiles that nobody has taken
 
-	// Strips: how many were taken, and where in C the next one begins.
+	// Strips: how many were taken, where in C the next one begins, and the columns that
+	// are kept back from all of them.
 	taken int
 	from  int64
+	held  int64
 }
 
 // part is a part of the tile of a task.
@@ -111,8 +113,8 @@ func (s *Schedule) enter(id int32, t entry) {
 
 // Next takes the ready task with the lowest number. It reports false when none
 // is ready. Of a tile of more operations than share, what [Pace.Share] says, it takes a
-// part, if the plan lets it be cut; see [Taper]. Of strips each is as large as share,
-// and the last one is what is left.
+// part, if the plan lets it be cut; see [Taper]. Of strips each is as large as share, but
+// for what is held back, and the last one is what is left.
 func (s *Schedule) Next(share float64) (id int, ok bool) {
 	if len(s.ready) == 0 {
 		return 0, false
@@ -121,7 +123,7 @@ func (s *Schedule) Next(share float64) (id int, ok bool) {
 	if s.Kind(id) == Multiply {
 		switch {
 		case s.whole[id]:
-		case s.pl.cuts():
+		case s.pl.cuts(), id >= s.pl.Tasks():
 			if first, rest, ok := s.pl.cut(s.Rect(id), share); ok {
 				return s.cut(id, first, rest), true
 			}
@@ -131,7 +133,32 @@ func (s *Schedule) Next(share float64) (id int, ok bool) {
 		s.open -= s.Rect(id).Flops(s.pl.K)
 	}
 	heap.Pop(&s.ready)
+	if s.held > 0 && s.taken == s.pl.Tasks() {
+		s.release()
+	}
 	return id, true
+}
+
+// HoldBack keeps about so great a part of C back from the strips: its last columns, which
+// are cut among those who end first. It must be called before Next, of a plan of strips.
+// Too few columns to be worth it are not kept back; it reports whether any are.
+func (s *Schedule) HoldBack(part float64) bool {
+	units := int64(math.Round((1 - part) * float64(s.pl.N) / float64(s.pl.NR)))
+	columns := s.pl.N - units*s.pl.NR
+	room := s.pl.TileRows() > 1 || units >= int64(s.pl.Tasks())
+	if room && columns >= heldColumns && (Problem{s.pl.M, columns, s.pl.K}).Flops() >= 2*s.pl.heldFlops() {
+		s.held = columns
+	}
+	return s.held > 0
+}
+
+// release lets the columns that were held back be taken.
+func (s *Schedule) release() {
+	s.parts = append(s.parts, part{0, Rect{0, s.pl.M, s.pl.N - s.held, s.pl.N}})
+	s.left++
+	s.tilesLeft[s.entry(0).i]++
+	heap.Push(&s.ready, int32(s.pl.Tasks()+len(s.parts)-1))
+	s.held = 0
 }
 
 // cut makes of a ready tile, or of what is left of it, a part, which is taken, and a
@@ -147,6 +174,10 @@ func (s *Schedule) cut(id int, first, rest Rect) int {
 
 // setRect notes what a task covers other than the plan says.
 func (s *Schedule) setRect(id int, r Rect) {
+	if n := s.pl.Tasks(); id >= n {
+		s.parts[id-n].rect = r
+		return
+	}
 	if s.rects == nil {
 		s.rects = map[int]Rect{}
 	}
@@ -157,7 +188,8 @@ func (s *Schedule) setRect(id int, r Rect) {
 // be, that leave some to each strip that follows.
 func (s *Schedule) strip(share float64) Rect {
 	pl := s.pl
-	r := Rect{0, pl.M, 0, pl.N}
+	r := Rect{0, pl.M, 0, pl.N - s.held}
+	share *= float64(r.C1) / float64(pl.N)
 	from, to, unit := &r.R0, &r.R1, pl.MR
 	if pl.TileRows() == 1 {
 		from, to, unit = &r.C0, &r.C1, pl.NR

@@ -17,6 +17,16 @@ func TaperFor(workers int, s Shape) Taper {
 	return Taper{Workers: int64(workers), Side: s.Part, Flops: 1e8}
 }
 
+// Of what is held back from strips: the columns, and the rows of a part, at least.
+const (
+	heldColumns = 96
+	heldRows    = 64
+)
+
+// heldFlops are the operations of a part of that at least: what takes little of the time
+// of all, and is worth a message.
+func (pl *Plan) heldFlops() float64 { return max(4e7, pl.Flops()/256) }
+
 // cuts reports whether tiles may be cut: if there are some for each worker. Of fewer
 // each worker has its own, and smaller ones are only slower.
 func (pl *Plan) cuts() bool {
@@ -50,7 +60,11 @@ func (pl *Plan) cut(r Rect, share float64) (part, rest Rect, ok bool) {
 		side, unit = r.Rows(), pl.MR
 	}
 	units := ceilDiv(side, unit)
-	least := max(ceilDiv(pl.Taper.Side, unit), int64(math.Ceil(float64(units)*pl.Taper.Flops/all)))
+	worth, flops := pl.Taper.Side, pl.Taper.Flops
+	if pl.Strips() {
+		worth, flops = heldRows, pl.heldFlops()
+	}
+	least := max(ceilDiv(worth, unit), int64(math.Ceil(float64(units)*flops/all)))
 	n := int64(float64(units) * share / all)
 	if n/4 >= least {
 		n -= n / 4

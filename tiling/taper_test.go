@@ -1,6 +1,7 @@
 package tiling
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,13 +11,17 @@ import (
 
 // idle simulates workers of so many operations a nanosecond, whose times vary by up
 // to noise of themselves, and returns what share of the time they idle before the last
-// one ends, and how many tiles and parts there are. Of free tiles the speeds are known.
+// one ends, and how many tiles and parts there are. Of free tiles the speeds are known,
+// and twice the noise is held back.
 func idle(pl *Plan, speeds []float64, noise float64, rng *rand.Rand) (share float64, tasks int) {
 	type taken struct {
 		id  int
 		end float64
 	}
 	s, p := NewSchedule(pl), NewPace(pl, len(speeds), speeds)
+	if pl.Strips() {
+		s.HoldBack(2 * noise)
+	}
 	has := make([]*taken, len(speeds))
 	busy, now := 0.0, 0.0
 	take := func(w int) {
@@ -68,7 +73,8 @@ func TestWorkersEndTogether(t *testing.T) {
 		{"sixteen workers", Params{Problem: Problem{8192, 8192, 8192}, Down: 16, Across: 4, Taper: TaperFor(16, OfPanels)}, 0.02, 0.03, 0.03, 100},
 		{"a tile for each of two workers, which is left whole", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: TaperFor(2, OfStored)}, 0.005, 0.08, 0.25, 2},
 		{"a strip for each of two workers", Params{Problem: Problem{2048, 2048, 2048}, Down: 2, Across: 1, Taper: Taper{Workers: 2, Free: true}}, 0, 0.025, 0.025, 2},
-		{"a strip of columns for each of three workers", Params{Problem: Problem{64, 8192, 8192}, Down: 1, Across: 3, Taper: Taper{Workers: 3, Free: true}}, 0.005, 0.03, 0.03, 3},
+		{"larger strips, of which some is held back", Params{Problem: Problem{4096, 4096, 4096}, Down: 2, Across: 1, Taper: Taper{Workers: 2, Free: true}}, 0, 0.01, 0.01, 12},
+		{"a strip of columns for each of three workers", Params{Problem: Problem{64, 8192, 8192}, Down: 1, Across: 3, Taper: Taper{Workers: 3, Free: true}}, 0.005, 0.03, 0.035, 8},
 	} {
 		c.p.MR, c.p.NR, c.p.Slice = 8, 24, 1
 		pl, err := New(c.p)
@@ -103,7 +109,7 @@ func TestWorkersEndTogether(t *testing.T) {
 func TestStripsAreAllOfC(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.IntRange(2, 9).Draw(t, "workers")
-		p := Params{Problem: Problem{K: 7}, MR: 8, NR: 24, Slice: 1, Taper: Taper{Workers: int64(w), Free: true}}
+		p := Params{Problem: Problem{K: rapid.SampledFrom([]int64{7, 700}).Draw(t, "k")}, MR: 8, NR: 24, Slice: 1, Taper: Taper{Workers: int64(w), Free: true}}
 		long, short := rapid.Int64Range(int64(w)*24-23, 5000).Draw(t, "long"), rapid.Int64Range(1, 500).Draw(t, "short")
 		rows := rapid.Bool().Draw(t, "rows")
 		if p.M, p.N, p.Down, p.Across = short, long, 1, int64(w); rows {
@@ -118,7 +124,8 @@ func TestStripsAreAllOfC(t *testing.T) {
 		if !pl.Strips() || pace == nil {
 			t.Fatalf("%d×%d for %d workers is not cut into strips", p.M, p.N, w)
 		}
-		var strips []Rect
+		held := s.HoldBack(rapid.Float64Range(0, 0.3).Draw(t, "held back"))
+		var strips, parts []Rect
 		for s.Left() > 0 {
 			worker := rapid.IntRange(0, w-1).Draw(t, "worker")
 			id, ok := s.Next(pace.Share(worker, s.Open(), 0))
@@ -126,32 +133,54 @@ func TestStripsAreAllOfC(t *testing.T) {
 				t.Fatalf("no strip is left, and %d are not done", s.Left())
 			}
 			r := s.Rect(id)
+			if r.R0 >= r.R1 || r.C0 >= r.C1 || r.R0%pl.MR != 0 || r.C0%pl.NR != 0 {
+				t.Fatalf("%v is not whole units", r)
+			}
 			if rapid.IntRange(0, 3).Draw(t, "fate") == 0 {
 				s.Again(id)
 				pace.Lost(worker)
 				continue
 			}
 			pace.Took(worker, r.Flops(pl.K), 0)
-			strips = append(strips, r)
+			if id < pl.Tasks() {
+				strips = append(strips, r)
+			} else {
+				parts = append(parts, r)
+			}
 			s.Done(id)
 		}
-		slices.SortFunc(strips, func(a, b Rect) int { return int(a.R0 - b.R0 + a.C0 - b.C0) })
-		at := Rect{0, p.M, 0, p.N}
-		for _, r := range strips {
-			want := at
-			if rows {
-				want.R1, at.R0 = r.R1, r.R1
-			} else {
-				want.C1, at.C0 = r.C1, r.C1
-			}
-			if r != want || r.R0 >= r.R1 || r.C0 >= r.C1 || r.R0%pl.MR != 0 || r.C0%pl.NR != 0 {
-				t.Fatalf("of strips %v, %v should begin where the one before it ends, with a whole unit", strips, r)
-			}
+		if held != (len(parts) > 0) || len(strips) != w || s.Open() != 0 {
+			t.Fatalf("%d strips and parts %v of %d×%d for %d workers; held back: %v; %v operations are open", len(strips), parts, p.M, p.N, w, held, s.Open())
 		}
-		if at.R0 != p.M && at.C0 != p.N || len(strips) != w || s.Open() != 0 {
-			t.Fatalf("strips %v are not %d of %d×%d; %v operations are open", strips, w, p.M, p.N, s.Open())
+		at := Rect{0, p.M, 0, p.N}
+		for _, r := range parts {
+			at.C1 = min(at.C1, r.C0)
+		}
+		checkCover(t, Rect{0, p.M, at.C1, p.N}, parts)
+		checkCover(t, at, strips)
+		for _, r := range strips {
+			if rows && r.Cols() != at.Cols() || !rows && r.Rows() != at.Rows() {
+				t.Fatalf("strips %v are not all across %v", strips, at)
+			}
 		}
 	})
+}
+
+// checkCover fails unless each element of whole is in one of the rectangles.
+func checkCover(t *rapid.T, whole Rect, rects []Rect) {
+	t.Helper()
+	area := int64(0)
+	for i, r := range rects {
+		area += r.Rows() * r.Cols()
+		for _, x := range append(rects[:i:i], Rect{R0: whole.R1, R1: math.MaxInt64, C1: math.MaxInt64}, Rect{C0: whole.C1, R1: math.MaxInt64, C1: math.MaxInt64}) {
+			if max(r.R0, x.R0) < min(r.R1, x.R1) && max(r.C0, x.C0) < min(r.C1, x.C1) {
+				t.Fatalf("%v and %v overlap", r, x)
+			}
+		}
+	}
+	if area != whole.Rows()*whole.Cols() {
+		t.Fatalf("%v are %d elements, %v has %d", rects, area, whole, whole.Rows()*whole.Cols())
+	}
 }
 
 func TestPartsOfTilesAreWorthIt(t *testing.T) {
