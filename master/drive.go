@@ -114,6 +114,21 @@ func (p *Pool) letGo(e *errand) {
 	p.wheel <- struct{}{}
 }
 
+// rouse wakes the workers, but for the one that feed hands its task last: there will be
+// tasks for them at once, and to wake up takes them as long as it takes to plan these.
+func (p *Pool) rouse() {
+	if len(p.members) < 2 || !p.mu.TryLock() {
+		return
+	}
+	defer p.mu.Unlock()
+	here := p.seatHere()
+	for _, m := range p.members {
+		if m.state == ready && m.index != here {
+			m.end.Rouse()
+		}
+	}
+}
+
 // poke tells the one at the wheel that there is something to look at.
 func (p *Pool) poke() {
 	p.poked.Store(true)

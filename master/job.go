@@ -111,6 +111,7 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		p.traceAlone(&j.Spec, &j.record, rep)
 		return rep, err
 	}
+	p.rouse()
 	r := newRun(j)
 	if err := p.lock(ctx); err != nil {
 		return Report{}, err

@@ -74,6 +74,7 @@ func (p *Pool) Do(ctx context.Context, s Spec) (Report, error) {
 	if rep, ok, err := p.doAlone(ctx, &s); ok || err != nil {
 		return rep, err
 	}
+	p.rouse()
 	plan, err := NewPlan(s, p.cfg.Workers)
 	if err != nil {
 		return Report{}, err

@@ -54,3 +54,25 @@ func TestNoOtherJobWaitsForAPanic(t *testing.T) {
 		t.Errorf("a job after the panic: %v, want %v", err, errPanic)
 	}
 }
+
+// TestRousedWorkersMissNoTask hands out tasks to workers that are awake without one, are
+// about to sleep again, or sleep.
+func TestRousedWorkersMissNoTask(t *testing.T) {
+	p, err := New(Config{Workers: 3, Starter: worker.Threads{}, Kind: shmmat.Heap, Spin: 20 * time.Microsecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	slow := time.Now()
+	for i := range 500 {
+		p.rouse()
+		for start := time.Now(); time.Since(start) < time.Duration(i%50)*2*time.Microsecond; {
+		}
+		if err := p.Nops(t.Context(), 3, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(slow); took > 500*nap/2 {
+		t.Errorf("500 tasks for each worker took %v: wake-ups were lost, and %v had to pass", took, nap)
+	}
+}

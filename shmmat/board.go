@@ -92,6 +92,9 @@ func (m *MasterEnd) Send(t Task) {
 	m.bell.Ring()
 }
 
+// Rouse wakes the worker if it sleeps: there will be a task for it at once.
+func (m *MasterEnd) Rouse() { m.bell.Ring() }
+
 // Waiting reports whether an answer is there.
 func (m *MasterEnd) Waiting() bool { return m.answers.waiting() }
 

@@ -49,10 +49,14 @@ func (w *worker) next() (shmmat.Task, error) {
 		if t, ok := w.end.Take(); ok {
 			return t, nil
 		}
+		start := time.Now()
 		if err := w.end.Bell.Wait(w.end.Waiting, spin, patience, w.yield); err != nil {
 			return shmmat.Task{}, err
 		}
 		spin = 0 // once it has slept, it only sleeps
+		if time.Since(start) < patience {
+			spin = w.spin // it was woken: a task is on its way
+		}
 		if !w.end.Waiting() && w.line.Gone() {
 			return shmmat.Task{}, io.EOF
 		}
