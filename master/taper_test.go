@@ -85,7 +85,7 @@ func makeTheWholeOfC(t *testing.T, m, n, k, tiles int, unsteady float64, speeds 
 	p := &product[float64]{m: m, n: n, k: k, alpha: 1,
 		a: random[float64](m, k, 0, 1, 1, false, false).c0, b: random[float64](k, n, 0, 1, 1, false, false).c0}
 	s := p.spec(t, gemm.Auto)
-	whole := s                          // too much for the reference
+	whole := s                               // too much for the reference
 	whole.TileM, whole.TileN = 104, int64(n) // too little to be cut
 	p.want = p.inMemory(t, ctx, pool, whole)
 	check := func() {
