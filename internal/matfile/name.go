@@ -94,7 +94,7 @@ func parseLayout(text string) (in Info, err error) {
 		in.Cols, err = strconv.ParseInt(cols, 10, 64)
 	}
 	if err != nil {
-		return in, fmt.Errorf("the shape %s is too large", words[0])
+		return in, fmt.Errorf("the shape %s is too large", excerpt(words[0]))
 	}
 	for _, word := range words[1:] {
 		switch word {
