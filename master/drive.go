@@ -121,6 +121,9 @@ func (p *Pool) rouse() {
 		return
 	}
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	here := p.seatHere()
 	for _, m := range p.members {
 		if m.state == ready && m.index != here {
