@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -191,6 +192,10 @@ func TestAKilledMasterIsResumed(t *testing.T) {
 // its signal in half the time.
 func TestSignalsSaveAndCanBeResumed(t *testing.T) {
 	from, to := runs(t, 8, 400)
+	if hangup := syscall.SIGHUP; signal.Ignored(hangup) { // by nohup: the command would ignore it, too
+		signal.Notify(make(chan os.Signal, 1), hangup)
+		t.Cleanup(func() { signal.Reset(hangup) })
+	}
 	v := newVictim(t, 400)
 	faster := 0
 	for seed := from; seed <= to; seed++ {
