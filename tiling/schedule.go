@@ -154,10 +154,7 @@ func (s *Schedule) HoldBack(part float64) bool {
 
 // release lets the columns that were held back be taken.
 func (s *Schedule) release() {
-	s.parts = append(s.parts, part{0, Rect{0, s.pl.M, s.pl.N - s.held, s.pl.N}})
-	s.left++
-	s.tilesLeft[s.entry(0).i]++
-	heap.Push(&s.ready, int32(s.pl.Tasks()+len(s.parts)-1))
+	heap.Push(&s.ready, int32(s.add(0, Rect{0, s.pl.M, s.pl.N - s.held, s.pl.N})))
 	s.held = 0
 }
 
@@ -165,10 +162,15 @@ func (s *Schedule) release() {
 // smaller rest.
 func (s *Schedule) cut(id int, first, rest Rect) int {
 	s.setRect(id, rest)
-	s.parts = append(s.parts, part{s.of(id), first})
-	s.left++
-	s.tilesLeft[s.entry(id).i]++
 	s.open -= first.Flops(s.pl.K)
+	return s.add(s.of(id), first)
+}
+
+// add makes a part of a task's tile and returns its number.
+func (s *Schedule) add(of int, r Rect) int {
+	s.parts = append(s.parts, part{of, r})
+	s.left++
+	s.tilesLeft[s.entry(of).i]++
 	return s.pl.Tasks() + len(s.parts) - 1
 }
 
