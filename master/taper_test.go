@@ -49,13 +49,17 @@ func TestWhoHandsPartsOutComputesNone(t *testing.T) {
 	p := &product[float64]{m: n, n: n, k: n, alpha: 1,
 		a: random[float64](n, n, 0, 1, 1, false, false).c0, b: random[float64](n, n, 0, 1, 1, false, false).c0}
 	s := p.spec(t, gemm.Auto)
-	p.want = p.inMemory(t, limited(t), pool, s)
+	ctx := limited(t)
+	for len(seats) < 2 && ctx.Err() == nil { // until a worker is there the master does both tasks
+		clear(seats)
+		p.want = p.inMemory(t, ctx, pool, s)
+	}
 	if len(seats) != 2 || seats[-1] != 1 {
 		t.Errorf("a small job that holds nothing back: %v tasks by seat, want one of the master (-1) and one of a worker", seats)
 	}
 	clear(seats)
 	pool.Presume(0.1, 1, 1)
-	same(t, p.inMemory(t, limited(t), pool, s), p.want)
+	same(t, p.inMemory(t, ctx, pool, s), p.want)
 	if seats[-1] > 0 || seats[0]+seats[1] < 3 {
 		t.Errorf("a small job that holds something back: %v tasks by seat, want none of the master (-1), and three or more", seats)
 	}
