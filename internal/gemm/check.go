@@ -317,7 +317,7 @@ func (f *feed[T]) scale() float64 {
 // CheckScratch returns the bytes that [Checked] takes, at most, besides what
 // [Scratch] says.
 func CheckScratch(k *Kernel, b Blocking, m, n, depth int) int64 {
-	b = k.most(b, depth, false)
+	b = k.most(b, false)
 	size, rows := int64(k.Type.Size()), int64(min(max(b.MC, k.MR), m))
 	again := int64(min(againRows+k.MR, m)) * int64(min(againCols+k.NR, n)) * size
 	return again + (int64(depth)+stripRows)*size + rows*(4*16+2*size+8)

@@ -34,36 +34,39 @@ type macro[T elem.Float] struct {
 func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T], c *checker[T]) *macro[T] {
 	m, n, depth := t.I1-t.I0, t.J1-t.J0, t.A.Packed.Depth
 	packedA, packedB := t.A.Packed.Data != nil, t.B.Packed.Data != nil
-	b = k.most(b, depth, packedA && packedB)
+	r := routinesOf[T](k)
 	x := &ws.macro
 	*x = macro[T]{
-		Tile: *t, tails: routinesOf[T](k).tails, mr: k.MR, nr: k.NR, ws: ws, check: c,
+		Tile: *t, tails: r.tails, mr: k.MR, nr: k.NR, ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
-		mc: blockSize(b.MC, m, k.MR),
-		nc: blockSize(b.NC, n, k.NR),
-		kc: blockSize(b.KC, depth, 4),
+		strips: r.strips, checksums: r.checksums, digester: r.digester,
 	}
-	r := routinesOf[T](k)
-	x.strips, x.checksums, x.digester = r.strips, r.checksums, r.digester
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
 		x.a.from = t.I0 + m/k.MR*k.MR
 	}
+	b = k.most(b, packedA && packedB)
 	row := t.B.Stored.DepthStride * k.Type.Size()
-	near := row%pageSize != 0 && x.kc*row <= nearBytes
-	if x.directB = (near || m <= k.MR) && x.b.readable(t.B.Stored.LaneStride); x.directB {
+	near := m <= k.MR || row%pageSize != 0 && blockSize(b.KC, depth, 4)*row <= nearBytes
+	if x.directB = near && x.b.readable(t.B.Stored.LaneStride); x.directB {
 		x.b.from = t.J0 + n/k.NR*k.NR
 		if rest := n % k.NR; rest == x.tailFor(rest).cols {
 			x.b.from = t.J1
 		}
 	}
+	low, narrow := m <= lowPanels*k.MR && !packedB && !near, x.directA && n <= b.NC/shallow
+	b = b.fit(depth, low, narrow)
+	x.mc, x.nc, x.kc = blockSize(b.MC, m, k.MR), blockSize(b.NC, n, k.NR), blockSize(b.KC, depth, 4)
 	x.once = depth <= x.kc
 	held := x.mc / x.mr
 	if x.once {
 		held = 1
 	}
 	ws.reserve(held*((n-1)/x.nr+1), x.mr*x.nr)
-	if !packedA {
-		x.a.block = ws.a.reserve(x.mc * x.kc)
+	if lanes := x.mc; !packedA {
+		if x.directA {
+			lanes = k.MR // that do not fill a micro-panel
+		}
+		x.a.block = ws.a.reserve(lanes * x.kc)
 	}
 	if !packedB {
 		x.b.block = ws.b.reserve(x.nc * x.kc)
@@ -72,10 +75,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 }
 
 // most returns the largest blocks that b asks for; zero is the kernel's own
-// size. packed says that both operands lie in panels. Where the depth is a small part
-// of KC a block of B has more columns, up to the same size: each row of C, which is
-// then most of what is moved, lies in pages of its own.
-func (k *Kernel) most(b Blocking, depth int, packed bool) Blocking {
+// size. packed says that both operands lie in panels.
+func (k *Kernel) most(b Blocking, packed bool) Blocking {
 	or := func(want, usual int) int {
 		if want <= 0 {
 			return usual
@@ -83,11 +84,27 @@ func (k *Kernel) most(b Blocking, depth int, packed bool) Blocking {
 		return want
 	}
 	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
-	if depth > 0 && depth <= b.KC/shallow {
-		b.NC = b.NC * b.KC / depth
-	}
 	if packed {
 		b.MC = min(b.MC, packedMC)
+	}
+	return b
+}
+
+// fit gives a block of B another shape, but not another size, where that suits a tile.
+// With a depth that is a small part of KC it has more columns: each row of C, which is
+// then most of what is moved, lies in pages of its own. The same goes for rows of B where
+// the tile is low: A has too few to hide what comes with the first of a block. Where the
+// tile is narrow it is deeper: each row of A is then read in longer pieces.
+func (b Blocking) fit(depth int, low, narrow bool) Blocking {
+	small := max(1, b.KC/shallow)
+	switch {
+	case narrow:
+		b.KC = min(b.KC*shallow, maxSteps)
+	case low:
+		b.KC, b.NC = small, b.NC*b.KC/small
+	}
+	if depth > 0 && depth <= small {
+		b.NC = b.NC * b.KC / depth
 	}
 	return b
 }
@@ -101,8 +118,11 @@ const (
 	nearBytes = 1 << 20
 )
 
-// shallow is the part of KC that is a small one.
-const shallow = 3
+// What tiles and blocks are to be called: see fit.
+const (
+	shallow   = 3  // part of KC, or of NC, that is a small one
+	lowPanels = 24 // micro-panels of A, at most, of a low tile
+)
 
 // packedMC is the most rows at a time of operands that lie in panels: these
 // cost little to read once more, and the sums of more rows take memory that a

@@ -49,7 +49,8 @@ func testPrimes[T elem.Float](t *testing.T) {
 	}
 }
 
-// Rows of B that lie far apart are packed by the first rows of C that use them.
+// Rows of B that lie far apart are packed by the first rows of C that use them; of a low
+// tile in blocks of another shape.
 func TestMultiplyEqualsTheDefinitionWhereBIsPackedOnTheWay(t *testing.T) {
 	t.Run("float64", testPackedOnTheWay[float64])
 	t.Run("float32", testPackedOnTheWay[float32])
@@ -59,14 +60,42 @@ func testPackedOnTheWay[T elem.Float](t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(9, 0))
 	ws := new(Workspace[T])
-	for range 4 {
-		k := 301 + r.IntN(50)
-		x := newTrial[T](r, 33+r.IntN(9), nearBytes/300/elem.Of[T]().Size()+r.IntN(60), k)
-		x.transB, x.blocking = false, Blocking{}
-		x.fillOperands(r, flavours[0])
-		want := x.reference()
-		for _, k := range kernels[T](t) {
-			x.multiply(t, k, ws, want)
+	far, page := nearBytes/300/elem.Of[T]().Size()+9, pageSize/elem.Of[T]().Size()
+	for _, low := range []bool{true, false} {
+		for _, ld := range []int{far, page} {
+			m := 33 + r.IntN(9)
+			if !low {
+				m += lowPanels * 8
+			}
+			x := newTrial[T](r, m, 97+r.IntN(99), 301+r.IntN(50))
+			x.transB, x.blocking, x.tileM = false, Blocking{}, 0
+			x.fillOperands(r, flavours[0])
+			x.spreadB(r, ld)
+			want := x.reference()
+			for _, k := range kernels[T](t) {
+				x.multiply(t, k, ws, want)
+			}
+		}
+	}
+}
+
+// Where there are few columns, rows of A are read in longer pieces, of several k-blocks
+// all the same.
+func TestMultiplyEqualsTheDefinitionOfFewColumns(t *testing.T) {
+	t.Run("float64", testFewColumns[float64])
+	t.Run("float32", testFewColumns[float32])
+}
+
+func testFewColumns[T elem.Float](t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(11, 0))
+	ws := new(Workspace[T])
+	for _, k := range kernels[T](t) {
+		for _, transB := range []bool{false, true} {
+			x := newTrial[T](r, 2*k.MR+r.IntN(9), k.NR/2+r.IntN(k.NR), 2*shallow*k.KC+r.IntN(99))
+			x.transA, x.transB, x.alpha, x.blocking, x.tileM = false, transB, 1, Blocking{}, 0
+			x.fillOperands(r, flavours[0])
+			x.multiply(t, k, ws, x.reference())
 		}
 	}
 }

@@ -11,17 +11,19 @@ const (
 
 // nextB sets what row number r of a sweep fetches of the B block that follows:
 // all of it in the last rows, so that it comes from memory at a steady rate,
-// and not in a burst when it is due, and is not gone again by then.
+// and not in a burst when it is due, and is not gone again by then. Blocks that are
+// read where they are stored lie near to one another, but for the next k-block's, which a
+// few rows cannot wait for.
 func (s *sweep[T]) nextB(c *call[T], r int) {
 	j, pc := s.j1, s.pc
 	if j == s.J1-s.J0 {
 		j, pc = 0, s.pc+s.kc
 	}
-	if pc == s.A.Packed.Depth || s.directB {
+	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
+	if pc == s.A.Packed.Depth || s.directB && (pc == s.pc || rows > lowPanels) {
 		return
 	}
 	kc, nc := min(s.kc, s.A.Packed.Depth-pc), min(s.nc, s.J1-s.J0-j)
-	rows := (s.i1 - s.i0 + s.mr - 1) / s.mr
 	blocks := s.across()
 	if s.B.Packed.Data != nil {
 		part := blocks * nc

@@ -58,6 +58,15 @@ func (x *trial[T]) fillOperands(r *rand.Rand, f flavour) {
 	}
 }
 
+// spreadB stores B anew, with rows ld apart.
+func (x *trial[T]) spreadB(r *rand.Rand, ld int) {
+	x.ldb = ld
+	x.b = newGuarded[T]((x.k-1)*ld+x.n, r.IntN(9))
+	for i := range x.k {
+		fill(r, flavours[0], x.b.buf[i*ld:][:x.n])
+	}
+}
+
 // newOperand returns a stored rows×cols matrix, or its transpose, with the
 // padding of its leading dimension NaN.
 func newOperand[T elem.Float](r *rand.Rand, f flavour, rows, cols int, trans bool) (guarded[T], int) {

@@ -58,8 +58,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 	size := func(want, total, unit int) int64 {
 		return int64((min(max(want, unit), total)-1)/unit+1) * int64(unit)
 	}
-	b = k.most(b, depth, packedA && packedB)
-	mc, kc, nc := size(b.MC, m, k.MR), size(b.KC, depth, 4), size(b.NC, n, k.NR)
+	b = k.most(b, packedA && packedB)
 	bytes := func(elems int64) int64 { // with what alignedSlice adds
 		n := elems * int64(k.Type.Size())
 		if n >= sys.HugePageSize {
@@ -67,12 +66,19 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		}
 		return n + pageSize
 	}
+	mc, kc := size(b.MC, m, k.MR), size(b.KC, depth, 4)
+	usual, low, narrow := b.fit(depth, false, false), b.fit(depth, true, false), b.fit(depth, false, true)
 	all := bytes(int64(k.MR*k.NR)) + bytes(mc*size(n, n, k.NR)*(spare+1)/spare)
 	if !packedA {
-		all += bytes(mc * kc)
+		all += bytes(max(mc*kc, int64(k.MR)*size(narrow.KC, depth, 4)))
 	}
 	if !packedB {
-		all += bytes(nc * kc)
+		narrow.NC /= shallow
+		most := int64(0)
+		for _, b := range []Blocking{usual, low, narrow} {
+			most = max(most, size(b.NC, n, k.NR)*size(b.KC, depth, 4))
+		}
+		all += bytes(most)
 	}
 	return all
 }

@@ -27,6 +27,8 @@ func scratchHolds[T elem.Float](t *testing.T) {
 			for range 3 {
 				tile := Tile[T]{I1: upTo(m), J1: upTo(n)}
 				tile.A.Packed.Depth, tile.B.Packed.Depth = depth, depth
+				tile.A.Scale, tile.A.Stored.DepthStride = 1, 1+r.IntN(2)
+				tile.B.Scale, tile.B.Stored.LaneStride, tile.B.Stored.DepthStride = 1, 1+r.IntN(2), 1+r.IntN(2*n)
 				if packedA {
 					tile.A.Packed.Data = make([]T, 1)
 				}
