@@ -143,11 +143,8 @@ func (p *Pool) steer(until <-chan struct{}) {
 	if p.cfg.Own {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		if t := sys.Thread(); t != p.prompt {
-			sys.SetSlice(slice)
-			p.prompt = t
-		}
 	}
+	hurry := p.cfg.Own
 	spin, yield := p.cfg.Spin, p.cfg.Yield
 	if yield {
 		spin = 0 // it would take the processor from the worker that it waits for
@@ -164,9 +161,21 @@ func (p *Pool) steer(until <-chan struct{}) {
 			spin, yield = ownSpin, false
 			continue
 		}
+		if hurry { // now, and not before the first tasks are handed out
+			p.hurry()
+			hurry = false
+		}
 		if err := p.board.Bell().Wait(p.stirs, spin, p.beat(), yield); err != nil {
 			p.giveUp(err)
 		}
+	}
+}
+
+// hurry lets the thread at the wheel, which is locked, be woken promptly.
+func (p *Pool) hurry() {
+	if t := sys.Thread(); t != p.prompt {
+		sys.SetSlice(slice)
+		p.prompt = t
 	}
 }
 
