@@ -53,8 +53,11 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 			x.b.from = t.J1
 		}
 	}
-	low, narrow := m <= lowPanels*k.MR && !packedB && !near, x.directA && n <= b.NC/shallow
-	b = b.fit(depth, low, narrow)
+	cut := 1
+	if !packedB && !near {
+		cut = k.cut(m)
+	}
+	b = b.fit(depth, cut, x.directA && n <= b.NC/shallow)
 	x.mc, x.nc, x.kc = blockSize(b.MC, m, k.MR), blockSize(b.NC, n, k.NR), blockSize(b.KC, depth, 4)
 	x.once = depth <= x.kc
 	held := x.mc / x.mr
@@ -92,21 +95,34 @@ func (k *Kernel) most(b Blocking, packed bool) Blocking {
 
 // fit gives a block of B another shape, but not another size, where that suits a tile.
 // With a depth that is a small part of KC it has more columns: each row of C, which is
-// then most of what is moved, lies in pages of its own. The same goes for rows of B where
-// the tile is low: A has too few to hide what comes with the first of a block. Where the
-// tile is narrow it is deeper: each row of A is then read in longer pieces.
-func (b Blocking) fit(depth int, low, narrow bool) Blocking {
+// then most of what is moved, lies in pages of its own. So it has if KC is cut in parts.
+// Where the tile is narrow it is deeper: each row of A is then read in longer pieces.
+func (b Blocking) fit(depth, cut int, narrow bool) Blocking {
 	small := max(1, b.KC/shallow)
-	switch {
+	switch kc := max(1, b.KC/cut); {
 	case narrow:
 		b.KC = min(b.KC*shallow, maxSteps)
-	case low:
-		b.KC, b.NC = small, b.NC*b.KC/small
+	case cut > 1:
+		b.KC, b.NC = kc, b.NC*b.KC/kc
 	}
 	if depth > 0 && depth <= small {
 		b.NC = b.NC * b.KC / depth
 	}
 	return b
+}
+
+// cut returns into how many parts KC is cut for a tile of m rows that packs B. Of a low
+// one A has too few rows to hide what comes with the first of a block, from as many pages
+// as there are steps; of one that is not high the part of A that each block reads stays
+// in L2 beside it.
+func (k *Kernel) cut(m int) int {
+	switch {
+	case m <= lowPanels*k.MR:
+		return 3
+	case m <= halfPanels*k.MR:
+		return 2
+	}
+	return 1
 }
 
 // When operands are read where they are stored, without packing: A, if it
@@ -118,10 +134,11 @@ const (
 	nearBytes = 1 << 20
 )
 
-// What tiles and blocks are to be called: see fit.
+// What tiles and blocks are to be called: see fit and cut.
 const (
-	shallow   = 3  // part of KC, or of NC, that is a small one
-	lowPanels = 24 // micro-panels of A, at most, of a low tile
+	shallow    = 3  // part of KC, or of NC, that is a small one
+	lowPanels  = 24 // micro-panels of A, at most, of a low tile
+	halfPanels = 64 // likewise, for which KC is halved
 )
 
 // packedMC is the most rows at a time of operands that lie in panels: these

@@ -49,8 +49,8 @@ func testPrimes[T elem.Float](t *testing.T) {
 	}
 }
 
-// Rows of B that lie far apart are packed by the first rows of C that use them; of a low
-// tile in blocks of another shape.
+// Rows of B that lie far apart are packed by the first rows of C that use them, in
+// blocks of another shape where the tile is low.
 func TestMultiplyEqualsTheDefinitionWhereBIsPackedOnTheWay(t *testing.T) {
 	t.Run("float64", testPackedOnTheWay[float64])
 	t.Run("float32", testPackedOnTheWay[float32])
@@ -61,13 +61,10 @@ func testPackedOnTheWay[T elem.Float](t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 0))
 	ws := new(Workspace[T])
 	far, page := nearBytes/300/elem.Of[T]().Size()+9, pageSize/elem.Of[T]().Size()
-	for _, low := range []bool{true, false} {
+	for _, more := range []int{0, lowPanels, halfPanels} {
 		for _, ld := range []int{far, page} {
-			m := 33 + r.IntN(9)
-			if !low {
-				m += lowPanels * 8
-			}
-			x := newTrial[T](r, m, 97+r.IntN(99), 301+r.IntN(50))
+			m := more*8 + 33 + r.IntN(9)
+			x := newTrial[T](r, m, 49+r.IntN(60), 301+r.IntN(50))
 			x.transB, x.blocking, x.tileM = false, Blocking{}, 0
 			x.fillOperands(r, flavours[0])
 			x.spreadB(r, ld)

@@ -67,15 +67,15 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		return n + pageSize
 	}
 	mc, kc := size(b.MC, m, k.MR), size(b.KC, depth, 4)
-	usual, low, narrow := b.fit(depth, false, false), b.fit(depth, true, false), b.fit(depth, false, true)
 	all := bytes(int64(k.MR*k.NR)) + bytes(mc*size(n, n, k.NR)*(spare+1)/spare)
+	narrow := b.fit(depth, 1, true)
 	if !packedA {
 		all += bytes(max(mc*kc, int64(k.MR)*size(narrow.KC, depth, 4)))
 	}
 	if !packedB {
 		narrow.NC /= shallow
 		most := int64(0)
-		for _, b := range []Blocking{usual, low, narrow} {
+		for _, b := range []Blocking{b.fit(depth, 1, false), b.fit(depth, 2, false), b.fit(depth, 3, false), narrow} {
 			most = max(most, size(b.NC, n, k.NR)*size(b.KC, depth, 4))
 		}
 		all += bytes(most)
