@@ -111,10 +111,9 @@ func (b Blocking) fit(depth, cut int, narrow bool) Blocking {
 	return b
 }
 
-// cut returns into how many parts KC is cut for a tile of m rows that packs B. Of a low
-// one A has too few rows to hide what comes with the first of a block, from as many pages
-// as there are steps; of one that is not high the part of A that each block reads stays
-// in L2 beside it.
+// cut returns into how many parts KC is cut for a tile of m rows that packs B: the fewer
+// they are, the more weighs the first one of each block, which waits for B from as many
+// pages as there are steps.
 func (k *Kernel) cut(m int) int {
 	switch {
 	case m <= lowPanels*k.MR:
