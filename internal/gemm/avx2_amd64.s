@@ -411,6 +411,7 @@ keepA_far:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -437,6 +438,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -463,6 +465,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -489,6 +492,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -536,6 +540,7 @@ keepA_same:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -567,6 +572,7 @@ keepA_same:
 	ADDQ         R15, R11
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -593,6 +599,7 @@ keepA_same:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -619,6 +626,7 @@ keepA_same:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y6
 	VBROADCASTSD (AX), Y7
@@ -1845,6 +1853,7 @@ keepA_far:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -1878,6 +1887,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -1911,6 +1921,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -1944,6 +1955,7 @@ keepA_far:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -1998,6 +2010,7 @@ keepA_same:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -2036,6 +2049,7 @@ keepA_same:
 	ADDQ         R15, R11
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -2069,6 +2083,7 @@ keepA_same:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -2102,6 +2117,7 @@ keepA_same:
 	ADDQ         $0x30, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   1536(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPD      (CX), Y12
 	VMOVUPD      32(CX), Y13
@@ -4009,6 +4025,7 @@ keepA_far:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4035,6 +4052,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4061,6 +4079,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4087,6 +4106,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4134,6 +4154,7 @@ keepA_same:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4165,6 +4186,7 @@ keepA_same:
 	ADDQ         R15, R11
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4191,6 +4213,7 @@ keepA_same:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -4217,6 +4240,7 @@ keepA_same:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
@@ -5443,6 +5467,7 @@ keepA_far:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5476,6 +5501,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5509,6 +5535,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5542,6 +5569,7 @@ keepA_far:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5596,6 +5624,7 @@ keepA_same:
 	ADDQ         laterTurn+320(FP), R8
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5634,6 +5663,7 @@ keepA_same:
 	ADDQ         R15, R11
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5667,6 +5697,7 @@ keepA_same:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
@@ -5700,6 +5731,7 @@ keepA_same:
 	ADDQ         $0x18, BP
 	PREFETCHT0   (SI)
 	PREFETCHT0   768(BP)
+	PREFETCHT0   (AX)(R13*8)
 	ADDQ         R14, SI
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13

@@ -407,6 +407,7 @@ func (m *micro) fetchRow(p int, keep keeping) {
 	}
 	if keep == keepA {
 		PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptA * m.mr * m.size})
+		PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
 	}
 	if !m.panels {
 		ADDQ(m.bRow, m.fetch)
