@@ -71,7 +71,7 @@ type Pool struct {
 	loss     loss          // deaths since the last task was done
 	oomFirst int64         // OOM kills before the pool was started
 	broken   error         // why the pool cannot be used any more
-	prompt   int           // the thread that had the wheel last, and has short time slices
+	prompt   int           // the thread with the wheel that waited last, and has short time slices
 }
 
 // slice is the time slice of the thread at the wheel, the shortest there is: it

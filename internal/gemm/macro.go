@@ -54,7 +54,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 		}
 	}
 	cut := 1
-	if !packedB && !near {
+	if x.b.readable(t.B.Stored.LaneStride) && !x.directB {
 		cut = k.cut(m)
 	}
 	b = b.fit(depth, cut, x.directA && n <= b.NC/shallow)
@@ -111,9 +111,9 @@ func (b Blocking) fit(depth, cut int, narrow bool) Blocking {
 	return b
 }
 
-// cut returns into how many parts KC is cut for a tile of m rows that packs B: the fewer
-// they are, the more weighs the first one of each block, which waits for B from as many
-// pages as there are steps.
+// cut returns into how many parts KC is cut for a tile of m rows that packs rows of B: the
+// fewer its micro-panels are, the more weighs the first one at each block, which waits for
+// B from as many pages as there are steps.
 func (k *Kernel) cut(m int) int {
 	switch {
 	case m <= lowPanels*k.MR:

@@ -19,10 +19,7 @@ func testRandomShapes[T elem.Float](t *testing.T) {
 	ws := new(Workspace[T])
 	for range samples() {
 		x := newTrial[T](r, r.IntN(71), r.IntN(71), r.IntN(71))
-		want := x.reference()
-		for _, k := range kernels[T](t) {
-			x.multiply(t, k, ws, want)
-		}
+		x.multiplyByAll(t, ws)
 	}
 }
 
@@ -41,10 +38,7 @@ func testPrimes[T elem.Float](t *testing.T) {
 		for range 3 {
 			x := newTrial[T](r, sizes[r.IntN(i+1)], sizes[r.IntN(n)], sizes[n-1-r.IntN(i+1)])
 			x.blocking = Blocking{}
-			want := x.reference()
-			for _, k := range kernels[T](t) {
-				x.multiply(t, k, ws, want)
-			}
+			x.multiplyByAll(t, ws)
 		}
 	}
 }
@@ -62,16 +56,12 @@ func testPackedOnTheWay[T elem.Float](t *testing.T) {
 	ws := new(Workspace[T])
 	far, page := nearBytes/300/elem.Of[T]().Size()+9, pageSize/elem.Of[T]().Size()
 	for _, more := range []int{0, lowPanels, halfPanels} {
-		for _, ld := range []int{far, page} {
-			m := more*8 + 33 + r.IntN(9)
-			x := newTrial[T](r, m, 49+r.IntN(60), 301+r.IntN(50))
-			x.transB, x.blocking, x.tileM = false, Blocking{}, 0
+		for _, b := range []struct{ ld, nc, tileM int }{{far, 24, 0}, {page, 0, 0}, {page, 24, 2}} {
+			x := newTrial[T](r, more*8+33+r.IntN(9), 49+r.IntN(60), 301+r.IntN(50))
+			x.transB, x.blocking, x.tileM, x.tileN = false, Blocking{NC: b.nc}, b.tileM, 2
 			x.fillOperands(r, flavours[0])
-			x.spreadB(r, ld)
-			want := x.reference()
-			for _, k := range kernels[T](t) {
-				x.multiply(t, k, ws, want)
-			}
+			x.spreadB(r, b.ld)
+			x.multiplyByAll(t, ws)
 		}
 	}
 }
@@ -162,10 +152,7 @@ func testDepths[T elem.Float](t *testing.T) {
 	for depth := range 130 {
 		x := newTrial[T](r, 13, 53, depth)
 		x.blocking = Blocking{}
-		want := x.reference()
-		for _, k := range kernels[T](t) {
-			x.multiply(t, k, ws, want)
-		}
+		x.multiplyByAll(t, ws)
 	}
 }
 
@@ -188,10 +175,7 @@ func testWidths[T elem.Float](t *testing.T) {
 			}
 			x.nanC0 = !x.withC0
 			x.fillOperands(r, flavours[0])
-			want := x.reference()
-			for _, k := range kernels[T](t) {
-				x.multiply(t, k, ws, want)
-			}
+			x.multiplyByAll(t, ws)
 		}
 	}
 }
@@ -208,10 +192,7 @@ func testTiny[T elem.Float](t *testing.T) {
 		for n := range 6 {
 			for depth := range 6 {
 				x := newTrial[T](r, m, n, depth)
-				want := x.reference()
-				for _, k := range kernels[T](t) {
-					x.multiply(t, k, ws, want)
-				}
+				x.multiplyByAll(t, ws)
 			}
 		}
 	}

@@ -115,6 +115,15 @@ func (x *trial[T]) panels(k *Kernel, data []T, ld int, laneMajor bool, lanes, wi
 	return p, g
 }
 
+// multiplyByAll solves the trial with each kernel.
+func (x *trial[T]) multiplyByAll(t testing.TB, ws *Workspace[T]) {
+	t.Helper()
+	want := x.reference()
+	for _, k := range kernels[T](t) {
+		x.multiply(t, k, ws, want)
+	}
+}
+
 // multiply solves the trial with k, tile by tile, from packed operands and
 // from those that are packed on the way or not at all, and checks C and all
 // guards.

@@ -73,7 +73,7 @@ func Scratch(k *Kernel, b Blocking, m, n, depth int, packedA, packedB bool) int6
 		all += bytes(max(mc*kc, int64(k.MR)*size(narrow.KC, depth, 4)))
 	}
 	if !packedB {
-		narrow.NC /= shallow
+		narrow.NC /= shallow // as many columns as it has at most
 		most := int64(0)
 		for _, b := range []Blocking{b.fit(depth, 1, false), b.fit(depth, 2, false), b.fit(depth, 3, false), narrow} {
 			most = max(most, size(b.NC, n, k.NR)*size(b.KC, depth, 4))
