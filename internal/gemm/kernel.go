@@ -28,6 +28,7 @@ type Kernel struct {
 // routines are what an instruction set has to supply for one element type.
 type routines[T elem.Float] struct {
 	tails     []tail[T] // micro-kernels by columns, ascending; the last has NR
+	turnSteps int       // of a micro-kernel in which it fetches once ahead, and for later
 	packer    packer[T]
 	strips    strips[T]               // rows of MR elements, of as many as a tail has, or of more
 	checksums func(n int, x, sum []T) // adds n rows of SumDepths elements to sum; nil for none
@@ -72,7 +73,7 @@ type routines[T elem.Float] struct {
 // be dst[q] itself, or overlap no block of dst. ahead is what later calls, or the
 // next micro-panel, will read of A, one part for each block, aheadStep elements apart,
 // and aheadPanel more from one micro-panel to the next, of which every
-// four steps fetch one line, aheadTurn apart: a hint, of any length. So is
+// turnSteps fetch one line, aheadTurn apart: a hint, of any length. So is
 // later, of which two lines are fetched, for what will be read of B in a while, one
 // part after the other.
 // Where a block of src or b would follow the last one it may be fetched, but is

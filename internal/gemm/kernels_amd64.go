@@ -26,7 +26,8 @@ func assemblyKernels() []Kernel {
 			ISA: AVX2, Type: elem.Float64, MR: 6, NR: 8,
 			Blocking: Blocking{MC: 2048, KC: 384, NC: 192},
 			routines: &routines[float64]{
-				tails: []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
+				tails:     []tail[float64]{{4, micro64AVX2x4}, {8, micro64AVX2x8}},
+				turnSteps: 8,
 				packer: packer[float64]{
 					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2, sumRowsB: sumRowsB64AVX2,
 					group: 4, step: 8, transpose: transpose64AVX2,
@@ -41,7 +42,8 @@ func assemblyKernels() []Kernel {
 			ISA: AVX2, Type: elem.Float32, MR: 6, NR: 16,
 			Blocking: Blocking{MC: 2048, KC: 384, NC: 384},
 			routines: &routines[float32]{
-				tails: []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
+				tails:     []tail[float32]{{8, micro32AVX2x8}, {16, micro32AVX2x16}},
+				turnSteps: 8,
 				packer: packer[float32]{
 					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2, sumRowsB: sumRowsB32AVX2,
 					group: 4, step: 8, transpose: transpose32AVX2,
@@ -56,7 +58,8 @@ func assemblyKernels() []Kernel {
 			ISA: AVX512, Type: elem.Float64, MR: 8, NR: 24,
 			Blocking: Blocking{MC: 2048, KC: 384, NC: 192},
 			routines: &routines[float64]{
-				tails: []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
+				tails:     []tail[float64]{{8, micro64AVX512x8}, {16, micro64AVX512x16}, {24, micro64AVX512x24}},
+				turnSteps: 4,
 				packer: packer[float64]{
 					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
 					group: 8, step: 8, transpose: transpose64AVX512,
@@ -74,7 +77,8 @@ func assemblyKernels() []Kernel {
 			ISA: AVX512, Type: elem.Float32, MR: 8, NR: 48,
 			Blocking: Blocking{MC: 2048, KC: 512, NC: 240},
 			routines: &routines[float32]{
-				tails: []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
+				tails:     []tail[float32]{{16, micro32AVX512x16}, {32, micro32AVX512x32}, {48, micro32AVX512x48}},
+				turnSteps: 4,
 				packer: packer[float32]{
 					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
 					group: 8, step: 16, transpose: transpose32AVX512,

@@ -20,6 +20,7 @@ type macro[T elem.Float] struct {
 	tails            []tail[T]
 	mr, nr           int
 	mc, kc, nc       int
+	turnSteps        int // of the micro-kernels
 	ws               *Workspace[T]
 	directA, directB bool        // read where they are stored, always
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
@@ -37,7 +38,7 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 	r := routinesOf[T](k)
 	x := &ws.macro
 	*x = macro[T]{
-		Tile: *t, tails: r.tails, mr: k.MR, nr: k.NR, ws: ws, check: c,
+		Tile: *t, tails: r.tails, turnSteps: r.turnSteps, mr: k.MR, nr: k.NR, ws: ws, check: c,
 		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		strips: r.strips, checksums: r.checksums, digester: r.digester,
 	}

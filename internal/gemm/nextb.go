@@ -2,12 +2,8 @@ package gemm
 
 import "matmul/internal/elem"
 
-// turnSteps is the number of steps in which a micro-kernel fetches once ahead
-// and once for later, two lines.
-const (
-	turnSteps = 4
-	turnBytes = 128
-)
+// turnBytes is what a micro-kernel fetches for later in a turn: two lines.
+const turnBytes = 128
 
 // nextB sets what row number r of a sweep fetches of the B block that follows:
 // all of it in the last rows, so that it comes from memory at a steady rate,
@@ -34,15 +30,15 @@ func (s *sweep[T]) nextB(c *call[T], r int) {
 		}
 		c.alike = max(1, (kc*s.nr-at%(kc*s.nr))/part)
 		panel := min(s.J0+j+at/(kc*s.nr)*s.nr, s.B.Packed.Lanes-1)
-		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, (nc*turnSteps-1)/s.kc+1)
+		c.fetchLater(s.B.Packed.panel(panel, pc)[at%(kc*s.nr):], nc, (nc*s.turnSteps-1)/s.kc+1)
 		return
 	}
 	src := &s.B.Stored
 	from := src.from(s.J0+j, pc)
 	if src.LaneStride == 1 {
-		c.fetchRows(from, src.DepthStride, kc, nc, s.kc, r, rows, blocks)
+		s.fetchRows(c, from, src.DepthStride, kc, nc, r, rows, blocks)
 	} else {
-		c.fetchRows(from, src.LaneStride, nc, kc, s.kc, r, rows, blocks)
+		s.fetchRows(c, from, src.LaneStride, nc, kc, r, rows, blocks)
 	}
 }
 
@@ -50,12 +46,12 @@ func (c *call[T]) fetchLater(from []T, step, turn int) {
 	c.later, c.laterStep, c.laterTurn = from, step, turn
 }
 
-// fetchRows sets the share of sweep row r of so many, each of so many blocks of
-// depth kc, of n stored rows of length elements, stride apart: one stored row for each
-// block, or a piece of one if a block does not have turns enough for a row, or where
-// blocks are too few for that, every turn of a block two lines of another row.
-func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int) {
-	turns, wide := max(1, kc/turnSteps), turnBytes/elem.Of[T]().Size()
+// fetchRows sets in c the share of row r of so many, each of so many blocks, of n stored
+// rows of length elements, stride apart: one stored row for each block, or a piece of one
+// if a block does not have turns enough for a row, or where blocks are too few for that,
+// every turn of a block two lines of another row.
+func (s *sweep[T]) fetchRows(c *call[T], from []T, stride, n, length, r, rows, blocks int) {
+	turns, wide := max(1, s.kc/s.turnSteps), turnBytes/elem.Of[T]().Size()
 	pieces, each := (length-1)/(turns*wide)+1, (n-1)/blocks+1
 	if last := pieces * each; rows >= last {
 		at := r - rows + last
@@ -65,7 +61,7 @@ func (c *call[T]) fetchRows(from []T, stride, n, length, kc, r, rows, blocks int
 		}
 		c.alike = each - at%each
 		piece := (length-1)/pieces + 1
-		c.fetchLater(from[min(at%each*blocks, n-1)*stride+at/each*piece:], stride, (piece*turnSteps-1)/kc+1)
+		c.fetchLater(from[min(at%each*blocks, n-1)*stride+at/each*piece:], stride, (piece*s.turnSteps-1)/s.kc+1)
 		return
 	}
 	c.alike = 1

@@ -264,13 +264,13 @@ func (s *sweep[T]) nextA(c *call[T], i int) {
 		l, pc, kc, packed = s.I0+s.i0, s.pc+s.kc, s.nextKC(), false
 	}
 	src, blocks := &s.A.Stored, s.across()
-	c.aheadTurn, c.aheadPanel = (turnSteps*s.mr-1)/blocks+1, s.mr*src.LaneStride
+	c.aheadTurn, c.aheadPanel = (s.turnSteps*s.mr-1)/blocks+1, s.mr*src.LaneStride
 	switch {
 	case s.A.Packed.Data != nil || packed && l >= s.a.from:
 		c.ahead, _, _, c.aheadPanel = s.a.at(l, pc, kc)
 		c.aheadStep = kc * s.mr / blocks
 	case src.DepthStride == 1:
-		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), src.LaneStride, turnSteps
+		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), src.LaneStride, s.turnSteps
 		s.ws.touched = touch(c.ahead, min(c.panels*s.mr, s.I0+s.i1-l), c.aheadStep, kc)
 	default:
 		c.ahead, c.aheadStep, c.aheadTurn = src.from(l, pc), kc/blocks*src.DepthStride, src.DepthStride

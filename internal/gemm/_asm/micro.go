@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -11,9 +12,6 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
-
-// unroll is the number of steps in one turn of the main loops.
-const unroll = 4
 
 // leads are how many steps early lines are fetched. A step of AVX-512 takes half
 // the time on processors whose units are as wide as its registers.
@@ -58,7 +56,8 @@ type micro struct {
 	panelB, panelDst Mem  // where a panel's blocks begin
 	kept             Mem  // where the panel of A is kept
 	acc              [][]VecVirtual
-	row, element     []VecVirtual    // of B, of A
+	rows             [][]VecVirtual  // of B: two where there are registers enough
+	element          []VecVirtual    // of A
 	column           VecVirtual      // of A, to be kept; nil if its elements are stored one by one
 	lane             []OpmaskVirtual // where column has row i+1
 }
@@ -164,8 +163,10 @@ func (m *micro) load() {
 	for range m.mr {
 		m.acc = append(m.acc, registers(m.vecs, m.vector))
 	}
-	m.row = registers(m.vecs, m.vector)
-	m.element = registers(min(2, m.spare()), m.vector)
+	m.rows, m.element = append(m.rows, registers(m.vecs, m.vector)), registers(2, m.vector)
+	if m.spare() >= m.vecs {
+		m.rows = append(m.rows, registers(m.vecs, m.vector))
+	}
 }
 
 // setEarly notes how early rows of B are fetched: in micro-panels, and where they lie
@@ -178,7 +179,7 @@ func (m *micro) setEarly() {
 	JLE(LabelRef("early"))
 	CMPQ(m.bRow, U32(m.nr*m.size))
 	JEQ(LabelRef("early"))
-	MOVQ(U32(8/unroll), m.early)
+	MOVQ(U32(8/m.turnSteps), m.early)
 	Label("early")
 }
 
@@ -208,13 +209,13 @@ func (m *micro) arg(name string) GPVirtual {
 	return r
 }
 
-// spare is the number of registers beside accumulators and the row of B.
+// spare is the number of registers beside accumulators, a row of B and two elements of A.
 func (m *micro) spare() int {
 	all := 16
 	if m.vector == 64 {
 		all = 32
 	}
-	return all - (m.mr+1)*m.vecs
+	return all - (m.mr+1)*m.vecs - 2
 }
 
 // start sets the registers for a block.
@@ -226,7 +227,7 @@ func (m *micro) start() {
 	MOVQ(argument("dst_base"), m.touch)
 	LEAQ(Mem{Base: m.a, Index: m.aRow, Scale: 4}, m.aHigh)
 	MOVQ(m.early, m.fetch)
-	SHLQ(Imm(2), m.fetch) // unroll
+	SHLQ(m.turnShift(), m.fetch)
 	IMULQ(m.bRow, m.fetch)
 	ADDQ(m.b, m.fetch)
 	MOVQ(argument("src_base"), m.next)
@@ -282,14 +283,14 @@ func (m *micro) body(label string, keep keeping) {
 	MOVQ(argument("k"), k)
 	CMPQ(k, Imm(1))
 	JE(LabelRef(label + "single"))
-	m.step(0, true, false, keep)
+	m.step(step{first: true}, keep)
 	m.advance(1, keep)
 	ADDQ(argument("srcStep"), m.next)
 	MOVQ(argument("k"), k)
 	SUBQ(Imm(2), k)
 	MOVQ(k, m.rest)
-	ANDQ(Imm(unroll-1), m.rest)
-	SHRQ(Imm(2), k)
+	ANDQ(Imm(uint64(m.turnSteps-1)), m.rest)
+	SHRQ(m.turnShift(), k)
 	MOVQ(k, m.near)
 	SUBQ(Imm(uint64(m.mr)), m.turns)
 	JLE(LabelRef(label + "near"))
@@ -322,7 +323,7 @@ func (m *micro) body(label string, keep keeping) {
 	TESTQ(m.turns, m.turns)
 	JZ(LabelRef(label + "last"))
 	m.loop(label+"one", m.turns, func() {
-		m.step(0, false, false, keep)
+		m.step(step{}, keep)
 		m.advance(1, keep)
 	})
 	JMP(LabelRef(label + "last"))
@@ -333,7 +334,7 @@ func (m *micro) body(label string, keep keeping) {
 	}
 	Label(label + "last")
 	MOVQ(argument("dst_base"), m.touch)
-	m.step(0, false, true, keep)
+	m.step(step{last: true}, keep)
 	if keep != keepNone { // the next block is kept behind this one
 		m.advance(1, keep)
 	}
@@ -355,111 +356,8 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 	JNZ(LabelRef(label))
 }
 
-// turn is unroll steps, with a share of the prefetches.
-func (m *micro) turn(touch bool, keep keeping) {
-	PREFETCHT0(Mem{Base: m.ahead})
-	ADDQ(argument("aheadTurn"), m.ahead)
-	PREFETCHT0(Mem{Base: m.later})
-	PREFETCHT0(Mem{Base: m.later, Disp: 64})
-	ADDQ(argument("laterTurn"), m.later)
-	if m.lead.src && !touch {
-		PREFETCHT1(Mem{Base: m.next, Disp: m.blockBytes()})
-		ADDQ(Imm(srcTurn), m.next)
-	}
-	for p := range unroll {
-		if touch && p == 1 {
-			m.touchRow()
-		}
-		m.fetchRow(p, keep)
-		m.fetchA(p)
-		m.step(p, false, false, keep)
-		if !m.panels {
-			m.advance(1, keep)
-		}
-	}
-	if m.panels {
-		ADDQ(U32(unroll*m.nr*m.size), m.fetch)
-		m.advance(unroll, keep)
-	}
-}
-
-// touchRow fetches one row of dst, to be written, and one of the next block.
-func (m *micro) touchRow() {
-	row, bytes := m.nr*m.size, m.cols*m.size
-	for at := 0; at < bytes; at += 64 {
-		PREFETCHT0(Mem{Base: m.next, Disp: at})
-		PREFETCHT0(Mem{Base: m.touch, Disp: at})
-	}
-	PREFETCHT0(Mem{Base: m.touch, Disp: bytes - 1})
-	ADDQ(U32(row), m.next)
-	ADDQ(m.ldd, m.touch)
-}
-
-// fetchRow fetches the row of B for step p of a turn: one that streams from L2
-// arrives late now and then where other processors use the caches too, one that
-// lies in a row-major matrix no hardware fetches.
-func (m *micro) fetchRow(p int, keep keeping) {
-	for at := 0; at < m.cols*m.size; at += 64 {
-		PREFETCHT0(Mem{Base: m.fetch, Disp: m.rowsAhead(p) + at})
-		if keep == keepB {
-			PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptB*m.nr*m.size + at})
-		}
-	}
-	if keep == keepA {
-		PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptA * m.mr * m.size})
-		PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
-	}
-	if !m.panels {
-		ADDQ(m.bRow, m.fetch)
-	}
-}
-
-// fetchA fetches the p-th line of the columns of a micro-panel of A that a turn
-// will read.
-func (m *micro) fetchA(p int) {
-	if at := p * 64; m.panels && m.lead.a > 0 && at < unroll*m.mr*m.size {
-		PREFETCHT0(Mem{Base: m.a, Disp: m.lead.a*m.mr*m.size + at})
-	}
-}
-
-// rowsAhead returns how far the p-th row of op(B) is from the one at hand, if it
-// is not at hand itself.
-func (m *micro) rowsAhead(p int) int {
-	if m.panels {
-		return p * m.nr * m.size
-	}
-	return 0
-}
-
-// step adds the outer product of a column of op(A) and a row of op(B): those at
-// hand, or, in micro-panels, the p-th after them.
-func (m *micro) step(p int, first, last bool, keep keeping) {
-	for v, r := range m.row {
-		m.mov()(Mem{Base: m.b, Disp: m.rowsAhead(p) + v*m.vector}, r)
-		if keep == keepB {
-			m.mov()(r, Mem{Base: m.keep, Disp: v * m.vector})
-		}
-	}
-	for i, acc := range m.acc {
-		if first {
-			m.loadRow(i)
-		}
-		x := m.element[i%len(m.element)]
-		m.broadcast(m.elementOf(p, i), x)
-		if keep == keepA {
-			m.keepElement(i, x)
-		}
-		for v, c := range acc {
-			m.fma()(m.row[v], x, c)
-			if last {
-				m.mov()(c, Mem{Base: m.touch, Disp: v * m.vector})
-			}
-		}
-		if last {
-			ADDQ(m.ldd, m.touch)
-		}
-	}
-}
+// turnShift is the binary logarithm of turnSteps.
+func (m *micro) turnShift() Constant { return Imm(uint64(bits.TrailingZeros(uint(m.turnSteps)))) }
 
 // advance moves on by n steps, of which n is 1 but for micro-panels.
 func (m *micro) advance(n int, keep keeping) {
@@ -496,11 +394,4 @@ func (m *micro) elementOf(p, i int) Mem {
 		return Mem{Base: base, Index: m.aTriple, Scale: 1}
 	}
 	return Mem{Base: base, Index: m.aRow, Scale: uint8(i % 4)}
-}
-
-// loadRow loads row i of the block, while next is still at it.
-func (m *micro) loadRow(i int) {
-	for v, c := range m.acc[i] {
-		m.mov()(Mem{Base: m.next, Disp: i*m.nr*m.size + v*m.vector}, c)
-	}
 }

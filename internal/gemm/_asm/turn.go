@@ -1,0 +1,216 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// turn is turnSteps steps, with a share of the prefetches.
+func (m *micro) turn(touch bool, keep keeping) {
+	for p := range m.turnSteps {
+		s := step{p: p, loaded: p > 0, next: p+1 < m.turnSteps}
+		if p == 0 {
+			s.aside = m.fetchShare(touch)
+		}
+		if touch && p == 1 {
+			s.aside = m.touchRow()
+		}
+		s.aside = append(s.aside, m.fetchRow(p, keep)...)
+		s.aside = append(s.aside, m.fetchA(p)...)
+		m.step(s, keep)
+		if !m.panels {
+			m.advance(1, keep)
+		}
+	}
+	if m.panels {
+		ADDQ(U32(m.turnSteps*m.nr*m.size), m.fetch)
+		m.advance(m.turnSteps, keep)
+	}
+}
+
+// A step adds the outer product of a column of op(A) and a row of op(B): those at hand,
+// or, in micro-panels, the p-th after them.
+type step struct {
+	p           int
+	first, last bool     // of a block
+	loaded      bool     // the step before has begun to load what this one needs
+	next        bool     // another step of the same turn follows
+	aside       []func() // what else is to be done
+}
+
+// step generates a step. A processor whose core serves a second thread does not look far
+// ahead. So where there are registers for it, loads begin well before their values are used:
+// an element of A is broadcast one row of C early, a row of B loaded in the middle of the
+// step before, and fetches are spread over the rows of C.
+func (m *micro) step(s step, keep keeping) {
+	early := m.loadsEarly(keep)
+	row := m.rows[0]
+	if early && s.p%2 > 0 {
+		row = m.rows[1]
+	}
+	if !early || !s.loaded {
+		m.loadB(m.rowOf(s.p), 0, row, keep)
+	}
+	for i, acc := range m.acc {
+		s.aside = m.some(s.aside, i)
+		m.elements(s, i)
+		if early && s.next && i == m.mr/2 {
+			m.loadB(m.rowAfter(s.p), m.nr*m.size, m.rows[(s.p+1)%2], keep)
+		}
+		if s.first {
+			m.loadRow(i)
+		}
+		x := m.element[i%2]
+		if keep == keepA {
+			m.keepElement(i, x)
+		}
+		for v, c := range acc {
+			m.fma()(row[v], x, c)
+			if s.last {
+				m.mov()(c, Mem{Base: m.touch, Disp: v * m.vector})
+			}
+		}
+		if s.last {
+			ADDQ(m.ldd, m.touch)
+		}
+	}
+}
+
+// loadsEarly reports whether there are registers for two rows of B; a column of A that is
+// kept takes one of them.
+func (m *micro) loadsEarly(keep keeping) bool { return len(m.rows) > 1 && keep != keepA }
+
+// some does what is due before row i of the rest of what is to be done aside, and returns
+// what is left.
+func (m *micro) some(rest []func(), i int) []func() {
+	n := len(rest)
+	if len(m.rows) > 1 {
+		n = (n + m.mr - 1 - i) / (m.mr - i)
+	}
+	for _, do := range rest[:n] {
+		do()
+	}
+	return rest[n:]
+}
+
+// elements broadcasts the elements of A that are due before row i: the next row's, or
+// else its own.
+func (m *micro) elements(s step, i int) {
+	early := len(m.rows) > 1
+	if !early || i == 0 && !(m.panels && s.loaded) {
+		m.broadcast(m.elementOf(s.p, i), m.element[i%2])
+	}
+	switch {
+	case !early:
+	case i+1 < m.mr:
+		m.broadcast(m.elementOf(s.p, i+1), m.element[(i+1)%2])
+	case m.panels && s.next:
+		m.broadcast(m.elementOf(s.p+1, 0), m.element[0])
+	}
+}
+
+// loadB loads a row of op(B), and keeps it so many bytes behind the row at hand.
+func (m *micro) loadB(from Mem, behind int, to []VecVirtual, keep keeping) {
+	for v, r := range to {
+		m.mov()(from.Offset(v*m.vector), r)
+		if keep == keepB {
+			m.mov()(r, Mem{Base: m.keep, Disp: behind + v*m.vector})
+		}
+	}
+}
+
+// rowOf returns where the p-th row of op(B) from the one at hand is, if it
+// is not at hand itself.
+func (m *micro) rowOf(p int) Mem {
+	if m.panels {
+		return Mem{Base: m.b, Disp: p * m.nr * m.size}
+	}
+	return Mem{Base: m.b}
+}
+
+// rowAfter returns where the row after that is.
+func (m *micro) rowAfter(p int) Mem {
+	if m.panels {
+		return m.rowOf(p + 1)
+	}
+	return Mem{Base: m.b, Index: m.bRow, Scale: 1}
+}
+
+// fetchShare fetches a turn's share of what is needed later: of A, of B, and of the next
+// block but one.
+func (m *micro) fetchShare(touch bool) []func() {
+	share := []func(){
+		func() { PREFETCHT0(Mem{Base: m.ahead}); ADDQ(argument("aheadTurn"), m.ahead) },
+		func() { PREFETCHT0(Mem{Base: m.later}) },
+		func() { PREFETCHT0(Mem{Base: m.later, Disp: 64}); ADDQ(argument("laterTurn"), m.later) },
+	}
+	if m.lead.src && !touch {
+		share = append(share, func() {
+			PREFETCHT1(Mem{Base: m.next, Disp: m.blockBytes()})
+			ADDQ(Imm(srcTurn), m.next)
+		})
+	}
+	return share
+}
+
+// touchRow fetches one row of dst, to be written, and one of the next block.
+func (m *micro) touchRow() (fetches []func()) {
+	bytes := m.cols * m.size
+	for at := 0; at < bytes; at += 64 {
+		fetches = append(fetches, func() {
+			PREFETCHT0(Mem{Base: m.next, Disp: at})
+			PREFETCHT0(Mem{Base: m.touch, Disp: at})
+		})
+	}
+	return append(fetches, func() {
+		PREFETCHT0(Mem{Base: m.touch, Disp: bytes - 1})
+		ADDQ(U32(m.nr*m.size), m.next)
+		ADDQ(m.ldd, m.touch)
+	})
+}
+
+// fetchRow fetches the row of B for step p of a turn: one that streams from L2
+// arrives late now and then where other processors use the caches too, one that
+// lies in a row-major matrix no hardware fetches.
+func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
+	for at := 0; at < m.cols*m.size; at += 64 {
+		fetches = append(fetches, func() {
+			disp := at
+			if m.panels {
+				disp += p * m.nr * m.size
+			}
+			PREFETCHT0(Mem{Base: m.fetch, Disp: disp})
+			if keep == keepB {
+				PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptB*m.nr*m.size + at})
+			}
+		})
+	}
+	if keep == keepA {
+		fetches = append(fetches, func() {
+			PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptA * m.mr * m.size})
+			PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
+		})
+	}
+	if !m.panels {
+		fetches = append(fetches, func() { ADDQ(m.bRow, m.fetch) })
+	}
+	return fetches
+}
+
+// fetchA fetches the p-th line of the columns of a micro-panel of A that a turn
+// will read.
+func (m *micro) fetchA(p int) []func() {
+	at := p * 64
+	if !m.panels || m.lead.a == 0 || at >= m.turnSteps*m.mr*m.size {
+		return nil
+	}
+	return []func(){func() { PREFETCHT0(Mem{Base: m.a, Disp: m.lead.a*m.mr*m.size + at}) }}
+}
+
+// loadRow loads row i of the block, while next is still at it.
+func (m *micro) loadRow(i int) {
+	for v, c := range m.acc[i] {
+		m.mov()(Mem{Base: m.next, Disp: i*m.nr*m.size + v*m.vector}, c)
+	}
+}
