@@ -30,10 +30,11 @@ func (m *micro) beginColumns() {
 	}
 }
 
-// keepElement keeps row i of the column of A at hand, which x has in each lane.
-func (m *micro) keepElement(i int, x VecVirtual) {
+// keepElement keeps row i of step p's column of A, which x has in each lane.
+func (m *micro) keepElement(p, i int, x VecVirtual) {
+	to := Mem{Base: m.keep, Disp: p * m.mr * m.size}
 	if m.column == nil {
-		m.of(VMOVSD, VMOVSS)(x.AsX(), Mem{Base: m.keep, Disp: i * m.size})
+		m.of(VMOVSD, VMOVSS)(x.AsX(), to.Offset(i*m.size))
 		return
 	}
 	from := narrow(x, int(m.column.Size()))
@@ -43,7 +44,7 @@ func (m *micro) keepElement(i int, x VecVirtual) {
 		m.mov()(from, m.lane[i-1], m.column)
 	}
 	if i == m.mr-1 {
-		m.mov()(m.column, Mem{Base: m.keep})
+		m.mov()(m.column, to)
 	}
 }
 

@@ -284,7 +284,7 @@ func (m *micro) body(label string, keep keeping) {
 	CMPQ(k, Imm(1))
 	JE(LabelRef(label + "single"))
 	m.step(step{first: true}, keep)
-	m.advance(1, keep)
+	m.advance(keep)
 	ADDQ(argument("srcStep"), m.next)
 	MOVQ(argument("k"), k)
 	SUBQ(Imm(2), k)
@@ -324,7 +324,7 @@ func (m *micro) body(label string, keep keeping) {
 	JZ(LabelRef(label + "last"))
 	m.loop(label+"one", m.turns, func() {
 		m.step(step{}, keep)
-		m.advance(1, keep)
+		m.advance(keep)
 	})
 	JMP(LabelRef(label + "last"))
 
@@ -336,7 +336,7 @@ func (m *micro) body(label string, keep keeping) {
 	MOVQ(argument("dst_base"), m.touch)
 	m.step(step{last: true}, keep)
 	if keep != keepNone { // the next block is kept behind this one
-		m.advance(1, keep)
+		m.advance(keep)
 	}
 }
 
@@ -359,21 +359,36 @@ func (m *micro) loop(label string, count GPVirtual, body func()) {
 // turnShift is the binary logarithm of turnSteps.
 func (m *micro) turnShift() Constant { return Imm(uint64(bits.TrailingZeros(uint(m.turnSteps)))) }
 
-// advance moves on by n steps, of which n is 1 but for micro-panels.
-func (m *micro) advance(n int, keep keeping) {
+// advance moves on by a step, in micro-panels or not.
+func (m *micro) advance(keep keeping) {
+	m.advanceKept(1, keep)
 	if m.panels {
-		ADDQ(U32(n*m.mr*m.size), m.a)
-		ADDQ(U32(n*m.nr*m.size), m.b)
+		m.advancePanels(1)
 		return
 	}
+	m.advanceA()
+	ADDQ(m.bRow, m.b)
+}
+
+// advancePanels moves on by n steps in micro-panels.
+func (m *micro) advancePanels(n int) {
+	ADDQ(U32(n*m.mr*m.size), m.a)
+	ADDQ(U32(n*m.nr*m.size), m.b)
+}
+
+// advanceA moves on by a step in a matrix.
+func (m *micro) advanceA() {
 	ADDQ(m.aStep, m.a)
 	ADDQ(m.aStep, m.aHigh)
-	ADDQ(m.bRow, m.b)
+}
+
+// advanceKept moves on by n steps in what is kept.
+func (m *micro) advanceKept(n int, keep keeping) {
 	switch keep {
 	case keepA:
-		ADDQ(Imm(uint64(m.mr*m.size)), m.keep)
+		ADDQ(U32(n*m.mr*m.size), m.keep)
 	case keepB:
-		ADDQ(U32(m.nr*m.size), m.keep)
+		ADDQ(U32(n*m.nr*m.size), m.keep)
 	}
 }
 

@@ -20,12 +20,16 @@ func (m *micro) turn(touch bool, keep keeping) {
 		s.aside = append(s.aside, m.fetchA(p)...)
 		m.step(s, keep)
 		if !m.panels {
-			m.advance(1, keep)
+			m.advanceA()
+			if p%2 > 0 {
+				LEAQ(Mem{Base: m.b, Index: m.bRow, Scale: 2}, m.b)
+			}
 		}
 	}
+	m.advanceKept(m.turnSteps, keep)
 	if m.panels {
 		ADDQ(U32(m.turnSteps*m.nr*m.size), m.fetch)
-		m.advance(m.turnSteps, keep)
+		m.advancePanels(m.turnSteps)
 	}
 }
 
@@ -50,20 +54,20 @@ func (m *micro) step(s step, keep keeping) {
 		row = m.rows[1]
 	}
 	if !early || !s.loaded {
-		m.loadB(m.rowOf(s.p), 0, row, keep)
+		m.loadB(s.p, 0, row, keep)
 	}
 	for i, acc := range m.acc {
 		s.aside = m.some(s.aside, i)
 		m.elements(s, i)
 		if early && s.next && i == m.mr/2 {
-			m.loadB(m.rowAfter(s.p), m.nr*m.size, m.rows[(s.p+1)%2], keep)
+			m.loadB(s.p, 1, m.rows[(s.p+1)%2], keep)
 		}
 		if s.first {
 			m.loadRow(i)
 		}
 		x := m.element[i%2]
 		if keep == keepA {
-			m.keepElement(i, x)
+			m.keepElement(s.p, i, x)
 		}
 		for v, c := range acc {
 			m.fma()(row[v], x, c)
@@ -110,31 +114,27 @@ func (m *micro) elements(s step, i int) {
 	}
 }
 
-// loadB loads a row of op(B), and keeps it so many bytes behind the row at hand.
-func (m *micro) loadB(from Mem, behind int, to []VecVirtual, keep keeping) {
+// loadB loads step p's row of op(B), or the one that follows it, and keeps it.
+func (m *micro) loadB(p, after int, to []VecVirtual, keep keeping) {
+	from := m.rowOf(m.b, p, after)
 	for v, r := range to {
 		m.mov()(from.Offset(v*m.vector), r)
 		if keep == keepB {
-			m.mov()(r, Mem{Base: m.keep, Disp: behind + v*m.vector})
+			m.mov()(r, Mem{Base: m.keep, Disp: (p+after)*m.nr*m.size + v*m.vector})
 		}
 	}
 }
 
-// rowOf returns where the p-th row of op(B) from the one at hand is, if it
-// is not at hand itself.
-func (m *micro) rowOf(p int) Mem {
+// rowOf returns where step p's row of op(B) is, or one after it, from the pointer
+// that moves on turn by turn in micro-panels, and else every other step.
+func (m *micro) rowOf(at GPVirtual, p, after int) Mem {
 	if m.panels {
-		return Mem{Base: m.b, Disp: p * m.nr * m.size}
+		return Mem{Base: at, Disp: (p + after) * m.nr * m.size}
 	}
-	return Mem{Base: m.b}
-}
-
-// rowAfter returns where the row after that is.
-func (m *micro) rowAfter(p int) Mem {
-	if m.panels {
-		return m.rowOf(p + 1)
+	if n := p%2 + after; n > 0 {
+		return Mem{Base: at, Index: m.bRow, Scale: uint8(n)}
 	}
-	return Mem{Base: m.b, Index: m.bRow, Scale: 1}
+	return Mem{Base: at}
 }
 
 // fetchShare fetches a turn's share of what is needed later: of A, of B, and of the next
@@ -176,24 +176,20 @@ func (m *micro) touchRow() (fetches []func()) {
 func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
 	for at := 0; at < m.cols*m.size; at += 64 {
 		fetches = append(fetches, func() {
-			disp := at
-			if m.panels {
-				disp += p * m.nr * m.size
-			}
-			PREFETCHT0(Mem{Base: m.fetch, Disp: disp})
+			PREFETCHT0(m.rowOf(m.fetch, p, 0).Offset(at))
 			if keep == keepB {
-				PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptB*m.nr*m.size + at})
+				PREFETCHT0(Mem{Base: m.keep, Disp: (m.lead.keptB+p)*m.nr*m.size + at})
 			}
 		})
 	}
 	if keep == keepA {
 		fetches = append(fetches, func() {
-			PREFETCHT0(Mem{Base: m.keep, Disp: m.lead.keptA * m.mr * m.size})
+			PREFETCHT0(Mem{Base: m.keep, Disp: (m.lead.keptA + p) * m.mr * m.size})
 			PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
 		})
 	}
-	if !m.panels {
-		fetches = append(fetches, func() { ADDQ(m.bRow, m.fetch) })
+	if !m.panels && p%2 > 0 {
+		fetches = append(fetches, func() { LEAQ(Mem{Base: m.fetch, Index: m.bRow, Scale: 2}, m.fetch) })
 	}
 	return fetches
 }
