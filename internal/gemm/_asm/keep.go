@@ -6,14 +6,31 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// keeping is what a loop copies to keep it packed, by the argument's name.
+// keeping is what a loop copies to keep it packed: elements of A one by one, rows of
+// B, or columns of A, whose elements lie side by side where A is stored transposed.
 type keeping string
 
 const (
-	keepNone keeping = ""
-	keepA    keeping = "keepA"
-	keepB    keeping = "keepB"
+	keepNone    keeping = ""
+	keepA       keeping = "keepA"
+	keepB       keeping = "keepB"
+	keepColumns keeping = "keepColumns"
 )
+
+// kept is the argument that says where to keep operand A or B.
+func kept(operand string) Mem { return argument("keep" + operand + "_base") }
+
+// ofA reports whether it is A that is kept.
+func (k keeping) ofA() bool { return k == keepA || k == keepColumns }
+
+// keepings are the loops that the micro-kernel has. There is one for columns where
+// one register takes a column.
+func (s shape) keepings() []keeping {
+	if s.vector == 64 {
+		return []keeping{keepB, keepA, keepColumns}
+	}
+	return []keeping{keepB, keepA}
+}
 
 // beginColumns makes the masks with which columns of A are put together, where masks
 // are to be had: of stores of single elements L1 takes less than a step has.
@@ -46,6 +63,13 @@ func (m *micro) keepElement(p, i int, x VecVirtual) {
 	if i == m.mr-1 {
 		m.mov()(m.column, to)
 	}
+}
+
+// keepColumn keeps step p's column of A, by way of a register that is free for now.
+func (m *micro) keepColumn(p int, by VecVirtual) {
+	column := narrow(by, m.mr*m.size)
+	m.mov()(Mem{Base: m.a}, column)
+	m.mov()(column, Mem{Base: m.keep, Disp: p * m.mr * m.size})
 }
 
 // readKept lets the other blocks of a panel of A, of which B is packed, read what the first

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -76,23 +77,21 @@ func (s shape) microKernel(cols int) {
 	m.start()
 	CMPQ(m.packed, Imm(0))
 	JNE(LabelRef("packed"))
-	for _, side := range []keeping{keepA, keepB} {
-		MOVQ(argument(string(side)+"_base"), m.keep)
-		TESTQ(m.keep, m.keep)
-		JNZ(LabelRef(string(side)))
-	}
+	m.dispatch()
 	m.body("", keepNone)
-	for _, side := range []keeping{keepA, keepB} {
+	for _, k := range m.keepings() {
 		JMP(LabelRef("done"))
-		Label(string(side))
-		if side == keepA {
-			MOVQ(m.keep, m.kept)
+		Label(string(k))
+		if k == keepA {
 			m.beginColumns()
 		}
-		m.body(string(side)+"_", side)
-		MOVQ(m.keep, argument(string(side)+"_base"))
-		if side == keepA {
+		m.body(string(k)+"_", k)
+		if k.ofA() {
+			m.copy(kept("A"), m.kept)
+			MOVQ(m.keep, kept("A"))
 			m.readKept()
+		} else {
+			MOVQ(m.keep, kept("B"))
 		}
 	}
 	JMP(LabelRef("done"))
@@ -169,6 +168,22 @@ func (m *micro) load() {
 	}
 }
 
+// dispatch jumps to the loop that keeps what is to be kept, if anything is.
+func (m *micro) dispatch() {
+	MOVQ(kept("A"), m.keep)
+	TESTQ(m.keep, m.keep)
+	JZ(LabelRef("rows"))
+	if slices.Contains(m.keepings(), keepColumns) {
+		CMPQ(m.aRow, U32(m.size))
+		JE(LabelRef(string(keepColumns)))
+	}
+	JMP(LabelRef(string(keepA)))
+	Label("rows")
+	MOVQ(kept("B"), m.keep)
+	TESTQ(m.keep, m.keep)
+	JNZ(LabelRef(string(keepB)))
+}
+
 // setEarly notes how early rows of B are fetched: in micro-panels, and where they lie
 // close together, so early that fetch is at the end of a block when the turns begin that
 // touch rows. Where they lie far apart, as many would share sets of L1, which has 8 ways
@@ -196,8 +211,8 @@ func (m *micro) isPacked() {
 		CMPQ(p.is, U32(p.want))
 		JNE(LabelRef("panel"))
 	}
-	for _, side := range []keeping{keepA, keepB} {
-		CMPQ(argument(string(side)+"_base"), Imm(0))
+	for _, operand := range []string{"A", "B"} {
+		CMPQ(kept(operand), Imm(0))
 		JNE(LabelRef("panel"))
 	}
 	MOVQ(U32(1), m.packed)
@@ -266,7 +281,7 @@ func (m *micro) nextBlock() {
 		MOVQ(argument(p[0]), r)
 		ADDQ(r, argument(p[1]))
 	}
-	CMPQ(argument(string(keepA)+"_base"), Imm(0))
+	CMPQ(kept("A"), Imm(0))
 	JE(LabelRef("panel"))
 	MOVQ(U32(0), m.packed)
 	JMP(LabelRef("panel"))
@@ -366,7 +381,7 @@ func (m *micro) advance(keep keeping) {
 		m.advancePanels(1)
 		return
 	}
-	m.advanceA()
+	m.advanceA(keep)
 	ADDQ(m.bRow, m.b)
 }
 
@@ -377,26 +392,31 @@ func (m *micro) advancePanels(n int) {
 }
 
 // advanceA moves on by a step in a matrix.
-func (m *micro) advanceA() {
+func (m *micro) advanceA(keep keeping) {
 	ADDQ(m.aStep, m.a)
-	ADDQ(m.aStep, m.aHigh)
+	if keep != keepColumns {
+		ADDQ(m.aStep, m.aHigh)
+	}
 }
 
 // advanceKept moves on by n steps in what is kept.
 func (m *micro) advanceKept(n int, keep keeping) {
-	switch keep {
-	case keepA:
+	switch {
+	case keep.ofA():
 		ADDQ(U32(n*m.mr*m.size), m.keep)
-	case keepB:
+	case keep == keepB:
 		ADDQ(U32(n*m.nr*m.size), m.keep)
 	}
 }
 
 // elementOf returns where row i of op(A) is read, of the p-th column from the
 // one at hand.
-func (m *micro) elementOf(p, i int) Mem {
-	if m.panels {
+func (m *micro) elementOf(p, i int, keep keeping) Mem {
+	switch {
+	case m.panels:
 		return Mem{Base: m.a, Disp: (p*m.mr + i) * m.size}
+	case keep == keepColumns:
+		return Mem{Base: m.a, Disp: i * m.size}
 	}
 	base := m.a
 	if i >= 4 {

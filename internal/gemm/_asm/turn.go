@@ -20,7 +20,7 @@ func (m *micro) turn(touch bool, keep keeping) {
 		s.aside = append(s.aside, m.fetchA(p)...)
 		m.step(s, keep)
 		if !m.panels {
-			m.advanceA()
+			m.advanceA(keep)
 			if p%2 > 0 {
 				LEAQ(Mem{Base: m.b, Index: m.bRow, Scale: 2}, m.b)
 			}
@@ -58,7 +58,10 @@ func (m *micro) step(s step, keep keeping) {
 	}
 	for i, acc := range m.acc {
 		s.aside = m.some(s.aside, i)
-		m.elements(s, i)
+		m.elements(s, i, keep)
+		if keep == keepColumns && i == m.mr-1 {
+			m.keepColumn(s.p, m.element[(i+1)%2])
+		}
 		if early && s.next && i == m.mr/2 {
 			m.loadB(s.p, 1, m.rows[(s.p+1)%2], keep)
 		}
@@ -100,17 +103,17 @@ func (m *micro) some(rest []func(), i int) []func() {
 
 // elements broadcasts the elements of A that are due before row i: the next row's, or
 // else its own.
-func (m *micro) elements(s step, i int) {
+func (m *micro) elements(s step, i int, keep keeping) {
 	early := len(m.rows) > 1
 	if !early || i == 0 && !(m.panels && s.loaded) {
-		m.broadcast(m.elementOf(s.p, i), m.element[i%2])
+		m.broadcast(m.elementOf(s.p, i, keep), m.element[i%2])
 	}
 	switch {
 	case !early:
 	case i+1 < m.mr:
-		m.broadcast(m.elementOf(s.p, i+1), m.element[(i+1)%2])
+		m.broadcast(m.elementOf(s.p, i+1, keep), m.element[(i+1)%2])
 	case m.panels && s.next:
-		m.broadcast(m.elementOf(s.p+1, 0), m.element[0])
+		m.broadcast(m.elementOf(s.p+1, 0, keep), m.element[0])
 	}
 }
 
@@ -182,7 +185,7 @@ func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
 			}
 		})
 	}
-	if keep == keepA {
+	if keep.ofA() {
 		fetches = append(fetches, func() {
 			PREFETCHT0(Mem{Base: m.keep, Disp: (m.lead.keptA + p) * m.mr * m.size})
 			PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
