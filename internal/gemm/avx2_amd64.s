@@ -6,7 +6,7 @@
 
 // func micro64AVX2x4(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x4(SB), NOSPLIT, $72-328
+TEXT ·micro64AVX2x4(SB), NOSPLIT, $64-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1503,11 +1503,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -1908,7 +1906,7 @@ end:
 
 // func micro64AVX2x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro64AVX2x8(SB), NOSPLIT, $72-328
+TEXT ·micro64AVX2x8(SB), NOSPLIT, $64-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -3877,11 +3875,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -4988,7 +4984,7 @@ turn:
 
 // func micro32AVX2x8(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x8(SB), NOSPLIT, $72-328
+TEXT ·micro32AVX2x8(SB), NOSPLIT, $64-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -6485,11 +6481,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -6890,7 +6884,7 @@ end:
 
 // func micro32AVX2x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro32AVX2x16(SB), NOSPLIT, $72-328
+TEXT ·micro32AVX2x16(SB), NOSPLIT, $64-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -8859,11 +8853,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:

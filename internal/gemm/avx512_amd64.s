@@ -6,7 +6,7 @@
 
 // func micro64AVX512x8(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x8(SB), NOSPLIT, $72-328
+TEXT ·micro64AVX512x8(SB), NOSPLIT, $64-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -1232,11 +1232,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -1602,11 +1600,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -1959,7 +1955,7 @@ end:
 
 // func micro64AVX512x16(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x16(SB), NOSPLIT, $72-328
+TEXT ·micro64AVX512x16(SB), NOSPLIT, $64-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -3603,11 +3599,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -4106,11 +4100,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -4596,7 +4588,7 @@ end:
 
 // func micro64AVX512x24(k int, blocks int, panels int, a []float64, aRow int, aStep int, aPanel int, b []float64, bRow int, bStep int, keepA []float64, keepB []float64, src []float64, srcStep int, dst []float64, dstStep int, dstPanel int, ldd int, ahead []float64, aheadStep int, aheadPanel int, aheadTurn int, later []float64, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro64AVX512x24(SB), NOSPLIT, $72-328
+TEXT ·micro64AVX512x24(SB), NOSPLIT, $64-328
 	SHLQ $0x03, aRow+48(FP)
 	SHLQ $0x03, aStep+56(FP)
 	SHLQ $0x03, aPanel+64(FP)
@@ -6658,11 +6650,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -7294,11 +7284,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -9461,7 +9449,7 @@ turn:
 
 // func micro32AVX512x16(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x16(SB), NOSPLIT, $72-328
+TEXT ·micro32AVX512x16(SB), NOSPLIT, $64-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -10687,11 +10675,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -11057,11 +11043,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -11410,7 +11394,7 @@ end:
 
 // func micro32AVX512x32(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x32(SB), NOSPLIT, $72-328
+TEXT ·micro32AVX512x32(SB), NOSPLIT, $64-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -13054,11 +13038,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -13557,11 +13539,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:
@@ -14043,7 +14023,7 @@ end:
 
 // func micro32AVX512x48(k int, blocks int, panels int, a []float32, aRow int, aStep int, aPanel int, b []float32, bRow int, bStep int, keepA []float32, keepB []float32, src []float32, srcStep int, dst []float32, dstStep int, dstPanel int, ldd int, ahead []float32, aheadStep int, aheadPanel int, aheadTurn int, later []float32, laterStep int, laterTurn int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·micro32AVX512x48(SB), NOSPLIT, $72-328
+TEXT ·micro32AVX512x48(SB), NOSPLIT, $64-328
 	SHLQ $0x02, aRow+48(FP)
 	SHLQ $0x02, aStep+56(FP)
 	SHLQ $0x02, aPanel+64(FP)
@@ -16105,11 +16085,9 @@ keepA_last:
 	ADDQ         R13, DX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 keepColumns:
@@ -16741,11 +16719,9 @@ keepColumns_last:
 	ADDQ         R13, AX
 	ADDQ         R14, CX
 	MOVQ         keepA_base+112(FP), R9
-	MOVQ         R9, 64(SP)
-	MOVQ         BP, keepA_base+112(FP)
-	MOVQ         64(SP), R9
 	MOVQ         R9, a_base+24(FP)
 	MOVQ         $0x00000001, 16(SP)
+	MOVQ         BP, keepA_base+112(FP)
 	JMP          done
 
 packed:

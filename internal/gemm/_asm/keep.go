@@ -20,8 +20,16 @@ const (
 // kept is the argument that says where to keep operand A or B.
 func kept(operand string) Mem { return argument("keep" + operand + "_base") }
 
-// ofA reports whether it is A that is kept.
-func (k keeping) ofA() bool { return k == keepA || k == keepColumns }
+// operand is the one that is kept, if any.
+func (k keeping) operand() string {
+	switch k {
+	case keepA, keepColumns:
+		return "A"
+	case keepB:
+		return "B"
+	}
+	return ""
+}
 
 // keepings are the loops that the micro-kernel has. There is one for columns where
 // one register takes a column.
@@ -75,6 +83,6 @@ func (m *micro) keepColumn(p int, by VecVirtual) {
 // readKept lets the other blocks of a panel of A, of which B is packed, read what the first
 // one has kept.
 func (m *micro) readKept() {
-	m.copy(m.kept, argument("a_base"))
+	m.copy(kept("A"), argument("a_base")) // where it began to keep
 	MOVQ(U32(1), m.packed)
 }

@@ -55,7 +55,6 @@ type micro struct {
 	left             Mem  // blocks of this panel still to do
 	panelA           Mem  // where a panel begins
 	panelB, panelDst Mem  // where a panel's blocks begin
-	kept             Mem  // where the panel of A is kept
 	acc              [][]VecVirtual
 	rows             [][]VecVirtual  // of B: two where there are registers enough
 	element          []VecVirtual    // of A
@@ -86,13 +85,10 @@ func (s shape) microKernel(cols int) {
 			m.beginColumns()
 		}
 		m.body(string(k)+"_", k)
-		if k.ofA() {
-			m.copy(kept("A"), m.kept)
-			MOVQ(m.keep, kept("A"))
+		if k.operand() == "A" {
 			m.readKept()
-		} else {
-			MOVQ(m.keep, kept("B"))
 		}
+		MOVQ(m.keep, kept(k.operand()))
 	}
 	JMP(LabelRef("done"))
 	Label("packed")
@@ -152,7 +148,7 @@ func (m *micro) load() {
 		SHLQ(shift, argument(name))
 	}
 	m.rest, m.near, m.packed, m.early = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
-	m.left, m.panelA, m.panelB, m.panelDst, m.kept = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	m.left, m.panelA, m.panelB, m.panelDst = AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	m.a, m.b, m.aHigh, m.aTriple = GP64(), GP64(), GP64(), GP64()
 	m.fetch, m.ahead, m.later, m.turns, m.next, m.touch = GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
 	m.aRow, m.aStep, m.bRow, m.ldd, m.keep = m.arg("aRow"), m.arg("aStep"), m.arg("bRow"), m.arg("ldd"), GP64()
@@ -401,10 +397,10 @@ func (m *micro) advanceA(keep keeping) {
 
 // advanceKept moves on by n steps in what is kept.
 func (m *micro) advanceKept(n int, keep keeping) {
-	switch {
-	case keep.ofA():
+	switch keep.operand() {
+	case "A":
 		ADDQ(U32(n*m.mr*m.size), m.keep)
-	case keep == keepB:
+	case "B":
 		ADDQ(U32(n*m.nr*m.size), m.keep)
 	}
 }

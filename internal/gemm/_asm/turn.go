@@ -48,7 +48,7 @@ type step struct {
 // an element of A is broadcast one row of C early, a row of B loaded in the middle of the
 // step before, and fetches are spread over the rows of C.
 func (m *micro) step(s step, keep keeping) {
-	early := m.loadsEarly(keep)
+	early := m.looksAhead() && keep != keepA // whose column takes a register
 	row := m.rows[0]
 	if early && s.p%2 > 0 {
 		row = m.rows[1]
@@ -84,15 +84,14 @@ func (m *micro) step(s step, keep keeping) {
 	}
 }
 
-// loadsEarly reports whether there are registers for two rows of B; a column of A that is
-// kept takes one of them.
-func (m *micro) loadsEarly(keep keeping) bool { return len(m.rows) > 1 && keep != keepA }
+// looksAhead reports whether there are registers to begin loads early.
+func (m *micro) looksAhead() bool { return len(m.rows) > 1 }
 
 // some does what is due before row i of the rest of what is to be done aside, and returns
 // what is left.
 func (m *micro) some(rest []func(), i int) []func() {
 	n := len(rest)
-	if len(m.rows) > 1 {
+	if m.looksAhead() {
 		n = (n + m.mr - 1 - i) / (m.mr - i)
 	}
 	for _, do := range rest[:n] {
@@ -104,12 +103,11 @@ func (m *micro) some(rest []func(), i int) []func() {
 // elements broadcasts the elements of A that are due before row i: the next row's, or
 // else its own.
 func (m *micro) elements(s step, i int, keep keeping) {
-	early := len(m.rows) > 1
-	if !early || i == 0 && !(m.panels && s.loaded) {
+	if !m.looksAhead() || i == 0 && !(m.panels && s.loaded) {
 		m.broadcast(m.elementOf(s.p, i, keep), m.element[i%2])
 	}
 	switch {
-	case !early:
+	case !m.looksAhead():
 	case i+1 < m.mr:
 		m.broadcast(m.elementOf(s.p, i+1, keep), m.element[(i+1)%2])
 	case m.panels && s.next:
@@ -185,7 +183,7 @@ func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
 			}
 		})
 	}
-	if keep.ofA() {
+	if keep.operand() == "A" {
 		fetches = append(fetches, func() {
 			PREFETCHT0(Mem{Base: m.keep, Disp: (m.lead.keptA + p) * m.mr * m.size})
 			PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
