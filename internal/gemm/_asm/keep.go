@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math/bits"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -53,6 +55,14 @@ func (m *micro) beginColumns() {
 		KMOVW(m.turns.As32(), k)
 		m.lane = append(m.lane, k)
 	}
+}
+
+// beginFetches sets where columns of A are fetched from, into L2: those that lie a power of
+// two apart share a set of L1.
+func (m *micro) beginFetches() {
+	MOVQ(m.aStep, m.aHigh)
+	SHLQ(Imm(uint64(bits.TrailingZeros(uint(m.lead.columns)))), m.aHigh)
+	ADDQ(m.a, m.aHigh)
 }
 
 // keepElement keeps row i of step p's column of A, which x has in each lane.

@@ -18,13 +18,14 @@ import (
 // the time on processors whose units are as wide as its registers.
 type leads struct {
 	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
-	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it to the hardware
+	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it there
+	columns      int  // of a transposed A, where a loop is for them; 0 if it is that for any A
 	src          bool // of the next block but one, into L2
 }
 
 func (s shape) leads() leads {
 	if s.vector == 64 {
-		return leads{keptB: 24, keptA: 96, a: 24, src: true}
+		return leads{keptB: 24, keptA: 96, a: 24, columns: 32, src: true}
 	}
 	return leads{keptB: 8, keptA: 32}
 }
@@ -40,7 +41,7 @@ type micro struct {
 	lead             leads
 	cols, vecs       int
 	a, aRow, aTriple GPVirtual // op(A) at the current step; its row stride, and three times that
-	aHigh, aStep     GPVirtual // the upper rows; from one step to the next
+	aHigh, aStep     GPVirtual // the upper rows, or columns to fetch; from one step to the next
 	b, bRow          GPVirtual // op(B) at the current step, from one step to the next
 	keep             GPVirtual // where the rows of B are copied to
 	fetch, ahead     GPVirtual // rows of B and elements of A to fetch
@@ -81,8 +82,11 @@ func (s shape) microKernel(cols int) {
 	for _, k := range m.keepings() {
 		JMP(LabelRef("done"))
 		Label(string(k))
-		if k == keepA {
+		switch k {
+		case keepA:
 			m.beginColumns()
+		case keepColumns:
+			m.beginFetches()
 		}
 		m.body(string(k)+"_", k)
 		if k.operand() == "A" {
@@ -377,7 +381,7 @@ func (m *micro) advance(keep keeping) {
 		m.advancePanels(1)
 		return
 	}
-	m.advanceA(keep)
+	m.advanceA()
 	ADDQ(m.bRow, m.b)
 }
 
@@ -388,11 +392,9 @@ func (m *micro) advancePanels(n int) {
 }
 
 // advanceA moves on by a step in a matrix.
-func (m *micro) advanceA(keep keeping) {
+func (m *micro) advanceA() {
 	ADDQ(m.aStep, m.a)
-	if keep != keepColumns {
-		ADDQ(m.aStep, m.aHigh)
-	}
+	ADDQ(m.aStep, m.aHigh)
 }
 
 // advanceKept moves on by n steps in what is kept.

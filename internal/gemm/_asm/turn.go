@@ -20,7 +20,7 @@ func (m *micro) turn(touch bool, keep keeping) {
 		s.aside = append(s.aside, m.fetchA(p)...)
 		m.step(s, keep)
 		if !m.panels {
-			m.advanceA(keep)
+			m.advanceA()
 			if p%2 > 0 {
 				LEAQ(Mem{Base: m.b, Index: m.bRow, Scale: 2}, m.b)
 			}
@@ -141,8 +141,12 @@ func (m *micro) rowOf(at GPVirtual, p, after int) Mem {
 // fetchShare fetches a turn's share of what is needed later: of A, of B, and of the next
 // block but one.
 func (m *micro) fetchShare(touch bool) []func() {
+	fetch := PREFETCHT0
+	if m.lead.a > 0 { // what comes into L1 now would only drive out what is in use
+		fetch = PREFETCHT1
+	}
 	share := []func(){
-		func() { PREFETCHT0(Mem{Base: m.ahead}); ADDQ(argument("aheadTurn"), m.ahead) },
+		func() { fetch(Mem{Base: m.ahead}); ADDQ(argument("aheadTurn"), m.ahead) },
 		func() { PREFETCHT0(Mem{Base: m.later}) },
 		func() { PREFETCHT0(Mem{Base: m.later, Disp: 64}); ADDQ(argument("laterTurn"), m.later) },
 	}
@@ -186,8 +190,13 @@ func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
 	if keep.operand() == "A" {
 		fetches = append(fetches, func() {
 			PREFETCHT0(Mem{Base: m.keep, Disp: (m.lead.keptA + p) * m.mr * m.size})
-			PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) // columns of a transposed A may share a set of L1
 		})
+	}
+	switch {
+	case keep == keepColumns:
+		fetches = append(fetches, func() { PREFETCHT1(Mem{Base: m.aHigh}) })
+	case keep == keepA && m.lead.columns == 0: // which may be columns
+		fetches = append(fetches, func() { PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) })
 	}
 	if !m.panels && p%2 > 0 {
 		fetches = append(fetches, func() { LEAQ(Mem{Base: m.fetch, Index: m.bRow, Scale: 2}, m.fetch) })
