@@ -19,7 +19,7 @@ import (
 type leads struct {
 	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
 	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it there
-	columns      int  // of a transposed A, where a loop is for them; 0 if it is that for any A
+	columns      int  // of a transposed A, by the loop that copies them; 0 if there is none
 	src          bool // of the next block but one, into L2
 }
 
