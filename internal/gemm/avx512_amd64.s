@@ -1230,8 +1230,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
@@ -3603,8 +3602,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
@@ -6660,8 +6658,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
@@ -10691,8 +10688,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
@@ -13060,8 +13056,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01
@@ -16113,8 +16108,7 @@ keepA_last:
 	JMP          done
 
 keepColumns:
-	MOVQ         R13, DX
-	SHLQ         $0x05, DX
+	IMUL3Q       $0x00000020, R13, DX
 	ADDQ         AX, DX
 	MOVQ         k+0(FP), R9
 	CMPQ         R9, $0x01

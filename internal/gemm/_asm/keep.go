@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math/bits"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -33,10 +31,13 @@ func (k keeping) operand() string {
 	return ""
 }
 
-// keepings are the loops that the micro-kernel has. There is one for columns where
-// one register takes a column.
+// copiesColumns reports whether there is a loop for columns: where one register takes a
+// column.
+func (s shape) copiesColumns() bool { return s.vector == 64 }
+
+// keepings are the loops that the micro-kernel has.
 func (s shape) keepings() []keeping {
-	if s.vector == 64 {
+	if s.copiesColumns() {
 		return []keeping{keepB, keepA, keepColumns}
 	}
 	return []keeping{keepB, keepA}
@@ -60,8 +61,7 @@ func (m *micro) beginColumns() {
 // beginFetches sets where columns of A are fetched from, into L2: those that lie a power of
 // two apart share a set of L1.
 func (m *micro) beginFetches() {
-	MOVQ(m.aStep, m.aHigh)
-	SHLQ(Imm(uint64(bits.TrailingZeros(uint(m.lead.columns)))), m.aHigh)
+	IMUL3Q(U32(m.lead.columns), m.aStep, m.aHigh)
 	ADDQ(m.a, m.aHigh)
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -19,7 +18,7 @@ import (
 type leads struct {
 	keptB, keptA int  // that rows of B, columns of A are copied to: stores that miss L1 wait for each other
 	a            int  // of a micro-panel of A, which B drives out of L1; 0 to leave it there
-	columns      int  // of a transposed A, by the loop that copies them; 0 if there is none
+	columns      int  // of a transposed A, by the loop that copies them
 	src          bool // of the next block but one, into L2
 }
 
@@ -173,7 +172,7 @@ func (m *micro) dispatch() {
 	MOVQ(kept("A"), m.keep)
 	TESTQ(m.keep, m.keep)
 	JZ(LabelRef("rows"))
-	if slices.Contains(m.keepings(), keepColumns) {
+	if m.copiesColumns() {
 		CMPQ(m.aRow, U32(m.size))
 		JE(LabelRef(string(keepColumns)))
 	}

@@ -195,7 +195,7 @@ func (m *micro) fetchRow(p int, keep keeping) (fetches []func()) {
 	switch {
 	case keep == keepColumns:
 		fetches = append(fetches, func() { PREFETCHT1(Mem{Base: m.aHigh}) })
-	case keep == keepA && m.lead.columns == 0: // the loop of a transposed A, too, whose columns may share a set of L1
+	case keep == keepA && !m.copiesColumns(): // so this loop does: they may share a set of L1
 		fetches = append(fetches, func() { PREFETCHT0(Mem{Base: m.a, Index: m.aStep, Scale: 8}) })
 	}
 	if !m.panels && p%2 > 0 {
