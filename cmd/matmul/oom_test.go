@@ -97,7 +97,7 @@ func (g *memoryGroup) fill(r *running) {
 		return "no worker is at its tile"
 	})
 	room := resident(pid, "RssAnon:") * 3 / 4 // enough to start a process
-	syscall.Kill(r.pid(), syscall.SIGSTOP)
+	r.stop(g.t)
 	syscall.Kill(pid, syscall.SIGKILL)
 	eventually(g.t, testPatience, func() string {
 		if threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)); err == nil && len(threads) > 1 ||
@@ -108,6 +108,22 @@ func (g *memoryGroup) fill(r *running) {
 	})
 	g.limit(g.used() + room)
 	syscall.Kill(r.pid(), syscall.SIGCONT)
+}
+
+// stop stops r and waits until each of its threads stands: one that still runs could
+// see a worker's end.
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	syscall.Kill(r.pid(), syscall.SIGSTOP)
+	eventually(t, testPatience, func() string {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.pid()))
+		for _, thread := range threads {
+			if status := read(thread); !strings.Contains(status, "\nState:\tT") {
+				return "a thread does not stop: " + status
+			}
+		}
+		return ""
+	})
 }
 
 // awaitKill waits until the OOM killer has ended a process since r was started, or r
