@@ -4552,9 +4552,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int, scale float64)
+// func transpose64AVX2x4(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX
-TEXT ·transpose64AVX2(SB), NOSPLIT, $0-80
+TEXT ·transpose64AVX2x4(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         width+32(FP), DX
@@ -9537,9 +9537,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int, scale float32)
+// func transpose32AVX2x4(n int, dst []float32, width int, src []float32, stride int, scale float32)
 // Requires: AVX
-TEXT ·transpose32AVX2(SB), NOSPLIT, $0-76
+TEXT ·transpose32AVX2x4(SB), NOSPLIT, $0-76
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         width+32(FP), DX

@@ -102,7 +102,7 @@ func packRowsB64AVX2(n int, dst []float64, src []float64, stride int, scale floa
 //go:noescape
 func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, sum []float64)
 
-// transpose64AVX2 is
+// transpose64AVX2x4 is
 //
 //	for p := range n {
 //		for l := range 4 {
@@ -113,7 +113,7 @@ func sumRowsB64AVX2(n int, dst []float64, src []float64, stride int, sum []float
 // for n a multiple of 8, at least that.
 //
 //go:noescape
-func transpose64AVX2(n int, dst []float64, width int, src []float64, stride int, scale float64)
+func transpose64AVX2x4(n int, dst []float64, width int, src []float64, stride int, scale float64)
 
 // weigh64AVX2x4 is
 //
@@ -268,7 +268,7 @@ func packRowsB32AVX2(n int, dst []float32, src []float32, stride int, scale floa
 //go:noescape
 func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, sum []float32)
 
-// transpose32AVX2 is
+// transpose32AVX2x4 is
 //
 //	for p := range n {
 //		for l := range 4 {
@@ -279,7 +279,7 @@ func sumRowsB32AVX2(n int, dst []float32, src []float32, stride int, sum []float
 // for n a multiple of 8, at least that.
 //
 //go:noescape
-func transpose32AVX2(n int, dst []float32, width int, src []float32, stride int, scale float32)
+func transpose32AVX2x4(n int, dst []float32, width int, src []float32, stride int, scale float32)
 
 // weigh32AVX2x8 is
 //

@@ -8109,9 +8109,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
+// func transpose64AVX512x8(n int, dst []float64, width int, src []float64, stride int, scale float64)
 // Requires: AVX, AVX512F
-TEXT ·transpose64AVX512(SB), NOSPLIT, $0-80
+TEXT ·transpose64AVX512x8(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         width+32(FP), DX
@@ -8124,48 +8124,36 @@ TEXT ·transpose64AVX512(SB), NOSPLIT, $0-80
 	VBROADCASTSD scale+72(FP), Z0
 
 block:
-	VMOVUPD      (BX), X1
-	VMOVUPD      16(BX), X3
-	VMOVUPD      32(BX), X5
-	VMOVUPD      48(BX), X7
-	VMOVUPD      (BX)(SI*1), X2
-	VMOVUPD      16(BX)(SI*1), X4
-	VMOVUPD      32(BX)(SI*1), X6
-	VMOVUPD      48(BX)(SI*1), X8
-	VINSERTF32X4 $0x01, (BX)(SI*2), Z1, Z1
-	VINSERTF32X4 $0x01, 16(BX)(SI*2), Z3, Z3
-	VINSERTF32X4 $0x01, 32(BX)(SI*2), Z5, Z5
-	VINSERTF32X4 $0x01, 48(BX)(SI*2), Z7, Z7
-	VINSERTF32X4 $0x01, (BX)(DI*1), Z2, Z2
-	VINSERTF32X4 $0x01, 16(BX)(DI*1), Z4, Z4
-	VINSERTF32X4 $0x01, 32(BX)(DI*1), Z6, Z6
-	VINSERTF32X4 $0x01, 48(BX)(DI*1), Z8, Z8
-	VINSERTF32X4 $0x02, (R8), Z1, Z1
-	VINSERTF32X4 $0x02, 16(R8), Z3, Z3
-	VINSERTF32X4 $0x02, 32(R8), Z5, Z5
-	VINSERTF32X4 $0x02, 48(R8), Z7, Z7
-	VINSERTF32X4 $0x02, (R8)(SI*1), Z2, Z2
-	VINSERTF32X4 $0x02, 16(R8)(SI*1), Z4, Z4
-	VINSERTF32X4 $0x02, 32(R8)(SI*1), Z6, Z6
-	VINSERTF32X4 $0x02, 48(R8)(SI*1), Z8, Z8
-	VINSERTF32X4 $0x03, (R8)(SI*2), Z1, Z1
-	VINSERTF32X4 $0x03, 16(R8)(SI*2), Z3, Z3
-	VINSERTF32X4 $0x03, 32(R8)(SI*2), Z5, Z5
-	VINSERTF32X4 $0x03, 48(R8)(SI*2), Z7, Z7
-	VINSERTF32X4 $0x03, (R8)(DI*1), Z2, Z2
-	VINSERTF32X4 $0x03, 16(R8)(DI*1), Z4, Z4
-	VINSERTF32X4 $0x03, 32(R8)(DI*1), Z6, Z6
-	VINSERTF32X4 $0x03, 48(R8)(DI*1), Z8, Z8
+	VMOVUPD      (BX), Y1
+	VMOVUPD      32(BX), Y5
+	VMOVUPD      (BX)(SI*1), Y2
+	VMOVUPD      32(BX)(SI*1), Y6
+	VINSERTF64X4 $0x01, (BX)(SI*2), Z1, Z1
+	VINSERTF64X4 $0x01, 32(BX)(SI*2), Z5, Z5
+	VINSERTF64X4 $0x01, (BX)(DI*1), Z2, Z2
+	VINSERTF64X4 $0x01, 32(BX)(DI*1), Z6, Z6
+	VMOVUPD      (R8), Y3
+	VMOVUPD      32(R8), Y7
+	VMOVUPD      (R8)(SI*1), Y4
+	VMOVUPD      32(R8)(SI*1), Y8
+	VINSERTF64X4 $0x01, (R8)(SI*2), Z3, Z3
+	VINSERTF64X4 $0x01, 32(R8)(SI*2), Z7, Z7
+	VINSERTF64X4 $0x01, (R8)(DI*1), Z4, Z4
+	VINSERTF64X4 $0x01, 32(R8)(DI*1), Z8, Z8
 	VUNPCKLPD    Z2, Z1, Z9
 	VUNPCKHPD    Z2, Z1, Z10
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (CX)
+	VUNPCKLPD    Z4, Z3, Z11
+	VUNPCKHPD    Z4, Z3, Z12
+	VSHUFF64X2   $0x88, Z11, Z9, Z13
+	VSHUFF64X2   $0x88, Z12, Z10, Z14
+	VSHUFF64X2   $0xdd, Z11, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z10
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, (CX)
 	ADDQ         DX, CX
-	VMULPD       Z0, Z10, Z10
-	VMOVUPD      Z10, (CX)
+	VMULPD       Z0, Z14, Z14
+	VMOVUPD      Z14, (CX)
 	ADDQ         DX, CX
-	VUNPCKLPD    Z4, Z3, Z9
-	VUNPCKHPD    Z4, Z3, Z10
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (CX)
 	ADDQ         DX, CX
@@ -8174,14 +8162,18 @@ block:
 	ADDQ         DX, CX
 	VUNPCKLPD    Z6, Z5, Z9
 	VUNPCKHPD    Z6, Z5, Z10
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (CX)
+	VUNPCKLPD    Z8, Z7, Z11
+	VUNPCKHPD    Z8, Z7, Z12
+	VSHUFF64X2   $0x88, Z11, Z9, Z13
+	VSHUFF64X2   $0x88, Z12, Z10, Z14
+	VSHUFF64X2   $0xdd, Z11, Z9, Z9
+	VSHUFF64X2   $0xdd, Z12, Z10, Z10
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, (CX)
 	ADDQ         DX, CX
-	VMULPD       Z0, Z10, Z10
-	VMOVUPD      Z10, (CX)
+	VMULPD       Z0, Z14, Z14
+	VMOVUPD      Z14, (CX)
 	ADDQ         DX, CX
-	VUNPCKLPD    Z8, Z7, Z9
-	VUNPCKHPD    Z8, Z7, Z10
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (CX)
 	ADDQ         DX, CX
@@ -17561,9 +17553,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
+// func transpose32AVX512x8(n int, dst []float32, width int, src []float32, stride int, scale float32)
 // Requires: AVX, AVX512F, AVX512VL
-TEXT ·transpose32AVX512(SB), NOSPLIT, $0-76
+TEXT ·transpose32AVX512x8(SB), NOSPLIT, $0-76
 	MOVQ         n+0(FP), AX
 	MOVQ         dst_base+8(FP), CX
 	MOVQ         width+32(FP), DX
@@ -17690,6 +17682,160 @@ block:
 	ADDQ         DX, CX
 	ADDQ         $0x40, BX
 	ADDQ         $0x40, R8
+	SUBQ         $0x10, AX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func transpose32AVX512x16(n int, dst []float32, width int, src []float32, stride int, scale float32)
+// Requires: AVX, AVX512F
+TEXT ·transpose32AVX512x16(SB), NOSPLIT, $0-76
+	MOVQ         n+0(FP), AX
+	MOVQ         dst_base+8(FP), CX
+	MOVQ         width+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         src_base+40(FP), BX
+	MOVQ         stride+64(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (BX)(SI*4), R8
+	LEAQ         (R8)(SI*4), R9
+	LEAQ         (R9)(SI*4), R10
+	VBROADCASTSS scale+72(FP), Z0
+
+block:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y10
+	VMOVUPS      (BX)(SI*2), Y3
+	VMOVUPS      32(BX)(SI*2), Y11
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y12
+	VINSERTF64X4 $0x01, (R8), Z1, Z1
+	VINSERTF64X4 $0x01, 32(R8), Z9, Z9
+	VINSERTF64X4 $0x01, (R8)(SI*1), Z2, Z2
+	VINSERTF64X4 $0x01, 32(R8)(SI*1), Z10, Z10
+	VINSERTF64X4 $0x01, (R8)(SI*2), Z3, Z3
+	VINSERTF64X4 $0x01, 32(R8)(SI*2), Z11, Z11
+	VINSERTF64X4 $0x01, (R8)(DI*1), Z4, Z4
+	VINSERTF64X4 $0x01, 32(R8)(DI*1), Z12, Z12
+	VMOVUPS      (R9), Y5
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      (R9)(SI*1), Y6
+	VMOVUPS      32(R9)(SI*1), Y14
+	VMOVUPS      (R9)(SI*2), Y7
+	VMOVUPS      32(R9)(SI*2), Y15
+	VMOVUPS      (R9)(DI*1), Y8
+	VMOVUPS      32(R9)(DI*1), Y16
+	VINSERTF64X4 $0x01, (R10), Z5, Z5
+	VINSERTF64X4 $0x01, 32(R10), Z13, Z13
+	VINSERTF64X4 $0x01, (R10)(SI*1), Z6, Z6
+	VINSERTF64X4 $0x01, 32(R10)(SI*1), Z14, Z14
+	VINSERTF64X4 $0x01, (R10)(SI*2), Z7, Z7
+	VINSERTF64X4 $0x01, 32(R10)(SI*2), Z15, Z15
+	VINSERTF64X4 $0x01, (R10)(DI*1), Z8, Z8
+	VINSERTF64X4 $0x01, 32(R10)(DI*1), Z16, Z16
+	VUNPCKLPS    Z2, Z1, Z17
+	VUNPCKHPS    Z2, Z1, Z18
+	VUNPCKLPS    Z4, Z3, Z2
+	VUNPCKHPS    Z4, Z3, Z4
+	VUNPCKLPD    Z2, Z17, Z1
+	VUNPCKHPD    Z2, Z17, Z2
+	VUNPCKLPD    Z4, Z18, Z3
+	VUNPCKHPD    Z4, Z18, Z4
+	VUNPCKLPS    Z6, Z5, Z17
+	VUNPCKHPS    Z6, Z5, Z18
+	VUNPCKLPS    Z8, Z7, Z6
+	VUNPCKHPS    Z8, Z7, Z8
+	VUNPCKLPD    Z6, Z17, Z5
+	VUNPCKHPD    Z6, Z17, Z6
+	VUNPCKLPD    Z8, Z18, Z7
+	VUNPCKHPD    Z8, Z18, Z8
+	VSHUFF64X2   $0x88, Z5, Z1, Z17
+	VSHUFF64X2   $0x88, Z6, Z2, Z18
+	VSHUFF64X2   $0x88, Z7, Z3, Z19
+	VSHUFF64X2   $0x88, Z8, Z4, Z20
+	VSHUFF64X2   $0xdd, Z5, Z1, Z21
+	VSHUFF64X2   $0xdd, Z6, Z2, Z22
+	VSHUFF64X2   $0xdd, Z7, Z3, Z23
+	VSHUFF64X2   $0xdd, Z8, Z4, Z24
+	VMULPS       Z0, Z17, Z17
+	VMOVUPS      Z17, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z18, Z18
+	VMOVUPS      Z18, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z19, Z19
+	VMOVUPS      Z19, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z20, Z20
+	VMOVUPS      Z20, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z21, Z21
+	VMOVUPS      Z21, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z22, Z22
+	VMOVUPS      Z22, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z23, Z23
+	VMOVUPS      Z23, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z24, Z24
+	VMOVUPS      Z24, (CX)
+	ADDQ         DX, CX
+	VUNPCKLPS    Z10, Z9, Z17
+	VUNPCKHPS    Z10, Z9, Z18
+	VUNPCKLPS    Z12, Z11, Z10
+	VUNPCKHPS    Z12, Z11, Z12
+	VUNPCKLPD    Z10, Z17, Z9
+	VUNPCKHPD    Z10, Z17, Z10
+	VUNPCKLPD    Z12, Z18, Z11
+	VUNPCKHPD    Z12, Z18, Z12
+	VUNPCKLPS    Z14, Z13, Z17
+	VUNPCKHPS    Z14, Z13, Z18
+	VUNPCKLPS    Z16, Z15, Z14
+	VUNPCKHPS    Z16, Z15, Z16
+	VUNPCKLPD    Z14, Z17, Z13
+	VUNPCKHPD    Z14, Z17, Z14
+	VUNPCKLPD    Z16, Z18, Z15
+	VUNPCKHPD    Z16, Z18, Z16
+	VSHUFF64X2   $0x88, Z13, Z9, Z17
+	VSHUFF64X2   $0x88, Z14, Z10, Z18
+	VSHUFF64X2   $0x88, Z15, Z11, Z19
+	VSHUFF64X2   $0x88, Z16, Z12, Z20
+	VSHUFF64X2   $0xdd, Z13, Z9, Z21
+	VSHUFF64X2   $0xdd, Z14, Z10, Z22
+	VSHUFF64X2   $0xdd, Z15, Z11, Z23
+	VSHUFF64X2   $0xdd, Z16, Z12, Z24
+	VMULPS       Z0, Z17, Z17
+	VMOVUPS      Z17, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z18, Z18
+	VMOVUPS      Z18, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z19, Z19
+	VMOVUPS      Z19, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z20, Z20
+	VMOVUPS      Z20, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z21, Z21
+	VMOVUPS      Z21, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z22, Z22
+	VMOVUPS      Z22, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z23, Z23
+	VMOVUPS      Z23, (CX)
+	ADDQ         DX, CX
+	VMULPS       Z0, Z24, Z24
+	VMOVUPS      Z24, (CX)
+	ADDQ         DX, CX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
 	SUBQ         $0x10, AX
 	JNZ          block
 	VZEROUPPER

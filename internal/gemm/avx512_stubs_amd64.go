@@ -131,7 +131,7 @@ func packRowsB64AVX512(n int, dst []float64, src []float64, stride int, scale fl
 //go:noescape
 func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, sum []float64)
 
-// transpose64AVX512 is
+// transpose64AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
@@ -142,7 +142,7 @@ func sumRowsB64AVX512(n int, dst []float64, src []float64, stride int, sum []flo
 // for n a multiple of 8, at least that.
 //
 //go:noescape
-func transpose64AVX512(n int, dst []float64, width int, src []float64, stride int, scale float64)
+func transpose64AVX512x8(n int, dst []float64, width int, src []float64, stride int, scale float64)
 
 // weigh64AVX512x8 is
 //
@@ -418,7 +418,7 @@ func packRowsB32AVX512(n int, dst []float32, src []float32, stride int, scale fl
 //go:noescape
 func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, sum []float32)
 
-// transpose32AVX512 is
+// transpose32AVX512x8 is
 //
 //	for p := range n {
 //		for l := range 8 {
@@ -429,7 +429,20 @@ func sumRowsB32AVX512(n int, dst []float32, src []float32, stride int, sum []flo
 // for n a multiple of 16, at least that.
 //
 //go:noescape
-func transpose32AVX512(n int, dst []float32, width int, src []float32, stride int, scale float32)
+func transpose32AVX512x8(n int, dst []float32, width int, src []float32, stride int, scale float32)
+
+// transpose32AVX512x16 is
+//
+//	for p := range n {
+//		for l := range 16 {
+//			dst[p*width+l] = scale * src[l*stride+p]
+//		}
+//	}
+//
+// for n a multiple of 16, at least that.
+//
+//go:noescape
+func transpose32AVX512x16(n int, dst []float32, width int, src []float32, stride int, scale float32)
 
 // weigh32AVX512x16 is
 //

@@ -30,7 +30,7 @@ func assemblyKernels() []Kernel {
 				turnSteps: 8,
 				packer: packer[float64]{
 					rowsA: packRowsA64AVX2, rowsB: packRowsB64AVX2, sumRowsB: sumRowsB64AVX2,
-					group: 4, step: 8, transpose: transpose64AVX2,
+					transposes: []transpose[float64]{{4, 8, transpose64AVX2x4}},
 				},
 				strips: strips[float64]{
 					{4, weigh64AVX2x4, across64AVX2x4}, {8, weigh64AVX2x8, across64AVX2x8},
@@ -46,7 +46,7 @@ func assemblyKernels() []Kernel {
 				turnSteps: 8,
 				packer: packer[float32]{
 					rowsA: packRowsA32AVX2, rowsB: packRowsB32AVX2, sumRowsB: sumRowsB32AVX2,
-					group: 4, step: 8, transpose: transpose32AVX2,
+					transposes: []transpose[float32]{{4, 8, transpose32AVX2x4}},
 				},
 				strips: strips[float32]{
 					{8, weigh32AVX2x8, across32AVX2x8}, {16, weigh32AVX2x16, across32AVX2x16},
@@ -62,7 +62,7 @@ func assemblyKernels() []Kernel {
 				turnSteps: 4,
 				packer: packer[float64]{
 					rowsA: packRowsA64AVX512, rowsB: packRowsB64AVX512, sumRowsB: sumRowsB64AVX512,
-					group: 8, step: 8, transpose: transpose64AVX512,
+					transposes: []transpose[float64]{{8, 8, transpose64AVX512x8}},
 				},
 				strips: strips[float64]{
 					{8, weigh64AVX512x8, across64AVX512x8}, {16, weigh64AVX512x16, across64AVX512x16},
@@ -81,7 +81,7 @@ func assemblyKernels() []Kernel {
 				turnSteps: 4,
 				packer: packer[float32]{
 					rowsA: packRowsA32AVX512, rowsB: packRowsB32AVX512, sumRowsB: sumRowsB32AVX512,
-					group: 8, step: 16, transpose: transpose32AVX512,
+					transposes: []transpose[float32]{{8, 16, transpose32AVX512x8}, {16, 16, transpose32AVX512x16}},
 				},
 				strips: strips[float32]{
 					{8, weigh32AVX512x8, across32AVX512x8},

@@ -32,21 +32,34 @@ const (
 //		}
 //	}
 //
-// transpose does so for group lanes that lie stride apart, n a multiple of step:
-//
-//	for p := range n {
-//		for l := range group {
-//			dst[p*width+l] = scale * src[l*stride+p]
-//		}
-//	}
-//
 // Where there is sumRowsB, it is rowsB with a scale of 1, and adds the lanes of each
 // depth to sum.
 type packer[T elem.Float] struct {
 	rowsA, rowsB func(n int, dst, src []T, stride int, scale T)
 	sumRowsB     func(n int, dst, src []T, stride int, sum []T)
-	group, step  int
-	transpose    func(n int, dst []T, width int, src []T, stride int, scale T)
+	transposes   []transpose[T] // by number of lanes, ascending
+}
+
+// transpose packs so many lanes that lie stride apart, n a multiple of step:
+//
+//	for p := range n {
+//		for l := range lanes {
+//			dst[p*width+l] = scale * src[l*stride+p]
+//		}
+//	}
+type transpose[T elem.Float] struct {
+	lanes, step int
+	run         func(n int, dst []T, width int, src []T, stride int, scale T)
+}
+
+// transposeFor returns the routine for the most of so many lanes, or nil.
+func (r *packer[T]) transposeFor(lanes int) (t *transpose[T]) {
+	for i := range r.transposes {
+		if r.transposes[i].lanes <= lanes {
+			t = &r.transposes[i]
+		}
+	}
+	return t
 }
 
 // Pack writes lanes [l0, l1) at depths [p0, p1) of dst, each element times
@@ -117,16 +130,19 @@ func packRows[T elem.Float](rows func(int, []T, []T, int, T), dst *Panels[T], l0
 // the rest element by element. A last group that is not whole starts earlier
 // and writes some lanes again.
 func packPanel[T elem.Float](r *packer[T], dst []T, width, lanes, n int, src *Source[T], scale T) {
-	steps := n / r.step * r.step
-	if lanes < r.group || steps == 0 {
+	t := r.transposeFor(lanes)
+	if t == nil || n < t.step {
 		packPlain(dst, width, 0, width, lanes, 0, n, src, scale)
 		return
 	}
-	for l := 0; l < lanes; l += r.group {
-		l := min(l, lanes-r.group)
-		from := src.from(l, 0)[:(r.group-1)*src.LaneStride+steps]
-		r.transpose(steps, dst[l:(steps-1)*width+l+r.group], width, from, src.LaneStride, scale)
+	steps := n / t.step * t.step
+	for l := 0; l < lanes; l += t.lanes {
+		l := min(l, lanes-t.lanes)
+		from := src.from(l, 0)[:(t.lanes-1)*src.LaneStride+steps]
+		t.run(steps, dst[l:(steps-1)*width+l+t.lanes], width, from, src.LaneStride, scale)
 	}
-	packPlain(dst, width, lanes, width, lanes, 0, steps, src, scale)
+	if lanes < width {
+		packPlain(dst, width, lanes, width, lanes, 0, steps, src, scale)
+	}
 	packPlain(dst, width, 0, width, lanes, steps, n, src, scale)
 }

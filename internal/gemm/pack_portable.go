@@ -18,7 +18,7 @@ func packPlain[T elem.Float](dst []T, width, l0, l1, lanes, p0, p1 int, src *Sou
 func portablePacker[T elem.Float]() packer[T] {
 	return packer[T]{
 		rowsA: portableRows[T], rowsB: portableRows[T],
-		group: portableMR, step: 1, transpose: portableTranspose[T],
+		transposes: []transpose[T]{{portableMR, 1, portableTranspose[T]}},
 	}
 }
 

@@ -24,7 +24,9 @@ func main() {
 		s.packRows("A", s.mr)
 		s.packRows("B", s.nr)
 		s.sumRows(s.nr)
-		s.packTranspose()
+		for _, lanes := range s.groups {
+			s.packTranspose(lanes)
+		}
 		for _, width := range s.summed() {
 			s.sums(width)
 		}

@@ -15,19 +15,19 @@ type shape struct {
 	size   int    // of an element, in bytes
 	vector int    // of a vector register, in bytes
 	mr, nr int
-	group  int // lanes that are transposed together
+	groups []int // lanes that are transposed together
 
 	turnSteps int // in one turn of the micro-kernels' main loops
 }
 
 var isas = map[string][]shape{
 	"avx512": {
-		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, group: 8, turnSteps: 4},
-		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, group: 8, turnSteps: 4},
+		{isa: "AVX512", size: 8, vector: 64, mr: 8, nr: 24, groups: []int{8}, turnSteps: 4},
+		{isa: "AVX512", size: 4, vector: 64, mr: 8, nr: 48, groups: []int{8, 16}, turnSteps: 4},
 	},
 	"avx2": {
-		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, group: 4, turnSteps: 8},
-		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, group: 4, turnSteps: 8},
+		{isa: "AVX2", size: 8, vector: 32, mr: 6, nr: 8, groups: []int{4}, turnSteps: 8},
+		{isa: "AVX2", size: 4, vector: 32, mr: 6, nr: 16, groups: []int{4}, turnSteps: 8},
 	},
 }
 
