@@ -306,6 +306,7 @@ func (m *micro) body(label string, keep keeping) {
 	ANDQ(Imm(uint64(m.turnSteps-1)), m.rest)
 	SHRQ(m.turnShift(), k)
 	MOVQ(k, m.near)
+	m.carry(keep)
 	SUBQ(Imm(uint64(m.mr)), m.turns)
 	JLE(LabelRef(label + "near"))
 	MOVQ(U32(m.mr), m.near)

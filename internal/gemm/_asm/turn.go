@@ -9,7 +9,7 @@ import (
 // turn is turnSteps steps, with a share of the prefetches.
 func (m *micro) turn(touch bool, keep keeping) {
 	for p := range m.turnSteps {
-		s := step{p: p, loaded: p > 0, next: p+1 < m.turnSteps}
+		s := step{p: p, carried: m.carries(keep)}
 		if p == 0 {
 			s.aside = m.fetchShare(touch)
 		}
@@ -33,13 +33,24 @@ func (m *micro) turn(touch bool, keep keeping) {
 	}
 }
 
+// carry begins to load what the first step of the turns needs. What their last one begins
+// to load is there: the last step of a block is not a turn's.
+func (m *micro) carry(keep keeping) {
+	if !m.carries(keep) {
+		return
+	}
+	m.loadB(0, 0, m.rows[0], keep)
+	if m.panels {
+		m.broadcast(m.elementOf(0, 0, keep), m.element[0])
+	}
+}
+
 // A step adds the outer product of a column of op(A) and a row of op(B): those at hand,
 // or, in micro-panels, the p-th after them.
 type step struct {
 	p           int
 	first, last bool     // of a block
-	loaded      bool     // the step before has begun to load what this one needs
-	next        bool     // another step of the same turn follows
+	carried     bool     // the step before has begun to load what this one needs, and this one does so for the next
 	aside       []func() // what else is to be done
 }
 
@@ -48,13 +59,11 @@ type step struct {
 // an element of A is broadcast one row of C early, a row of B loaded in the middle of the
 // step before, and fetches are spread over the rows of C.
 func (m *micro) step(s step, keep keeping) {
-	early := m.looksAhead() && keep != keepA // whose column takes a register
 	row := m.rows[0]
-	if early && s.p%2 > 0 {
-		row = m.rows[1]
-	}
-	if !early || !s.loaded {
+	if !s.carried {
 		m.loadB(s.p, 0, row, keep)
+	} else if s.p%2 > 0 {
+		row = m.rows[1]
 	}
 	for i, acc := range m.acc {
 		s.aside = m.some(s.aside, i)
@@ -62,7 +71,7 @@ func (m *micro) step(s step, keep keeping) {
 		if keep == keepColumns && i == m.mr-1 {
 			m.keepColumn(s.p, m.element[(i+1)%2])
 		}
-		if early && s.next && i == m.mr/2 {
+		if s.carried && i == m.mr/2 {
 			m.loadB(s.p, 1, m.rows[(s.p+1)%2], keep)
 		}
 		if s.first {
@@ -84,6 +93,10 @@ func (m *micro) step(s step, keep keeping) {
 	}
 }
 
+// carries reports whether steps of a turn begin loads for the next one: not where A is put
+// together, whose column takes a register.
+func (m *micro) carries(keep keeping) bool { return m.looksAhead() && keep != keepA }
+
 // looksAhead reports whether there are registers to begin loads early.
 func (m *micro) looksAhead() bool { return len(m.rows) > 1 }
 
@@ -103,14 +116,14 @@ func (m *micro) some(rest []func(), i int) []func() {
 // elements broadcasts the elements of A that are due before row i: the next row's, or
 // else its own.
 func (m *micro) elements(s step, i int, keep keeping) {
-	if !m.looksAhead() || i == 0 && !(m.panels && s.loaded) {
+	if !m.looksAhead() || i == 0 && !(m.panels && s.carried) {
 		m.broadcast(m.elementOf(s.p, i, keep), m.element[i%2])
 	}
 	switch {
 	case !m.looksAhead():
 	case i+1 < m.mr:
 		m.broadcast(m.elementOf(s.p, i+1, keep), m.element[(i+1)%2])
-	case m.panels && s.next:
+	case m.panels && s.carried:
 		m.broadcast(m.elementOf(s.p+1, 0, keep), m.element[0])
 	}
 }
