@@ -126,9 +126,8 @@ func packRows[T elem.Float](rows func(int, []T, []T, int, T), dst *Panels[T], l0
 }
 
 // packPanel packs n depths of one micro-panel from a depth-contiguous source
-// that has the given number of lanes: whole groups and steps by transposing,
-// the rest element by element. A last group that is not whole starts earlier
-// and writes some lanes again.
+// that has the given number of lanes: by transposing, if there are lanes and depths
+// enough. What is left of either is done together with some that were done before.
 func packPanel[T elem.Float](r *packer[T], dst []T, width, lanes, n int, src *Source[T], scale T) {
 	t := r.transposeFor(lanes)
 	if t == nil || n < t.step {
@@ -138,11 +137,18 @@ func packPanel[T elem.Float](r *packer[T], dst []T, width, lanes, n int, src *So
 	steps := n / t.step * t.step
 	for l := 0; l < lanes; l += t.lanes {
 		l := min(l, lanes-t.lanes)
-		from := src.from(l, 0)[:(t.lanes-1)*src.LaneStride+steps]
-		t.run(steps, dst[l:(steps-1)*width+l+t.lanes], width, from, src.LaneStride, scale)
+		t.pack(dst, width, l, 0, steps, src, scale)
+		if steps < n {
+			t.pack(dst, width, l, n-t.step, t.step, src, scale)
+		}
 	}
 	if lanes < width {
-		packPlain(dst, width, lanes, width, lanes, 0, steps, src, scale)
+		packPlain(dst, width, lanes, width, lanes, 0, n, src, scale)
 	}
-	packPlain(dst, width, 0, width, lanes, steps, n, src, scale)
+}
+
+// pack packs t.lanes lanes from l on, at n depths from p on.
+func (t *transpose[T]) pack(dst []T, width, l, p, n int, src *Source[T], scale T) {
+	from := src.from(l, p)[:(t.lanes-1)*src.LaneStride+n]
+	t.run(n, dst[p*width+l:(p+n-1)*width+l+t.lanes], width, from, src.LaneStride, scale)
 }
