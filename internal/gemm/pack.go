@@ -120,7 +120,7 @@ func packRows[T elem.Float](rows func(int, []T, []T, int, T), dst *Panels[T], l0
 				continue
 			}
 			part := Source[T]{from, 1, src.DepthStride}
-			packPlain(dst.panel(l, p), w, 0, w, l1-l, 0, n, &part, scale)
+			packPlain(dst.panel(l, p), w, l1-l, n, &part, scale)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func packRows[T elem.Float](rows func(int, []T, []T, int, T), dst *Panels[T], l0
 func packPanel[T elem.Float](r *packer[T], dst []T, width, lanes, n int, src *Source[T], scale T) {
 	t := r.transposeFor(lanes)
 	if t == nil || n < t.step {
-		packPlain(dst, width, 0, width, lanes, 0, n, src, scale)
+		packPlain(dst, width, lanes, n, src, scale)
 		return
 	}
 	steps := n / t.step * t.step
@@ -142,9 +142,7 @@ func packPanel[T elem.Float](r *packer[T], dst []T, width, lanes, n int, src *So
 			t.pack(dst, width, l, n-t.step, t.step, src, scale)
 		}
 	}
-	if lanes < width {
-		packPlain(dst, width, lanes, width, lanes, 0, n, src, scale)
-	}
+	pad(dst, width, lanes, n)
 }
 
 // pack packs t.lanes lanes from l on, at n depths from p on.

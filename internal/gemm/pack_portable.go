@@ -2,15 +2,25 @@ package gemm
 
 import "matmul/internal/elem"
 
-// packPlain is packing by its definition: lanes [l0, l1) of one micro-panel
-// at depths [p0, p1), those from lanes on being zero.
-func packPlain[T elem.Float](dst []T, width, l0, l1, lanes, p0, p1 int, src *Source[T], scale T) {
-	for p := p0; p < p1; p++ {
-		row := dst[p*width : p*width+width]
-		for l := l0; l < min(l1, lanes); l++ {
+// packPlain is packing by its definition: so many lanes of one micro-panel at n depths,
+// the other lanes being zero.
+func packPlain[T elem.Float](dst []T, width, lanes, n int, src *Source[T], scale T) {
+	for p := range n {
+		row := dst[p*width:][:width]
+		for l := range row[:lanes] {
 			row[l] = T(scale * src.Data[l*src.LaneStride+p*src.DepthStride])
 		}
-		clear(row[max(l0, min(l1, lanes)):l1])
+		clear(row[lanes:])
+	}
+}
+
+// pad zeroes the lanes that a micro-panel lacks, at n depths.
+func pad[T elem.Float](dst []T, width, lanes, n int) {
+	if lanes == width {
+		return // most panels: this loop would cost them a part of their time
+	}
+	for p := range n {
+		clear(dst[p*width:][lanes:width])
 	}
 }
 
@@ -24,7 +34,7 @@ func portablePacker[T elem.Float]() packer[T] {
 
 func portableRows[T elem.Float](n int, dst, src []T, stride int, scale T) {
 	s := Source[T]{src, 1, stride}
-	packPlain(dst, portableMR, 0, portableMR, portableMR, 0, n, &s, scale)
+	packPlain(dst, portableMR, portableMR, n, &s, scale)
 }
 
 // portableTranspose stops at the end of dst, which ends with the group.
