@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"matmul/internal/elem"
 	"matmul/internal/gemm"
@@ -35,6 +36,8 @@ type options struct {
 	isa      gemm.ISA
 	workers  int // 0 until resolved, unless given
 	reps     int
+	alone    float64       // share of the best limit that those of a round that counts have; 0: all count
+	within   time.Duration // how long to wait for such rounds
 	asJSON   bool
 	svg      string
 	gonum    bool
@@ -58,6 +61,8 @@ func parseOptions(args []string, log io.Writer) (*options, error) {
 	f.StringVar(&isa, "isa", isa, "matmul's instruction set: auto, generic, avx2 or avx512")
 	f.IntVar(&o.workers, "workers", 0, "worker processes, and threads of each peer (default: as matmul chooses)")
 	f.IntVar(&o.reps, "reps", quotedReps, "rounds; fewer than 15 are not to be quoted")
+	f.Float64Var(&o.alone, "alone", 0, "count only rounds in which the FMA limit, measured beside each turn, is at least this `SHARE` of its best: those in which nobody else used the processors' cores")
+	f.DurationVar(&o.within, "within", 10*time.Minute, "with -alone, for how long to go on until there are enough rounds")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object per size and contender")
 	f.StringVar(&o.svg, "svg", "", "draw GFLOP/s against size into `FILE`")
 	f.BoolVar(&o.gonum, "gonum", false, "time gonum, too")
@@ -93,6 +98,12 @@ func (o *options) interpret(sizes, dtype, isa string, given map[string]bool) (er
 	}
 	if o.reps < 1 || o.reps > maxReps {
 		return usagef("-reps %d: want 1 to %d", o.reps, maxReps)
+	}
+	if !(o.alone >= 0 && o.alone < 1) {
+		return usagef("-alone %v: want a share below 1, such as 0.97", o.alone)
+	}
+	if o.within <= 0 {
+		return usagef("-within %v: want a duration, such as 10m", o.within)
 	}
 	if o.gonumMax < 1 {
 		return usagef("-gonum-max %d: want at least 1", o.gonumMax)

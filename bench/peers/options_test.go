@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"matmul/internal/elem"
 )
@@ -43,14 +44,14 @@ func TestSizeCountsElementsAndWork(t *testing.T) {
 }
 
 func TestParseOptions(t *testing.T) {
-	o, err := parseOptions(strings.Fields("-lib a=/x/liba.so -lib b=/y=z.so -sizes 64,2x3x4 -dtype float32 -workers 3 -reps 20 -json -gonum"), io.Discard)
+	o, err := parseOptions(strings.Fields("-lib a=/x/liba.so -lib b=/y=z.so -sizes 64,2x3x4 -dtype float32 -workers 3 -reps 20 -alone .9 -within 3m -json -gonum"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []library{{"a", "/x/liba.so"}, {"b", "/y=z.so"}}; !slices.Equal(o.libs, want) {
 		t.Errorf("libraries: %v", o.libs)
 	}
-	if len(o.sizes) != 2 || o.dtype != elem.Float32 || o.workers != 3 || o.reps != 20 || !o.asJSON || !o.gonum {
+	if len(o.sizes) != 2 || o.dtype != elem.Float32 || o.workers != 3 || o.reps != 20 || o.alone != .9 || o.within != 3*time.Minute || !o.asJSON || !o.gonum {
 		t.Errorf("%+v", o)
 	}
 }
@@ -60,7 +61,7 @@ func TestParseOptionsHasDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(o.sizes) == 0 || o.dtype != elem.Float64 || o.workers != 0 || o.reps != 15 || o.asJSON || o.gonum {
+	if len(o.sizes) == 0 || o.dtype != elem.Float64 || o.workers != 0 || o.reps != 15 || o.asJSON || o.gonum || o.alone != 0 || o.within <= 0 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -81,6 +82,9 @@ func TestParseOptionsRefuses(t *testing.T) {
 		"a size of nothing":             "-sizes 0",
 		"a largest size of nothing":     "-gonum-max 0",
 		"a number of rounds that isn't": "-reps many",
+		"a share of the limit above it": "-alone 1",
+		"a share that is not a number":  "-alone NaN",
+		"no time":                       "-within 0s",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := parseOptions(strings.Fields(args), io.Discard); !errors.Is(err, errUsage) {

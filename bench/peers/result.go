@@ -24,7 +24,8 @@ type row struct {
 	Library   string    `json:"library,omitempty"`
 	About     string    `json:"about,omitempty"`
 	Note      string    `json:"note,omitempty"`
-	Reps      int       `json:"reps"`
+	Reps      int       `json:"reps"`              // rounds that count
+	Dropped   int       `json:"dropped,omitempty"` // rounds that do not: see -alone
 	Repeat    int       `json:"products_per_turn"`
 	Median    float64   `json:"median_s"`
 	GFLOPS    float64   `json:"gflops"`
@@ -66,12 +67,13 @@ func (a *arena) rows() (all []row) {
 func (a *arena) row(b *board, p *child) row {
 	s := b.size
 	r := row{M: s.M, N: s.N, K: s.K, size: s, Contender: p.name, DType: a.o.dtype.String(), Workers: a.o.workers,
-		Library: p.path, About: p.about, Note: p.note, Reps: a.o.reps, Repeat: b.repeat, Seconds: b.seconds[p],
-		Median: median(b.seconds[p]), Limit: median(b.limits) / 1e9}
+		Library: p.path, About: p.about, Note: p.note, Reps: len(b.rounds), Dropped: b.dropped, Repeat: b.repeat,
+		Seconds: b.seconds(p), Limit: median(b.limits()) / 1e9}
+	r.Median = median(r.Seconds)
 	r.GFLOPS = s.flops() / r.Median / 1e9
 	r.Share = r.GFLOPS / r.Limit
 	if p.kind == kindMatmul {
-		r.Packed = median(b.packed)
+		r.Packed = median(b.packed())
 	}
 	if r.Packed > 0 {
 		r.Alone = s.flops() / r.Packed / 1e9 / r.Limit
@@ -82,7 +84,7 @@ func (a *arena) row(b *board, p *child) row {
 // best returns the fastest library; without one, gonum; nil if we are alone.
 func (b *board) best() (best *child) {
 	for _, p := range b.players[1:] {
-		if best == nil || best.kind == kindGonum || p.kind == kindLibrary && median(b.seconds[p]) < median(b.seconds[best]) {
+		if best == nil || best.kind == kindGonum || p.kind == kindLibrary && median(b.seconds(p)) < median(b.seconds(best)) {
 			best = p
 		}
 	}
@@ -90,7 +92,7 @@ func (b *board) best() (best *child) {
 }
 
 func (b *board) compare(p *child) comparison {
-	q := ratios(b.seconds[p], b.seconds[b.players[0]])
+	q := ratios(b.seconds(p), b.seconds(b.players[0]))
 	c := comparison{Peer: p.name, Ratio: median(q)}
 	if lower := lowerBound(q); !math.IsNaN(lower) {
 		c.Lower = &lower

@@ -20,8 +20,9 @@ const (
 type arena struct {
 	o       *options
 	log     io.Writer
-	players []*child // matmul is the first
-	boards  []*board // by size
+	players []*child  // matmul is the first
+	boards  []*board  // by size
+	limits  []float64 // flop/s: all that were measured
 }
 
 // board is the measurements of a size.
@@ -30,9 +31,40 @@ type board struct {
 	players []*child // those that take part
 	repeat  int
 	warm    bool
-	seconds map[*child][]float64 // by round
-	packed  []float64            // matmul's, by round
-	limits  []float64            // flop/s, by round
+	rounds  []*round
+	dropped int // rounds in which the processors were not ours alone
+}
+
+// seconds returns a contender's times by round.
+func (b *board) seconds(p *child) (all []float64) {
+	for _, r := range b.rounds {
+		all = append(all, r.seconds[p])
+	}
+	return all
+}
+
+// packed returns matmul's times of packed operands by round.
+func (b *board) packed() (all []float64) {
+	for _, r := range b.rounds {
+		all = append(all, r.packed)
+	}
+	return all
+}
+
+// limits returns the FMA limits measured in the rounds.
+func (b *board) limits() (all []float64) {
+	for _, r := range b.rounds {
+		all = append(all, r.limits...)
+	}
+	return all
+}
+
+// round is what was measured in one. The FMA limit is measured before each turn and after
+// the last.
+type round struct {
+	seconds map[*child]float64
+	packed  float64   // matmul's
+	limits  []float64 // flop/s
 }
 
 func (a *arena) open(contenders []*contender) error {
@@ -65,7 +97,7 @@ func (o *options) plays(c *contender, s size) bool {
 // measure checks and warms up each size, and then goes through the rounds.
 func (a *arena) measure(ctx context.Context) error {
 	for _, s := range a.o.sizes {
-		b := &board{size: s, seconds: map[*child][]float64{}}
+		b := &board{size: s}
 		for _, p := range a.players {
 			if a.o.plays(p.contender, s) {
 				b.players = append(b.players, p)
@@ -77,14 +109,50 @@ func (a *arena) measure(ctx context.Context) error {
 		a.boards = append(a.boards, b)
 		fmt.Fprintf(a.log, "%-20v checked; %d product(s) a turn\n", s, b.repeat)
 	}
-	for round := range a.o.reps {
-		start := time.Now()
+	if err := a.play(ctx); err != nil {
+		return err
+	}
+	for _, b := range a.boards {
+		n := len(b.rounds)
+		b.rounds = a.counting(b)
+		b.dropped += n - len(b.rounds)
+	}
+	return nil
+}
+
+// play goes round after round until each size has as many that count as were asked for,
+// or the time for them is over.
+func (a *arena) play(ctx context.Context) error {
+	for begin := time.Now(); ; {
+		n := 0
 		for i, b := range a.boards {
-			if err := b.round(ctx, round+i); err != nil {
+			if len(a.counting(b)) >= a.o.reps {
+				continue
+			}
+			if a.o.alone > 0 && time.Since(begin) > a.o.within {
+				return a.late()
+			}
+			n++
+			if err := a.round(ctx, b, len(b.rounds)+i); err != nil {
 				return err
 			}
 		}
-		fmt.Fprintf(a.log, "round %d of %d: %v\n", round+1, a.o.reps, time.Since(start).Round(time.Millisecond))
+		if n == 0 {
+			return nil
+		}
+	}
+}
+
+// late says which sizes lack rounds; it is an error if one has none.
+func (a *arena) late() error {
+	for _, b := range a.boards {
+		n := len(a.counting(b))
+		if n == 0 {
+			return fmt.Errorf("%v: in %v there was no round in which the FMA limit stayed above %g of its best; try a lower -alone, or a longer -within", b.size, a.o.within, a.o.alone)
+		}
+		if n < a.o.reps {
+			fmt.Fprintf(a.log, "%-20v only %d of %d rounds after %v\n", b.size, n, a.o.reps, a.o.within)
+		}
 	}
 	return nil
 }
@@ -129,29 +197,62 @@ func (c *child) play(ctx context.Context, q request) (reply, error) {
 	return r, err
 }
 
-// round gives everybody a turn, and the FMA limit one.
-func (b *board) round(ctx context.Context, round int) error {
-	ours := b.players[0]
-	for _, i := range order(len(b.players)+1, round) {
-		if i == len(b.players) {
-			r, err := ours.play(ctx, request{Verb: limit})
-			if err != nil {
-				return err
-			}
-			b.limits = append(b.limits, r.Rate)
-			continue
+// round gives everybody a turn, one after another begins in each round. It is dropped as
+// soon as the processors are not ours alone, if they are to be.
+func (a *arena) round(ctx context.Context, b *board, number int) error {
+	start, ours := time.Now(), b.players[0]
+	r := &round{seconds: map[*child]float64{}}
+	for _, i := range order(len(b.players), number) {
+		if ok, err := a.limit(ctx, r); !ok {
+			b.dropped++
+			return err
 		}
 		p := b.players[i]
-		r, err := p.play(ctx, request{Verb: turn, Size: b.size, Repeat: b.repeat, Warm: b.warm})
+		t, err := p.play(ctx, request{Verb: turn, Size: b.size, Repeat: b.repeat, Warm: b.warm})
 		if err != nil {
 			return err
 		}
-		b.seconds[p] = append(b.seconds[p], r.Seconds)
+		r.seconds[p] = t.Seconds
 		if p == ours {
-			b.packed = append(b.packed, r.Packed)
+			r.packed = t.Packed
 		}
 	}
+	if ok, err := a.limit(ctx, r); !ok {
+		b.dropped++
+		return err
+	}
+	b.rounds = append(b.rounds, r)
+	fmt.Fprintf(a.log, "%-20v round %d of %d: %v", b.size, len(a.counting(b)), a.o.reps, time.Since(start).Round(time.Millisecond))
+	if b.dropped > 0 {
+		fmt.Fprintf(a.log, " (%d dropped)", b.dropped)
+	}
+	fmt.Fprintln(a.log)
 	return nil
+}
+
+// limit measures the FMA limit and reports whether the round can go on.
+func (a *arena) limit(ctx context.Context, r *round) (ok bool, err error) {
+	l, err := a.players[0].play(ctx, request{Verb: limit})
+	if err != nil {
+		return false, err
+	}
+	a.limits = append(a.limits, l.Rate)
+	r.limits = append(r.limits, l.Rate)
+	return a.counts(r), nil
+}
+
+// counts reports whether the processors were ours alone: by the limits beside the
+// turns, never by what the contenders took.
+func (a *arena) counts(r *round) bool { return slices.Min(r.limits) >= a.o.alone*high(a.limits) }
+
+// counting returns a size's rounds that count by all limits that are known so far.
+func (a *arena) counting(b *board) (rs []*round) {
+	for _, r := range b.rounds {
+		if a.counts(r) {
+			rs = append(rs, r)
+		}
+	}
+	return rs
 }
 
 // order returns the numbers below n, starting with another one in each round,

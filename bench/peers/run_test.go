@@ -97,6 +97,7 @@ func TestRunFails(t *testing.T) {
 	for name, c := range map[string]struct{ args, want string }{
 		"on a library that is not there":    {"-lib x=/no/such.so -sizes 8", "x: load library"},
 		"on a library that is not CBLAS":    {"-lib x=libc.so.6 -sizes 8", "x: not a CBLAS library"},
+		"without a quiet round in time":     {"-sizes 8 -alone 0.9 -within 1ns", "no round in which"},
 		"on more memory than the machine's": {"-sizes 2000000", "not enough memory"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,15 @@ func median(v []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
+// outliers are how many values [high] leaves out.
+const outliers = 4
+
+// high returns the greatest of the values but for outliers.
+func high(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return s[max(0, len(s)-1-outliers)]
+}
+
 // lowerBound returns a value that the median of the distribution, of which v is
 // a sample, is below in 5 % of the cases at most, whatever the distribution is:
 // the r-th smallest of v (David and Nagaraja, Order Statistics, section 7.1).

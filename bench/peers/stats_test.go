@@ -99,3 +99,29 @@ func TestOrderGivesEverybodyEveryPlace(t *testing.T) {
 		t.Errorf("%d of %d places were taken", len(places), n*n)
 	}
 }
+
+func TestHighLeavesOutTheHighest(t *testing.T) {
+	if got := high([]float64{5, 9, 1, 7, 3, 8, 6}); got != 5 {
+		t.Errorf("of seven values it is %v, want the fifth highest", got)
+	}
+	if got := high([]float64{2, 1}); got != 1 {
+		t.Errorf("of two values it is %v, want the lower", got)
+	}
+}
+
+func TestRoundsCountByTheLimitsBesideTheirTurns(t *testing.T) {
+	steady, disturbed := &round{limits: []float64{99, 98, 97}}, &round{limits: []float64{99, 90, 99}}
+	b := &board{rounds: []*round{steady, disturbed}}
+	a := &arena{o: &options{alone: 0.95}, limits: []float64{100, 100, 100, 100, 100, 99, 98, 97, 99, 90, 99}}
+	if got := a.counting(b); !slices.Equal(got, []*round{steady}) {
+		t.Errorf("%d rounds count, want the one whose limits stay above 95", len(got))
+	}
+	a.limits = append(a.limits, 110, 110, 110, 110, 110) // before, they were not alone
+	if got := a.counting(b); len(got) != 0 {
+		t.Errorf("%d rounds count, want none any more", len(got))
+	}
+	a.o.alone = 0
+	if got := a.counting(b); len(got) != 2 {
+		t.Errorf("%d rounds count, want all", len(got))
+	}
+}

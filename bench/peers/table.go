@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -12,10 +13,13 @@ const tableLine = "%-17s %-10s %12s %9s %7s %7s %7s  %s\n"
 func printTable(out io.Writer, o *options, players []*child, rows []row) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s, %d worker(s), as many threads for each peer; %d rounds\n", o.dtype, o.workers, o.reps)
+	if o.alone > 0 {
+		fmt.Fprintf(&t, "  those count in which the FMA limit stayed above %g of its best\n", o.alone)
+	}
 	for _, p := range players {
 		fmt.Fprintf(&t, "  %-10s %s\n", p.name, strings.Join(nonEmpty(p.about, p.path, p.note), "; "))
 	}
-	if o.reps < quotedReps {
+	if slices.ContainsFunc(rows, func(r row) bool { return r.Reps < quotedReps }) {
 		fmt.Fprintf(&t, "  fewer than %d rounds: not to be quoted\n", quotedReps)
 	}
 	t.WriteByte('\n')
@@ -23,7 +27,7 @@ func printTable(out io.Writer, o *options, players []*child, rows []row) error {
 	for i := range rows {
 		r := &rows[i]
 		if r.Contender == nameMatmul {
-			fmt.Fprintf(&t, tableLine, r.size, nameLimit, "", number(r.Limit), "100 %", "", "", "")
+			fmt.Fprintf(&t, tableLine, r.size, nameLimit, "", number(r.Limit), "100 %", "", "", counted(o, r))
 			tableMatmul(&t, r)
 			continue
 		}
@@ -33,6 +37,14 @@ func printTable(out io.Writer, o *options, players []*child, rows []row) error {
 		"(matmul's own line: against the best peer); ≥95 %: lower bound of that median.\n")
 	_, err := io.WriteString(out, t.String())
 	return err
+}
+
+// counted says how many rounds count where not all do.
+func counted(o *options, r *row) string {
+	if o.alone == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d rounds, %d dropped", r.Reps, r.Dropped)
 }
 
 func tableMatmul(t *strings.Builder, r *row) {
