@@ -124,7 +124,7 @@ func (c Choice) Tile(p tiling.Problem, k *gemm.Kernel, workers int) (m, n int64)
 }
 
 // leastHeight is the rows that a tile keeps when tasks per worker are wanted:
-// see the figures on splitting rows in docs/performance.md.
+// see the figures on splitting rows in docs/tried.md.
 const leastHeight = 256
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
