@@ -36,7 +36,7 @@ type options struct {
 	isa      gemm.ISA
 	workers  int // 0 until resolved, unless given
 	reps     int
-	alone    float64       // share of the best limit that those of a round that counts have; 0: all count
+	alone    float64       // share of its best that each core issues beside the turns of a round that counts; 0: all count
 	within   time.Duration // how long to wait for such rounds
 	asJSON   bool
 	svg      string
@@ -61,7 +61,7 @@ func parseOptions(args []string, log io.Writer) (*options, error) {
 	f.StringVar(&isa, "isa", isa, "matmul's instruction set: auto, generic, avx2 or avx512")
 	f.IntVar(&o.workers, "workers", 0, "worker processes, and threads of each peer (default: as matmul chooses)")
 	f.IntVar(&o.reps, "reps", quotedReps, "rounds; fewer than 15 are not to be quoted")
-	f.Float64Var(&o.alone, "alone", 0, "count only rounds in which the FMA limit, measured beside each turn, is at least this `SHARE` of its best: those in which nobody else used the processors' cores")
+	f.Float64Var(&o.alone, "alone", 0, "count only rounds in which, beside each turn, each core issued this `SHARE` of the best or more: those in which nobody else used its second thread")
 	f.DurationVar(&o.within, "within", 10*time.Minute, "with -alone, for how long to go on until there are enough rounds")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object per size and contender")
 	f.StringVar(&o.svg, "svg", "", "draw GFLOP/s against size into `FILE`")
@@ -140,4 +140,12 @@ func (o *options) resolve() (err error) {
 		o.libs = findLibraries(exists)
 	}
 	return nil
+}
+
+// processors returns those that matmul's workers run on.
+func (o *options) processors() []int {
+	if o.pins != nil {
+		return o.pins
+	}
+	return o.limits.Affinity
 }

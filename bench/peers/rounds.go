@@ -22,7 +22,7 @@ type arena struct {
 	log     io.Writer
 	players []*child  // matmul is the first
 	boards  []*board  // by size
-	limits  []float64 // flop/s: all that were measured
+	cores   []float64 // what [issueRate] was, whenever it was measured
 }
 
 // board is the measurements of a size.
@@ -60,11 +60,12 @@ func (b *board) limits() (all []float64) {
 }
 
 // round is what was measured in one. The FMA limit is measured before each turn and after
-// the last.
+// the last, and so is what a core issues, if the processors are to be ours alone.
 type round struct {
 	seconds map[*child]float64
 	packed  float64   // matmul's
 	limits  []float64 // flop/s
+	cores   []float64
 }
 
 func (a *arena) open(contenders []*contender) error {
@@ -148,7 +149,7 @@ func (a *arena) late() error {
 	for _, b := range a.boards {
 		n := len(a.counting(b))
 		if n == 0 {
-			return fmt.Errorf("%v: in %v there was no round in which the FMA limit stayed above %g of its best; try a lower -alone, or a longer -within", b.size, a.o.within, a.o.alone)
+			return fmt.Errorf("%v: in %v there was no round in which each core issued %g of its best; try a lower -alone, or a longer -within", b.size, a.o.within, a.o.alone)
 		}
 		if n < a.o.reps {
 			fmt.Fprintf(a.log, "%-20v only %d of %d rounds after %v\n", b.size, n, a.o.reps, a.o.within)
@@ -197,13 +198,13 @@ func (c *child) play(ctx context.Context, q request) (reply, error) {
 	return r, err
 }
 
-// round gives everybody a turn, one after another begins in each round. It is dropped as
+// round gives everybody a turn, one after another begins in each round. It is broken off as
 // soon as the processors are not ours alone, if they are to be.
 func (a *arena) round(ctx context.Context, b *board, number int) error {
 	start, ours := time.Now(), b.players[0]
 	r := &round{seconds: map[*child]float64{}}
 	for _, i := range order(len(b.players), number) {
-		if ok, err := a.limit(ctx, r); !ok {
+		if alone, err := a.look(ctx, r); !alone || err != nil {
 			b.dropped++
 			return err
 		}
@@ -217,7 +218,7 @@ func (a *arena) round(ctx context.Context, b *board, number int) error {
 			r.packed = t.Packed
 		}
 	}
-	if ok, err := a.limit(ctx, r); !ok {
+	if alone, err := a.look(ctx, r); !alone || err != nil {
 		b.dropped++
 		return err
 	}
@@ -230,22 +231,32 @@ func (a *arena) round(ctx context.Context, b *board, number int) error {
 	return nil
 }
 
-// limit measures the FMA limit and reports whether the round can go on.
-func (a *arena) limit(ctx context.Context, r *round) (ok bool, err error) {
-	l, err := a.players[0].play(ctx, request{Verb: limit})
-	if err != nil {
-		return false, err
+// look measures what a turn is held against, and reports whether the processors are ours
+// alone, as far as that matters.
+func (a *arena) look(ctx context.Context, r *round) (alone bool, err error) {
+	if a.o.alone > 0 {
+		rate, err := issueRate(a.o.processors())
+		if err != nil {
+			return false, err
+		}
+		a.cores, r.cores = append(a.cores, rate), append(r.cores, rate)
+		if !a.counts(r) {
+			time.Sleep(pause)
+			return false, context.Cause(ctx)
+		}
 	}
-	a.limits = append(a.limits, l.Rate)
+	l, err := a.players[0].play(ctx, request{Verb: limit})
 	r.limits = append(r.limits, l.Rate)
-	return a.counts(r), nil
+	return true, err
 }
 
-// counts reports whether the processors were ours alone: by the limits beside the
-// turns, never by what the contenders took.
-func (a *arena) counts(r *round) bool { return slices.Min(r.limits) >= a.o.alone*high(a.limits) }
+// counts reports whether the processors were ours alone in a round: by what their cores
+// issued beside the turns, never by what the contenders took.
+func (a *arena) counts(r *round) bool {
+	return a.o.alone == 0 || slices.Min(r.cores) >= a.o.alone*high(a.cores)
+}
 
-// counting returns a size's rounds that count by all limits that are known so far.
+// counting returns a size's rounds that count by all that is known so far.
 func (a *arena) counting(b *board) (rs []*round) {
 	for _, r := range b.rounds {
 		if a.counts(r) {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"matmul/internal/sys"
 )
 
 func TestMedian(t *testing.T) {
@@ -109,19 +111,32 @@ func TestHighLeavesOutTheHighest(t *testing.T) {
 	}
 }
 
-func TestRoundsCountByTheLimitsBesideTheirTurns(t *testing.T) {
-	steady, disturbed := &round{limits: []float64{99, 98, 97}}, &round{limits: []float64{99, 90, 99}}
+func TestRoundsCountByWhatCoresIssueBesideTheirTurns(t *testing.T) {
+	steady, disturbed := &round{cores: []float64{99, 98, 97}}, &round{cores: []float64{99, 66, 99}}
 	b := &board{rounds: []*round{steady, disturbed}}
-	a := &arena{o: &options{alone: 0.95}, limits: []float64{100, 100, 100, 100, 100, 99, 98, 97, 99, 90, 99}}
+	a := &arena{o: &options{alone: 0.95}, cores: []float64{100, 100, 100, 100, 100, 99, 98, 97, 99, 66, 99}}
 	if got := a.counting(b); !slices.Equal(got, []*round{steady}) {
-		t.Errorf("%d rounds count, want the one whose limits stay above 95", len(got))
+		t.Errorf("%d rounds count, want the one whose cores stay above 95", len(got))
 	}
-	a.limits = append(a.limits, 110, 110, 110, 110, 110) // before, they were not alone
+	a.cores = append(a.cores, 110, 110, 110, 110, 110) // before, they were not alone
 	if got := a.counting(b); len(got) != 0 {
 		t.Errorf("%d rounds count, want none any more", len(got))
 	}
 	a.o.alone = 0
 	if got := a.counting(b); len(got) != 2 {
 		t.Errorf("%d rounds count, want all", len(got))
+	}
+}
+
+func TestIssueRateIsMeasuredOnEachProcessor(t *testing.T) {
+	cpus, err := sys.ProcessAffinity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rate, err := issueRate(cpus); err != nil || rate <= 0 {
+		t.Errorf("%v turns a second, %v", rate, err)
+	}
+	if _, err := issueRate([]int{-1}); err == nil {
+		t.Error("there is no processor -1")
 	}
 }

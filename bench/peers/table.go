@@ -14,7 +14,7 @@ func printTable(out io.Writer, o *options, players []*child, rows []row) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s, %d worker(s), as many threads for each peer; %d rounds\n", o.dtype, o.workers, o.reps)
 	if o.alone > 0 {
-		fmt.Fprintf(&t, "  those count in which the FMA limit stayed above %g of its best\n", o.alone)
+		fmt.Fprintf(&t, "  those count in which each core issued %g of its best, beside each turn\n", o.alone)
 	}
 	for _, p := range players {
 		fmt.Fprintf(&t, "  %-10s %s\n", p.name, strings.Join(nonEmpty(p.about, p.path, p.note), "; "))
