@@ -21,6 +21,7 @@ type macro[T elem.Float] struct {
 	mr, nr           int
 	mc, kc, nc       int
 	turnSteps        int // of the micro-kernels
+	maxSteps         int // of one call
 	ws               *Workspace[T]
 	directA, directB bool        // read where they are stored, always
 	once             bool        // one k-block: sums need not rest, and a row of blocks serves all rows
@@ -39,7 +40,8 @@ func newMacro[T elem.Float](k *Kernel, b Blocking, ws *Workspace[T], t *Tile[T],
 	x := &ws.macro
 	*x = macro[T]{
 		Tile: *t, tails: r.tails, turnSteps: r.turnSteps, mr: k.MR, nr: k.NR, ws: ws, check: c,
-		a: feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
+		maxSteps: maxFMAs / (k.MR * k.NR / r.tails[0].cols), // the narrowest has one vector in a row
+		a:        feed[T]{Operand: &x.A, k: k, width: k.MR}, b: feed[T]{Operand: &x.B, k: k, width: k.NR},
 		strips: r.strips, checksums: r.checksums, digester: r.digester,
 	}
 	if x.directA = n <= fewPanels*k.NR && x.a.readable(t.A.Stored.DepthStride); x.directA {
@@ -87,7 +89,7 @@ func (k *Kernel) most(b Blocking, packed bool) Blocking {
 		}
 		return want
 	}
-	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxSteps), k.KC), NC: or(b.NC, k.NC)}
+	b = Blocking{MC: or(b.MC, k.MC), KC: or(min(b.KC, maxKC), k.KC), NC: or(b.NC, k.NC)}
 	if packed {
 		b.MC = min(b.MC, packedMC)
 	}
@@ -102,7 +104,7 @@ func (b Blocking) fit(depth, cut int, narrow bool) Blocking {
 	small := max(1, b.KC/shallow)
 	switch kc := max(1, b.KC/cut); {
 	case narrow:
-		b.KC = min(b.KC*shallow, maxSteps)
+		b.KC = min(b.KC*shallow, maxKC)
 	case cut > 1:
 		b.KC, b.NC = kc, b.NC*b.KC/kc
 	}

@@ -2,9 +2,12 @@ package gemm
 
 import "matmul/internal/elem"
 
-// maxSteps bounds the steps of one call of a micro-kernel, and so the time in
-// which the Go scheduler cannot interrupt: 24 cycles a step, 100 µs at 4 GHz.
-const maxSteps = 16384
+// maxFMAs bounds the FMAs of vectors in one call of a micro-kernel, and so the time in
+// which the Go scheduler cannot interrupt: 200 µs at 4 GHz, if a cycle does one.
+const maxFMAs = 768 << 10
+
+// maxKC is the greatest depth of a block, all of which one call does.
+const maxKC = 16384
 
 // sweep is the two inner loops, ir and jr, of one k-block.
 type sweep[T elem.Float] struct {
@@ -85,7 +88,7 @@ func (s *sweep[T]) alike(i, most int) int {
 	if !packed || s.keepB || s.pc == 0 && s.C0 != nil || s.once && (s.j1-s.j0)%s.nr != 0 {
 		return 1
 	}
-	return max(1, min(most, (s.i1-i-1)/s.mr, maxSteps/(s.across()*s.kc)))
+	return max(1, min(most, (s.i1-i-1)/s.mr, s.maxSteps/(s.across()*s.kc)))
 }
 
 // packsA reports whether the first block of a row can pack its micro-panel of A.
@@ -121,7 +124,7 @@ func (s *sweep[T]) together() int {
 		c := call[T]{later: s.ws.zero}
 		c.a, c.aRow, c.aStep, _ = s.a.at(s.I0+i, s.pc, s.kc)
 		c.aPanel = s.mr * c.aRow
-		c.panels = min((end-i)/s.mr, max(1, maxSteps/(s.kc*((s.j1-s.j0)/s.nr+1))))
+		c.panels = min((end-i)/s.mr, max(1, s.maxSteps/(s.kc*((s.j1-s.j0)/s.nr+1))))
 		for j := s.j0; j < s.j1; {
 			n, cols := s.span(j)
 			c.ahead, c.aheadStep, c.aheadTurn, c.aheadPanel = c.a[min(len(c.a), c.aPanel):], c.aPanel/n, c.aRow, c.aPanel
@@ -139,7 +142,7 @@ func (s *sweep[T]) span(j int) (n, cols int) {
 	whole := s.whole(j)
 	switch left := s.j1 - j; {
 	case whole > 0:
-		return min(whole, max(1, maxSteps/s.kc)), s.nr
+		return min(whole, max(1, s.maxSteps/s.kc)), s.nr
 	case left > s.nr:
 		return 2, left / 2
 	default:
