@@ -50,9 +50,6 @@ func issueRateHere(d time.Duration) float64 {
 	return median(rates)
 }
 
-// issued keeps the loop from being optimised away.
-var issued sync.Map
-
 // issue has eight chains of instructions that do not wait for each other.
 func issue(n int) {
 	var a, b, c, d, e, f, g, h uint64
@@ -60,7 +57,5 @@ func issue(n int) {
 		a, b, c, d, e, f, g, h = a+i, b^i, c+i, d^i, e+i, f^i, g+i, h^i
 		a, b, c, d, e, f, g, h = a^i, b+i, c^i, d+i, e^i, f+i, g^i, h+i
 	}
-	if a^b^c^d^e^f^g^h == 1 { // which it never is, for all that a compiler knows
-		issued.Store(n, a)
-	}
+	runtime.KeepAlive(a ^ b ^ c ^ d ^ e ^ f ^ g ^ h)
 }

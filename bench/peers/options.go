@@ -100,7 +100,7 @@ func (o *options) interpret(sizes, dtype, isa string, given map[string]bool) (er
 		return usagef("-reps %d: want 1 to %d", o.reps, maxReps)
 	}
 	if !(o.alone >= 0 && o.alone < 1) {
-		return usagef("-alone %v: want a share below 1, such as 0.97", o.alone)
+		return usagef("-alone %v: want a share below 1, such as 0.9", o.alone)
 	}
 	if o.within <= 0 {
 		return usagef("-within %v: want a duration, such as 10m", o.within)

@@ -198,27 +198,11 @@ func (c *child) play(ctx context.Context, q request) (reply, error) {
 	return r, err
 }
 
-// round gives everybody a turn, one after another begins in each round. It is broken off as
-// soon as the processors are not ours alone, if they are to be.
+// round gives everybody a turn, one after another begins in each round.
 func (a *arena) round(ctx context.Context, b *board, number int) error {
-	start, ours := time.Now(), b.players[0]
-	r := &round{seconds: map[*child]float64{}}
-	for _, i := range order(len(b.players), number) {
-		if alone, err := a.look(ctx, r); !alone || err != nil {
-			b.dropped++
-			return err
-		}
-		p := b.players[i]
-		t, err := p.play(ctx, request{Verb: turn, Size: b.size, Repeat: b.repeat, Warm: b.warm})
-		if err != nil {
-			return err
-		}
-		r.seconds[p] = t.Seconds
-		if p == ours {
-			r.packed = t.Packed
-		}
-	}
-	if alone, err := a.look(ctx, r); !alone || err != nil {
+	start := time.Now()
+	r, err := a.turns(ctx, b, number)
+	if r == nil || err != nil {
 		b.dropped++
 		return err
 	}
@@ -231,8 +215,32 @@ func (a *arena) round(ctx context.Context, b *board, number int) error {
 	return nil
 }
 
+// turns goes through a round. It is broken off, and nil, as soon as the processors are not
+// ours alone, if they are to be.
+func (a *arena) turns(ctx context.Context, b *board, number int) (*round, error) {
+	r := &round{seconds: map[*child]float64{}}
+	for _, i := range order(len(b.players), number) {
+		if alone, err := a.look(ctx, r); !alone {
+			return nil, err
+		}
+		p := b.players[i]
+		t, err := p.play(ctx, request{Verb: turn, Size: b.size, Repeat: b.repeat, Warm: b.warm})
+		if err != nil {
+			return nil, err
+		}
+		r.seconds[p] = t.Seconds
+		if p == b.players[0] {
+			r.packed = t.Packed
+		}
+	}
+	if alone, err := a.look(ctx, r); !alone {
+		return nil, err
+	}
+	return r, nil
+}
+
 // look measures what a turn is held against, and reports whether the processors are ours
-// alone, as far as that matters.
+// alone, as far as that matters; not after an error.
 func (a *arena) look(ctx context.Context, r *round) (alone bool, err error) {
 	if a.o.alone > 0 {
 		rate, err := issueRate(a.o.processors())
@@ -240,26 +248,34 @@ func (a *arena) look(ctx context.Context, r *round) (alone bool, err error) {
 			return false, err
 		}
 		a.cores, r.cores = append(a.cores, rate), append(r.cores, rate)
-		if !a.counts(r) {
+		if !r.counts(a.floor()) {
 			time.Sleep(pause)
 			return false, context.Cause(ctx)
 		}
 	}
 	l, err := a.players[0].play(ctx, request{Verb: limit})
 	r.limits = append(r.limits, l.Rate)
-	return true, err
+	return err == nil, err
+}
+
+// floor is what cores issue, at least, while processors are ours alone, by all that is
+// known so far; 0 where that does not matter, or nothing is known.
+func (a *arena) floor() float64 {
+	if a.o.alone == 0 || len(a.cores) == 0 {
+		return 0
+	}
+	return a.o.alone * high(a.cores)
 }
 
 // counts reports whether the processors were ours alone in a round: by what their cores
 // issued beside the turns, never by what the contenders took.
-func (a *arena) counts(r *round) bool {
-	return a.o.alone == 0 || slices.Min(r.cores) >= a.o.alone*high(a.cores)
-}
+func (r *round) counts(floor float64) bool { return floor == 0 || slices.Min(r.cores) >= floor }
 
-// counting returns a size's rounds that count by all that is known so far.
+// counting returns a size's rounds that count.
 func (a *arena) counting(b *board) (rs []*round) {
+	floor := a.floor()
 	for _, r := range b.rounds {
-		if a.counts(r) {
+		if r.counts(floor) {
 			rs = append(rs, r)
 		}
 	}
