@@ -72,14 +72,24 @@ func (g *memoryGroup) kills() int {
 	return 0
 }
 
-// oomArgs are a job of one long tile.
-var oomArgs = []string{"run", "a.npy", "b.npy", "-o", "c.npy", "--workers", "1", "--isa", "generic", "--tile", "1400x1400", "--verify", "none", "--json", "--force", "--progress", "never"}
+// oomArgs are a job of one tile: of so much memory that half of the limit, by which a
+// worker counts for more than the master, outweighs what the master has, and of so
+// little work that it takes but ten seconds under the race detector.
+var oomArgs = []string{"run", "a.npy", "b.npy", "-o", "c.npy", "--workers", "1", "--isa", "generic", "--tile", fmt.Sprintf("%dx%d", oomRows, oomSize), "--verify", "none", "--json", "--force", "--progress", "never"}
 
 const (
-	oomSize  = 1400
-	oomTile  = 3 * 8 * oomSize * oomSize / 2 // shared bytes of a worker at its tile: more than A and B
+	oomRows  = 100                                 // of A and C
+	oomSize  = 2000                                // of B, and the columns of A
+	oomTile  = 8 * oomSize * (oomRows + oomSize/2) // shared bytes of a worker at its tile: more than A and C
 	oomLimit = 512 << 20
 )
+
+func oomOperands(t *testing.T) (dir string) {
+	t.Helper()
+	dir = operands(t, oomSize)
+	runCommand(t, dir, "gen", "-o", "a.npy", "--force", "--rows", fmt.Sprint(oomRows), "--cols", fmt.Sprint(oomSize))
+	return dir
+}
 
 // fill waits until the worker of r is at its tile, ends it, and leaves too little
 // memory for another one to come as far. So it is workers that ask for more than
@@ -166,7 +176,7 @@ func (g *memoryGroup) taken(dir string, meanwhile func(r *running)) (r *running,
 // TestTheOOMKillerTakesAWorker leaves the control group of a job too little memory
 // until the kernel kills, and then makes room: the job goes on.
 func TestTheOOMKillerTakesAWorker(t *testing.T) {
-	dir := operands(t, oomSize)
+	dir := oomOperands(t)
 	g := newLimitedGroup(t)
 	runCommand(t, dir, oomArgs...)
 	want := sum(t, filepath.Join(dir, "c.npy"))
@@ -190,7 +200,7 @@ func TestTheOOMKillerTakesAWorker(t *testing.T) {
 // TestAJobWhoseWorkersTheOOMKillerTakesSaysSo leaves the control group too little
 // until the job gives up.
 func TestAJobWhoseWorkersTheOOMKillerTakesSaysSo(t *testing.T) {
-	dir := operands(t, oomSize)
+	dir := oomOperands(t)
 	g := newLimitedGroup(t)
 	r, code := g.taken(dir, func(*running) {})
 	said := r.stderr.String()
