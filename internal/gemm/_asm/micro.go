@@ -307,6 +307,9 @@ func (m *micro) body(label string, keep keeping) {
 	SHRQ(m.turnShift(), k)
 	MOVQ(k, m.near)
 	m.carry(keep)
+	if m.inPairs() {
+		m.cross()
+	}
 	SUBQ(Imm(uint64(m.mr)), m.turns)
 	JLE(LabelRef(label + "near"))
 	MOVQ(U32(m.mr), m.near)
@@ -334,6 +337,9 @@ func (m *micro) body(label string, keep keeping) {
 	})
 
 	Label(label + "rest")
+	if m.inPairs() {
+		m.uncross()
+	}
 	MOVQ(m.rest, m.turns)
 	TESTQ(m.turns, m.turns)
 	JZ(LabelRef(label + "last"))

@@ -18,7 +18,11 @@ func (m *micro) turn(touch bool, keep keeping) {
 		}
 		s.aside = append(s.aside, m.fetchRow(p, keep)...)
 		s.aside = append(s.aside, m.fetchA(p)...)
-		m.step(s, keep)
+		if m.inPairs() {
+			m.pairedStep(s)
+		} else {
+			m.step(s, keep)
+		}
 		if !m.panels {
 			m.advanceA()
 			if p%2 > 0 {
@@ -66,7 +70,11 @@ func (m *micro) step(s step, keep keeping) {
 		row = m.rows[1]
 	}
 	for i, acc := range m.acc {
-		s.aside = m.some(s.aside, i)
+		shares := 1
+		if m.looksAhead() {
+			shares = m.mr - i
+		}
+		s.aside = some(s.aside, shares)
 		m.elements(s, i, keep)
 		if keep == keepColumns && i == m.mr-1 {
 			m.keepColumn(s.p, m.element[(i+1)%2])
@@ -100,17 +108,13 @@ func (m *micro) carries(keep keeping) bool { return m.looksAhead() && keep != ke
 // looksAhead reports whether there are registers to begin loads early.
 func (m *micro) looksAhead() bool { return len(m.rows) > 1 }
 
-// some does what is due before row i of the rest of what is to be done aside, and returns
-// what is left.
-func (m *micro) some(rest []func(), i int) []func() {
-	n := len(rest)
-	if m.looksAhead() {
-		n = (n + m.mr - 1 - i) / (m.mr - i)
-	}
-	for _, do := range rest[:n] {
+// some does one of so many shares of what is to be done aside, and returns the rest.
+func some(aside []func(), shares int) []func() {
+	n := (len(aside) + shares - 1) / shares
+	for _, do := range aside[:n] {
 		do()
 	}
-	return rest[n:]
+	return aside[n:]
 }
 
 // elements broadcasts the elements of A that are due before row i: the next row's, or
