@@ -102,10 +102,7 @@ func TestLongAndThinInLittleMemory(t *testing.T) {
 		shapes, memory = [][3]int{{1, 1e6, 1}, {1e6, 8, 8}, {8, 8, 1e6}, {20000, 300, 20000}}, "64MiB"
 	}
 	for _, s := range shapes {
-		dir := t.TempDir()
-		m, n, k := strconv.Itoa(s[0]), strconv.Itoa(s[1]), strconv.Itoa(s[2])
-		runCommand(t, dir, "gen", "-o", "a.npy", "--rows", m, "--cols", k)
-		runCommand(t, dir, "gen", "-o", "b.npy", "--rows", k, "--cols", n, "--seed", "2")
+		dir := operandsOf(t, s[0], s[1], s[2])
 		whole := sampled(t, dir)
 		want := sum(t, filepath.Join(dir, "c.npy"))
 		r := sampled(t, dir, "--memory", memory)

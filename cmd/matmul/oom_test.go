@@ -84,13 +84,6 @@ const (
 	oomLimit = 512 << 20
 )
 
-func oomOperands(t *testing.T) (dir string) {
-	t.Helper()
-	dir = operands(t, oomSize)
-	runCommand(t, dir, "gen", "-o", "a.npy", "--force", "--rows", fmt.Sprint(oomRows), "--cols", fmt.Sprint(oomSize))
-	return dir
-}
-
 // fill waits until the worker of r is at its tile, ends it, and leaves too little
 // memory for another one to come as far. So it is workers that ask for more than
 // there is, and nobody else: one that asks while the kernel is still ending a
@@ -176,7 +169,7 @@ func (g *memoryGroup) taken(dir string, meanwhile func(r *running)) (r *running,
 // TestTheOOMKillerTakesAWorker leaves the control group of a job too little memory
 // until the kernel kills, and then makes room: the job goes on.
 func TestTheOOMKillerTakesAWorker(t *testing.T) {
-	dir := oomOperands(t)
+	dir := operandsOf(t, oomRows, oomSize, oomSize)
 	g := newLimitedGroup(t)
 	runCommand(t, dir, oomArgs...)
 	want := sum(t, filepath.Join(dir, "c.npy"))
@@ -200,7 +193,7 @@ func TestTheOOMKillerTakesAWorker(t *testing.T) {
 // TestAJobWhoseWorkersTheOOMKillerTakesSaysSo leaves the control group too little
 // until the job gives up.
 func TestAJobWhoseWorkersTheOOMKillerTakesSaysSo(t *testing.T) {
-	dir := oomOperands(t)
+	dir := operandsOf(t, oomRows, oomSize, oomSize)
 	g := newLimitedGroup(t)
 	r, code := g.taken(dir, func(*running) {})
 	said := r.stderr.String()

@@ -254,10 +254,15 @@ func sum(t *testing.T, path string) string {
 // operands makes two random matrices, a.npy and b.npy, of size n.
 func operands(t *testing.T, n int) (dir string) {
 	t.Helper()
+	return operandsOf(t, n, n, n)
+}
+
+// operandsOf makes two random matrices, a.npy of m×k and b.npy of k×n.
+func operandsOf(t *testing.T, m, n, k int) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
-	size := strconv.Itoa(n)
-	runCommand(t, dir, "gen", "-o", "a.npy", "--rows", size, "--cols", size)
-	runCommand(t, dir, "gen", "-o", "b.npy", "--rows", size, "--cols", size, "--seed", "2")
+	runCommand(t, dir, "gen", "-o", "a.npy", "--rows", strconv.Itoa(m), "--cols", strconv.Itoa(k))
+	runCommand(t, dir, "gen", "-o", "b.npy", "--rows", strconv.Itoa(k), "--cols", strconv.Itoa(n), "--seed", "2")
 	return dir
 }
 

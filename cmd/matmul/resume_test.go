@@ -86,9 +86,7 @@ type known struct {
 // newKnown makes the inputs and the result.
 func newKnown(t *testing.T) *known {
 	t.Helper()
-	p := &known{t: t, dir: t.TempDir()}
-	runCommand(t, p.dir, "gen", "-o", "a.npy", "--rows", "96", "--cols", "16")
-	runCommand(t, p.dir, "gen", "-o", "b.npy", "--rows", "16", "--cols", "32", "--seed", "2")
+	p := &known{t: t, dir: operandsOf(t, 96, 32, 16)}
 	runCommand(t, p.dir, "run", "a.npy", "b.npy", "-o", "ref.npy", "--verify", "exact")
 	p.sum = sum(t, filepath.Join(p.dir, "ref.npy"))
 	var err error

@@ -15,28 +15,31 @@ import (
 // inPairs reports whether turns multiply two rows at once.
 func (m *micro) inPairs() bool { return m.panels && !m.looksAhead() }
 
-// cross puts the odd lanes of each two rows of sums in each other's place, swapped.
+// cross exchanges the odd lanes of each two rows of sums, and swaps those of the second:
+// (x0, x1, …) and (y0, y1, …) become (x0, y1, …) and (x1, y0, …).
 func (m *micro) cross() {
-	z := register(m.vector)
-	for i := 0; i < m.mr; i += 2 {
-		for v, x := range m.acc[i] {
-			y := m.acc[i+1][v]
-			m.odd(x, y, z)
-			m.odd(y, x, x)
-			m.swap(z, y)
-		}
-	}
+	m.eachTwo(func(x, y, z VecVirtual) {
+		m.odd(x, y, z)
+		m.odd(y, x, x)
+		m.swap(z, y)
+	})
 }
 
 // uncross takes back what cross has done.
 func (m *micro) uncross() {
+	m.eachTwo(func(x, y, z VecVirtual) {
+		m.swap(y, z)
+		m.odd(x, z, y)
+		m.odd(z, x, x)
+	})
+}
+
+// eachTwo gives do the sums of each two rows, and a register for what it needs besides.
+func (m *micro) eachTwo(do func(x, y, z VecVirtual)) {
 	z := register(m.vector)
 	for i := 0; i < m.mr; i += 2 {
 		for v, x := range m.acc[i] {
-			y := m.acc[i+1][v]
-			m.swap(y, z)
-			m.odd(x, z, y)
-			m.odd(z, x, x)
+			do(x, m.acc[i+1][v], z)
 		}
 	}
 }
