@@ -307,9 +307,6 @@ func (m *micro) body(label string, keep keeping) {
 	SHRQ(m.turnShift(), k)
 	MOVQ(k, m.near)
 	m.carry(keep)
-	if m.inPairs() {
-		m.cross()
-	}
 	SUBQ(Imm(uint64(m.mr)), m.turns)
 	JLE(LabelRef(label + "near"))
 	MOVQ(U32(m.mr), m.near)
@@ -337,9 +334,6 @@ func (m *micro) body(label string, keep keeping) {
 	})
 
 	Label(label + "rest")
-	if m.inPairs() {
-		m.uncross()
-	}
 	MOVQ(m.rest, m.turns)
 	TESTQ(m.turns, m.turns)
 	JZ(LabelRef(label + "last"))
@@ -350,9 +344,7 @@ func (m *micro) body(label string, keep keeping) {
 	JMP(LabelRef(label + "last"))
 
 	Label(label + "single")
-	for i := range m.mr {
-		m.loadRow(i)
-	}
+	m.loadBlock()
 	Label(label + "last")
 	MOVQ(argument("dst_base"), m.touch)
 	m.step(step{last: true}, keep)

@@ -6,42 +6,50 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Where there are no registers to begin loads early, turns in micro-panels multiply two
+// Where there are no registers to begin loads early, steps in micro-panels multiply two
 // rows at once: a load of two elements of A into each two lanes is multiplied by the
 // vectors of B's row as they are, and with each two lanes swapped. So a step takes five
 // loads and two swaps instead of eight loads. Meanwhile the sums of two rows stand
 // crosswise in their registers; each is the same chain of multiply-adds.
 
-// inPairs reports whether turns multiply two rows at once.
+// inPairs reports whether steps multiply two rows at once.
 func (m *micro) inPairs() bool { return m.panels && !m.looksAhead() }
 
-// cross exchanges the odd lanes of each two rows of sums, and swaps those of the second:
-// (x0, x1, …) and (y0, y1, …) become (x0, y1, …) and (x1, y0, …).
-func (m *micro) cross() {
-	m.eachTwo(func(x, y, z VecVirtual) {
-		m.odd(x, y, z)
-		m.odd(y, x, x)
-		m.swap(z, y)
-	})
+// loadCrossed loads vector v of the i-th two rows of the block, while next is still at it:
+// (x0, x1, …) and (y0, y1, …) as (x0, y1, …) and (x1, y0, …).
+func (m *micro) loadCrossed(i, v int) {
+	x, y := m.acc[2*i][v], m.acc[2*i+1][v]
+	first := Mem{Base: m.next, Disp: 2*i*m.nr*m.size + v*m.vector}
+	second := first.Offset(m.nr * m.size)
+	m.mov()(first, x)
+	m.odd(second, x, x)
+	m.mov()(second, y)
+	m.odd(first, y, y)
+	m.swap(y, y)
 }
 
-// uncross takes back what cross has done.
-func (m *micro) uncross() {
-	m.eachTwo(func(x, y, z VecVirtual) {
-		m.swap(y, z)
-		m.odd(x, z, y)
-		m.odd(z, x, x)
-	})
+// storeCrossed stores vector v of the i-th two rows of the block, whose sums stand
+// crosswise, by way of a register.
+func (m *micro) storeCrossed(i, v int, by VecVirtual) {
+	x, y := m.acc[2*i][v], m.acc[2*i+1][v]
+	m.swap(y, y)
+	m.odd(y, x, by)
+	m.mov()(by, m.rowOfC(2*i).Offset(v*m.vector))
+	m.odd(x, y, y)
+	m.mov()(y, m.rowOfC(2*i+1).Offset(v*m.vector))
 }
 
-// eachTwo gives do the sums of each two rows, and a register for what it needs besides.
-func (m *micro) eachTwo(do func(x, y, z VecVirtual)) {
-	z := register(m.vector)
-	for i := 0; i < m.mr; i += 2 {
-		for v, x := range m.acc[i] {
-			do(x, m.acc[i+1][v], z)
-		}
+// rowOfC returns where row i of C is, with touch at its first one and next at the upper
+// half.
+func (m *micro) rowOfC(i int) Mem {
+	at := Mem{Base: m.touch}
+	if i >= m.mr/2 {
+		at.Base, i = m.next, i-m.mr/2
 	}
+	if i > 0 {
+		at.Index, at.Scale = m.ldd, uint8(i)
+	}
+	return at
 }
 
 // odd makes to of the odd lanes of one vector and the even ones of another.
@@ -67,6 +75,10 @@ func (m *micro) either(double, single uint64) Constant {
 // loads go along with them.
 func (m *micro) pairedStep(s step) {
 	a, row := registers(m.mr/2, m.vector), register(m.vector)
+	if s.last { // nothing is left to fetch by next
+		LEAQ(Mem{Base: m.touch, Index: m.ldd, Scale: 2}, m.next)
+		ADDQ(m.ldd, m.next)
+	}
 	for v := range m.vecs {
 		s.aside = some(s.aside, m.vecs-v)
 		m.mov()(m.rowOf(m.b, s.p, 0).Offset(v*m.vector), row)
@@ -74,11 +86,19 @@ func (m *micro) pairedStep(s step) {
 			if v == 0 {
 				m.loadTwo(m.elementOf(s.p, 2*i, keepNone), x)
 			}
+			if s.first {
+				m.loadCrossed(i, v)
+			}
 			m.fma()(row, x, m.acc[2*i][v])
 		}
 		m.swap(row, row)
 		for i, x := range a {
 			m.fma()(row, x, m.acc[2*i+1][v])
+		}
+		if s.last {
+			for i := range a {
+				m.storeCrossed(i, v, row)
+			}
 		}
 	}
 }

@@ -18,11 +18,7 @@ func (m *micro) turn(touch bool, keep keeping) {
 		}
 		s.aside = append(s.aside, m.fetchRow(p, keep)...)
 		s.aside = append(s.aside, m.fetchA(p)...)
-		if m.inPairs() {
-			m.pairedStep(s)
-		} else {
-			m.step(s, keep)
-		}
+		m.step(s, keep)
 		if !m.panels {
 			m.advanceA()
 			if p%2 > 0 {
@@ -63,6 +59,10 @@ type step struct {
 // an element of A is broadcast one row of C early, a row of B loaded in the middle of the
 // step before, and fetches are spread over the rows of C.
 func (m *micro) step(s step, keep keeping) {
+	if m.inPairs() {
+		m.pairedStep(s)
+		return
+	}
 	row := m.rows[0]
 	if !s.carried {
 		m.loadB(s.p, 0, row, keep)
@@ -229,6 +229,21 @@ func (m *micro) fetchA(p int) []func() {
 		return nil
 	}
 	return []func(){func() { PREFETCHT0(Mem{Base: m.a, Disp: m.lead.a*m.mr*m.size + at}) }}
+}
+
+// loadBlock loads the block, while next is still at it.
+func (m *micro) loadBlock() {
+	if m.inPairs() {
+		for i := range m.mr / 2 {
+			for v := range m.vecs {
+				m.loadCrossed(i, v)
+			}
+		}
+		return
+	}
+	for i := range m.mr {
+		m.loadRow(i)
+	}
 }
 
 // loadRow loads row i of the block, while next is still at it.
