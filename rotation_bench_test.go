@@ -156,3 +156,53 @@ func BenchmarkScaling(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSustained is what a product of 4096 has of two limits: of bare FMAs for 5 ms,
+// and for as long as the product before them took. What the second has of the first the
+// host leaves: on processors of one's own, all of it.
+func BenchmarkSustained(b *testing.B) {
+	p := pool(b)
+	for _, t := range []elem.Type{elem.Float64, elem.Float32} {
+		for _, isa := range gemm.Supported() {
+			if isa == gemm.Generic {
+				continue // takes minutes
+			}
+			b.Run(fmt.Sprintf("%s/%s", t, isa), func(b *testing.B) { sustained(b, p, shape{4096, 4096, 4096}.plan(b, isa, t, p.Workers())) })
+		}
+	}
+}
+
+func sustained(b *testing.B, p *master.Pool, plan *master.Plan) {
+	ctx := context.Background()
+	job, err := p.Prepare(ctx, plan)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer job.Close()
+	limit := func(d time.Duration) float64 {
+		rate, err := p.Peak(ctx, plan.Kernel, d)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return rate
+	}
+	var product, short, long []float64
+	turn := func() {
+		start := time.Now()
+		if _, err := job.Run(ctx); err != nil {
+			b.Fatal(err)
+		}
+		took := time.Since(start)
+		product = append(product, plan.Flops()/took.Seconds())
+		short, long = append(short, limit(5*time.Millisecond)), append(long, limit(took))
+	}
+	turn()
+	product, short, long = nil, nil, nil
+	for b.Loop() {
+		turn()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(middle(product)/1e9, "GFLOP/s")
+	b.ReportMetric(100*middle(product)/middle(short), "%limit")
+	b.ReportMetric(100*middle(product)/middle(long), "%sustained")
+}
