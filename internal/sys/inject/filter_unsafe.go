@@ -22,12 +22,22 @@ const (
 // audit is how the kernel names an architecture.
 var audit = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
 
-// filter notifies of the given calls, of all if there are none.
+// firstMessage are the flags of the message that carries the listener, and of no
+// other: MSG_CONFIRM means nothing here.
+const firstMessage = unix.MSG_NOSIGNAL | unix.MSG_CONFIRM
+
+// filter notifies of the given calls, of all if there are none, but not of the
+// first message.
 func filter(calls []int) []unix.SockFilter {
 	const allow, notify = unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_USER_NOTIF
 	prog := []unix.SockFilter{
 		{Code: loadWord, K: uint32(unsafe.Offsetof(data{}.arch))},
 		{Code: jumpEqual, K: audit, Jt: 1},
+		{Code: giveBack, K: allow},
+		{Code: loadWord, K: uint32(unsafe.Offsetof(data{}.nr))},
+		{Code: jumpEqual, K: unix.SYS_SENDMSG, Jf: 4},
+		{Code: loadWord, K: uint32(unsafe.Offsetof(data{}.args) + 2*unsafe.Sizeof(uint64(0)))}, // its flags
+		{Code: jumpEqual, K: firstMessage, Jf: 1},
 		{Code: giveBack, K: allow},
 		{Code: loadWord, K: uint32(unsafe.Offsetof(data{}.nr))},
 	}
@@ -41,24 +51,63 @@ func filter(calls []int) []unix.SockFilter {
 	return append(prog, unix.SockFilter{Code: giveBack, K: last})
 }
 
-// install puts the calling thread under a filter and returns the descriptor
-// that its calls are told on.
-func install(prog []unix.SockFilter) (fd int, errno syscall.Errno) {
-	p := unix.SockFprog{Len: uint16(len(prog)), Filter: unsafe.SliceData(prog)}
-	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
-	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(&p)))
-	if errno == unix.EINVAL { // before Linux 5.19
-		r, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&p)))
+// A command is what a thread needs to [command.enter] it, ready for the kernel.
+type command struct {
+	filter  unix.SockFprog
+	message unix.Msghdr
+	control struct { // of message
+		unix.Cmsghdr
+		listener int32
 	}
-	return int(r), errno
+	path      *byte
+	argv, env []*byte
 }
 
-// execute replaces this program. It calls nothing else: the thread is under the
-// filter.
-func execute(path *byte, argv, env []*byte) syscall.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)),
-		uintptr(unsafe.Pointer(unsafe.SliceData(argv))), uintptr(unsafe.Pointer(unsafe.SliceData(env))))
-	return errno
+// newCommand prepares the command at path, whose calls are told.
+func newCommand(calls []int, path string, argv, env []string) (c *command, err error) {
+	c = new(command)
+	prog := filter(calls)
+	c.filter = unix.SockFprog{Len: uint16(len(prog)), Filter: unsafe.SliceData(prog)}
+	c.message = unix.Msghdr{Iov: &unix.Iovec{Base: new(byte), Len: 1}, Iovlen: 1, Control: (*byte)(unsafe.Pointer(&c.control))}
+	c.message.SetControllen(int(unsafe.Sizeof(c.control)))
+	c.control.Level, c.control.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+	c.control.SetLen(unix.CmsgLen(int(unsafe.Sizeof(c.control.listener))))
+	if c.path, err = unix.BytePtrFromString(path); err != nil {
+		return nil, err
+	}
+	if c.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+		return nil, err
+	}
+	c.env, err = syscall.SlicePtrFromStrings(env)
+	return c, err
+}
+
+// enter puts the calling thread under the filter, sends the descriptor that its
+// calls are told on to socket, and becomes the command. It returns if it cannot.
+//
+// Any other call before the message would wait for an answer from somebody who
+// does not know of it yet. So the stack is not looked at, where the scheduler may
+// take the thread, nor does the race detector, which makes calls of its own, see
+// anything of this.
+//
+//go:nosplit
+//go:norace
+func (c *command) enter(socket uintptr) (what string, errno syscall.Errno) {
+	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(&c.filter)))
+	if errno == unix.EINVAL { // before Linux 5.19
+		fd, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&c.filter)))
+	}
+	if errno != 0 {
+		return "seccomp", errno
+	}
+	c.control.listener = int32(fd)
+	if _, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, socket, uintptr(unsafe.Pointer(&c.message)), firstMessage); errno != 0 {
+		return "sendmsg", errno
+	}
+	_, _, errno = unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(c.path)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(c.argv))), uintptr(unsafe.Pointer(unsafe.SliceData(c.env))))
+	return "execve", errno
 }
 
 // data, notification and response are those of seccomp_unotify(2).

@@ -36,11 +36,11 @@ func TestMain(m *testing.M) {
 }
 
 // lookThrice runs the command and returns what it said, and the calls seen.
-func lookThrice(t *testing.T, calls []int, decide func(Call) syscall.Errno) (said string, seen []Call) {
+func lookThrice(t *testing.T, calls []int, decide func(Call) syscall.Errno, env ...string) (said string, seen []Call) {
 	t.Helper()
 	var out strings.Builder
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), "INJECT_TEST_COMMAND=1")
+	cmd.Env = append(append(os.Environ(), "INJECT_TEST_COMMAND=1"), env...)
 	cmd.Stdout = &out
 	ended, err := Start(cmd, calls, func(c Call) syscall.Errno {
 		seen = append(seen, c)
@@ -94,14 +94,17 @@ func TestAFailedCloseClosesAllTheSame(t *testing.T) {
 	}
 }
 
+// TestAllCallsAreTold: also of a process that has one thread run at a time.
 func TestAllCallsAreTold(t *testing.T) {
-	said, seen := lookThrice(t, nil, func(Call) syscall.Errno { return 0 })
-	if said != "" {
-		t.Errorf("the command said %q", said)
-	}
-	for _, want := range []string{"master readlinkat #3", "master rt_sigaction #1 of the runtime", "master exit_group #1 of the runtime"} {
-		if !slices.ContainsFunc(seen, func(c Call) bool { return c.String() == want }) {
-			t.Errorf("%s is missing in %v", want, seen)
+	for _, procs := range []string{"1", "2"} {
+		said, seen := lookThrice(t, nil, func(Call) syscall.Errno { return 0 }, "GOMAXPROCS="+procs)
+		if said != "" {
+			t.Errorf("the command said %q", said)
+		}
+		for _, want := range []string{"master readlinkat #3", "master rt_sigaction #1 of the runtime", "master exit_group #1 of the runtime"} {
+			if !slices.ContainsFunc(seen, func(c Call) bool { return c.String() == want }) {
+				t.Errorf("%s is missing in %v", want, seen)
+			}
 		}
 	}
 }

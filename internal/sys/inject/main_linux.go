@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
 	"matmul/internal/sys"
@@ -45,55 +43,14 @@ func become(list string) error {
 	syscall.CloseOnExec(socketFD)
 	os.Unsetenv(mark)
 	os.Unsetenv("GODEBUG") // not the command's
-	path, err := syscall.BytePtrFromString(os.Args[1])
+	c, err := newCommand(calls, os.Args[1], os.Args[2:], os.Environ())
 	if err != nil {
 		return err
 	}
-	argv, err := syscall.SlicePtrFromStrings(os.Args[2:])
-	if err != nil {
-		return err
-	}
-	env, err := syscall.SlicePtrFromStrings(os.Environ())
-	if err != nil {
-		return err
-	}
+	runtime.LockOSThread()
 	if err := sys.NoNewPrivileges(); err != nil {
 		return err
 	}
-	prog := filter(calls)
-
-	// From the filter to execve this thread makes no other call: it would wait
-	// for an answer from somebody who does not know of it yet. Another thread
-	// sends the descriptor, and both look at these. The scheduler must not take
-	// this thread, either: it was started without preemption, and nothing is
-	// collected.
-	debug.SetGCPercent(-1)
-	runtime.GC() // the one that may be under way
-	var listener atomic.Int64
-	var sent atomic.Bool
-	failed := make(chan error, 1)
-	go func() {
-		for listener.Load() == 0 {
-			runtime.Gosched()
-		}
-		fd := int(listener.Load())
-		if fd < 0 {
-			failed <- fmt.Errorf("seccomp: %w", syscall.Errno(-fd))
-			return
-		}
-		err := sys.Send(os.NewFile(socketFD, "socket"), []byte("listener"), os.NewFile(uintptr(fd), "listener"))
-		sent.Store(err == nil)
-		failed <- err
-	}()
-	runtime.LockOSThread()
-	fd, errno := install(prog)
-	if errno != 0 {
-		listener.Store(-int64(errno))
-		return <-failed
-	}
-	listener.Store(int64(fd))
-	for !sent.Load() {
-		// No call, and nothing that could become one.
-	}
-	return execute(path, argv, env)
+	what, errno := c.enter(socketFD)
+	return fmt.Errorf("%s: %w", what, errno)
 }

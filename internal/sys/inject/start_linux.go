@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -79,20 +80,16 @@ func Start(cmd *exec.Cmd, calls []int, decide func(Call) syscall.Errno) (ended <
 		return nil, err
 	}
 	theirs.Close()
-	_, files, err := sys.Receive(mine, make([]byte, 64))
-	if err != nil || len(files) != 1 {
-		cmd.Process.Kill()
-		cmd.Wait()
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errors.Join(err, errors.New("no filter")))
+	s := &supervisor{command: cmd.Process.Pid, decide: decide, counts: map[Kind]int{}, started: map[uint32]bool{}}
+	if s.listener, err = receiveListener(mine); err == nil {
+		s.null, err = os.Open(os.DevNull)
 	}
-	null, err := os.Open(os.DevNull)
 	if err != nil {
 		cmd.Process.Kill()
 		cmd.Wait()
 		return nil, err
 	}
 	done := make(chan struct{})
-	s := &supervisor{listener: files[0], null: null, command: cmd.Process.Pid, decide: decide, counts: map[Kind]int{}, started: map[uint32]bool{}}
 	go func() {
 		defer close(done)
 		defer s.null.Close()
@@ -100,6 +97,25 @@ func Start(cmd *exec.Cmd, calls []int, decide func(Call) syscall.Errno) (ended <
 		s.run()
 	}()
 	return done, nil
+}
+
+// startPatience is how long a process may take to go under its filter.
+const startPatience = time.Minute
+
+// receiveListener waits for what the calls of a command are told on.
+func receiveListener(socket *os.File) (*os.File, error) {
+	limit := unix.NsecToTimeval(startPatience.Nanoseconds())
+	if err := unix.SetsockoptTimeval(int(socket.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return nil, err
+	}
+	_, files, err := sys.Receive(socket, make([]byte, 1))
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return nil, fmt.Errorf("no command under a filter within %v", startPatience)
+	case err != nil || len(files) != 1:
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errors.Join(err, errors.New("no filter")))
+	}
+	return files[0], nil
 }
 
 // ErrUnavailable is returned where the kernel tells no calls to this process.
