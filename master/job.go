@@ -101,6 +101,14 @@ type Report struct {
 // ErrWrong, a *DamageError or the context's cause; C is then unspecified, and no
 // worker is writing to it.
 func (j *Job) Run(ctx context.Context) (Report, error) {
+	if !j.isAlone() {
+		j.p.rouse()
+	}
+	return j.run(ctx)
+}
+
+// run is Run once the workers are awake.
+func (j *Job) run(ctx context.Context) (Report, error) {
 	p := j.p
 	if j.isAlone() {
 		if err := p.lock(ctx); err != nil {
@@ -111,14 +119,13 @@ func (j *Job) Run(ctx context.Context) (Report, error) {
 		p.traceAlone(&j.Spec, &j.record, rep)
 		return rep, err
 	}
-	p.rouse()
 	r := newRun(j)
 	if err := p.lock(ctx); err != nil {
 		return Report{}, err
 	}
 	alone := len(p.errands) == 0
 	if j.Small && alone && r.pace == nil {
-		r.here = p.seatHere()
+		r.here = p.here
 	}
 	deaths := p.deaths
 	var err error

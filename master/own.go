@@ -84,7 +84,7 @@ func (p *Pool) Do(ctx context.Context, s Spec) (Report, error) {
 		return Report{}, err
 	}
 	defer j.Close()
-	return j.Run(ctx)
+	return j.run(ctx)
 }
 
 // doAlone does a job here that needs no plan and no other memory; ok is false

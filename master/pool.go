@@ -62,7 +62,8 @@ type Pool struct {
 	kept     map[uint32]kept // matrices that their owners keep, by number
 	news     []announcement  // what a new worker must be told
 
-	own own
+	own  own
+	here int // seat of the processor that the master was on when it last woke workers
 
 	watched  int64         // when the master last looked after the workers, sys.Monotonic
 	silence  time.Duration // the longest of a worker that ended by itself
