@@ -165,10 +165,20 @@ func (p *Pool) steer(until <-chan struct{}) {
 			p.hurry()
 			hurry = false
 		}
-		if err := p.board.Bell().Wait(p.stirs, spin, p.beat(), yield); err != nil {
+		look, offer := spin, yield
+		if yield && p.freeHere() {
+			look, offer = ownSpin, false
+		}
+		if err := p.board.Bell().Wait(p.stirs, look, p.beat(), offer); err != nil {
 			p.giveUp(err)
 		}
 	}
+}
+
+// freeHere reports whether the worker on the master's processor has nothing to do.
+func (p *Pool) freeHere() bool {
+	here := p.seatHere()
+	return p.pins != nil && p.members[here].state == ready && len(p.members[here].held) == 0
 }
 
 // hurry lets the thread at the wheel, which is locked, be woken promptly.
