@@ -18,11 +18,12 @@ import (
 // bounded.
 type Bell struct{ word *atomic.Uint32 }
 
-// Ring wakes the sleeper if there is one.
-func (b Bell) Ring() {
-	if b.word.Load() == 1 && b.word.CompareAndSwap(1, 0) {
+// Ring wakes the sleeper if there is one, and reports whether there was.
+func (b Bell) Ring() (woke bool) {
+	if woke = b.word.Load() == 1 && b.word.CompareAndSwap(1, 0); woke {
 		sys.FutexWake(b.word)
 	}
+	return woke
 }
 
 // Wait returns when news reports true, or after limit, whichever is first. It

@@ -155,8 +155,9 @@ func (w *WorkerEnd) Begin(t Task, priority uint8) int64 {
 	return now
 }
 
-// End notes on the scoreboard that t is over, and answers.
-func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
+// End notes on the scoreboard that t is over, and answers. It reports whether the
+// master slept.
+func (w *WorkerEnd) End(t Task, a Answer, priority uint8) (woke bool) {
 	if t.OfJob() {
 		w.seat.score.end(priority%Priorities, a.End-a.Begin)
 		if a.Status == Done {
@@ -165,5 +166,5 @@ func (w *WorkerEnd) End(t Task, a Answer, priority uint8) {
 	}
 	w.seat.now.set(Activity{Begin: a.End})
 	w.answers.put(answerPayload{Answer: a})
-	w.master.Ring()
+	return w.master.Ring()
 }

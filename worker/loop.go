@@ -42,7 +42,9 @@ func (w *worker) loop() (err error) {
 	}
 }
 
-// next waits for a task.
+// next waits for a task. While it looks for one it offers its processor only if it has
+// just woken the master, which may wait for it: a thread of another kind, such as the
+// runtime's monitor after a pause, would keep it for longer than the task takes to come.
 func (w *worker) next() (shmmat.Task, error) {
 	spin := w.spin
 	for {
@@ -50,9 +52,10 @@ func (w *worker) next() (shmmat.Task, error) {
 			return t, nil
 		}
 		start := time.Now()
-		if err := w.end.Bell.Wait(w.end.Waiting, spin, patience, w.yield); err != nil {
+		if err := w.end.Bell.Wait(w.end.Waiting, spin, patience, w.yield && w.woke); err != nil {
 			return shmmat.Task{}, err
 		}
+		w.woke = false
 		spin = 0 // once it has slept, it only sleeps
 		if time.Since(start) < patience {
 			spin = w.spin // it was woken: a task is on its way
@@ -91,7 +94,7 @@ func (w *worker) do(t shmmat.Task) error {
 		}
 	}
 	reached("worker.done", t)
-	w.end.End(t, a, w.job.Priority)
+	w.woke = w.end.End(t, a, w.job.Priority)
 	reached("worker.answered", t)
 	return nil
 }

@@ -36,6 +36,7 @@ type worker struct {
 	control *shmmat.View
 	spin    time.Duration
 	yield   bool
+	woke    bool // the last answer woke the master
 
 	views                                      // of the job used last
 	data   map[uint32]views                    // data segments, by number
