@@ -22,7 +22,7 @@ type Config struct {
 	Dir     string         // where segments of kind File lie
 	Pins    []int          // processor of each worker, and then those that a retired worker may leave its own for; nil to pin none
 	Spin    time.Duration  // how long an idle process looks for news before it sleeps
-	Yield   bool           // workers fill all processors: offer them while looking
+	Yield   bool           // workers fill all processors: the master sleeps at once, a worker that has woken it offers its own
 	Small   bool           // leave segments in pages of the usual size
 	Own     bool           // this process is there for the pool alone: its threads may be scheduled to suit it
 

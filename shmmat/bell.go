@@ -28,7 +28,7 @@ func (b Bell) Ring() (woke bool) {
 
 // Wait returns when news reports true, or after limit, whichever is first. It
 // looks for up to spin without sleeping; with yield it offers the processor to
-// others between looks, as it must where workers fill all processors.
+// others between looks, as it must where they may wait for this one.
 func (b Bell) Wait(news func() bool, spin, limit time.Duration, yield bool) error {
 	if spinUntil(news, spin, yield) {
 		return nil

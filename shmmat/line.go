@@ -37,7 +37,7 @@ type Message struct {
 	Epoch   uint32   `json:",omitempty"`
 	Workers int      `json:",omitempty"`
 	Spin    int64    `json:",omitempty"` // nanoseconds to look for a task before sleeping
-	Yield   bool     `json:",omitempty"` // offer the processor while looking
+	Yield   bool     `json:",omitempty"` // offer the processor while looking, after the master was woken
 	Handle  Handle   `json:",omitzero"`
 	Settle  bool     `json:",omitempty"` // Data: many jobs will live there; see View.Settle
 	Number  uint32   `json:",omitempty"` // of a data segment, a kept matrix or a job

@@ -88,7 +88,7 @@ func newCommand(calls []int, path string, argv, env []string) (c *command, err e
 // Any other call before the message would wait for an answer from somebody who
 // does not know of it yet. So the stack is not looked at, where the scheduler may
 // take the thread, nor does the race detector, which makes calls of its own, see
-// anything of this.
+// anything of this; and [Start] has switched off preemption by signals.
 //
 //go:nosplit
 //go:norace
